@@ -1,0 +1,233 @@
+/**
+ * The shapes that the platform's REST API speaks, as the panels read them.
+ *
+ * Kinds are described by the server (`GET /kinds`), so a spec and its outputs stay plain JSON here: one type
+ * serves every kind that is there or will be added.
+ */
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+/** A JSON Schema, with the hints that a form needs. */
+export interface Schema {
+  type?: string | string[];
+  title?: string;
+  description?: string;
+  default?: Json;
+  const?: Json;
+  enum?: Json[];
+  format?: string;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
+  minLength?: number;
+  maxLength?: number;
+  minItems?: number;
+  maxItems?: number;
+  multipleOf?: number;
+  pattern?: string;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  items?: Schema | Schema[];
+  prefixItems?: Schema[];
+  additionalProperties?: boolean | Schema;
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+  allOf?: Schema[];
+  $ref?: string;
+  $defs?: Record<string, Schema>;
+  examples?: Json[];
+  'x-orrery-ref'?: string;
+  'x-orrery-parameters-of'?: string;
+  'x-orrery-column'?: boolean;
+  'x-orrery-group'?: string;
+  'x-orrery-upload'?: boolean;
+  [extension: string]: unknown;
+}
+
+export type ColumnType =
+  | 'phase'
+  | 'text'
+  | 'date'
+  | 'duration'
+  | 'progress'
+  | 'number'
+  | 'bytes'
+  | 'ref'
+  | 'tags';
+
+export interface Column {
+  key: string;
+  title: string;
+  type: ColumnType;
+  sortable?: boolean;
+}
+
+export interface Action {
+  name: string;
+  title: string;
+  confirm: string | null;
+  destructive: boolean;
+  phases: string[];
+  schema: Schema | null;
+}
+
+export type State =
+  | 'Pending'
+  | 'Running'
+  | 'Completed'
+  | 'Failed'
+  | 'Cancelled'
+  | 'Active'
+  | 'Stopped'
+  | (string & {});
+
+export interface Phase {
+  name: string;
+  title: string;
+  state: State;
+  settled: boolean;
+}
+
+/** What the server declares about one kind of resource: all that the panels know of it. */
+export interface Kind {
+  kind: string;
+  plural: string;
+  title: string;
+  title_plural: string;
+  section: string;
+  order: number;
+  versioned: boolean;
+  creatable: boolean;
+  columns: Column[];
+  spec_schema: Schema;
+  mutable: string[];
+  actions: Action[];
+  phases: Phase[];
+  tabs: string[];
+  description?: string;
+}
+
+export type Visibility = 'private' | 'group' | 'public';
+
+export interface Progress {
+  fraction: number | null;
+  epoch: number | null;
+  epochs: number | null;
+  step: number | null;
+  steps: number | null;
+  message: string | null;
+  eta_seconds?: number | null;
+}
+
+export interface Status {
+  phase: string;
+  state: State;
+  reason: string | null;
+  message: string | null;
+  progress: Progress | null;
+  started_at: string | null;
+  ended_at: string | null;
+  outputs: JsonObject;
+}
+
+export interface Resource {
+  id: string;
+  kind: string;
+  name: string;
+  version: number | null;
+  owner: string;
+  visibility: Visibility;
+  group: string | null;
+  description: string;
+  tags: string[];
+  spec: JsonObject;
+  target: string;
+  status: Status;
+  created_at: string;
+  updated_at: string;
+  deleted_at: string | null;
+  etag: string;
+}
+
+/** The little that is said of a resource where another one names it. */
+export interface Summary {
+  id: string;
+  kind: string;
+  name: string;
+  owner: string;
+  version?: number | null;
+}
+
+export interface Page<T = Resource> {
+  items: T[];
+  next: string | null;
+  total: number | null;
+}
+
+export interface Dependents {
+  items: Summary[];
+  digest?: string;
+}
+
+export interface FileEntry {
+  path: string;
+  size: number;
+  modified_at: string | null;
+}
+
+export type MetricPoint = [step: number | null, value: number | string, at: string];
+
+export interface Series {
+  key: string;
+  points: MetricPoint[];
+}
+
+export interface UsageSample {
+  at: string;
+  cpu_seconds: number;
+  memory_bytes: number;
+}
+
+export interface WhoAmI {
+  name: string;
+  groups: string[];
+  admin: boolean;
+  mode: 'local' | 'hub';
+}
+
+export interface ResourceEvent {
+  type: 'created' | 'updated' | 'deleted' | 'restored' | 'purged';
+  resource: Resource;
+}
+
+export interface FieldError {
+  path: string;
+  message: string;
+}
+
+export interface Draft {
+  name: string;
+  description?: string;
+  visibility?: Visibility;
+  group?: string | null;
+  tags?: string[];
+  spec: JsonObject;
+}
+
+/** One uploaded file of a dataset, as its spec holds it. */
+export interface UploadedFile {
+  path: string;
+  oid: string;
+  size: number;
+  purpose: string | null;
+}
+
+export type PlatformState = 'unknown' | 'running' | 'starting' | 'failed' | 'unavailable';
+
+export interface PlatformStatus {
+  state: PlatformState;
+  message: string;
+  mode: 'local' | 'hub';
+}

@@ -1,0 +1,240 @@
+/**
+ * All HTTP of the extension. Requests go to the Jupyter server's own `/orrery/` prefix, which forwards them to the
+ * platform as the current user; nothing here knows where the platform runs.
+ */
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+import type {
+  Dependents,
+  Draft,
+  FieldError,
+  FileEntry,
+  Json,
+  JsonObject,
+  Kind,
+  Page,
+  PlatformStatus,
+  Resource,
+  Series,
+  Summary,
+  UsageSample,
+  WhoAmI
+} from './api-types';
+
+/** The platform refused: `message` says what was wrong and what to do. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly details: JsonObject = {}
+  ) {
+    super(message);
+    this.name = 'ApiError';
+  }
+
+  /** The platform itself did not answer; trying again later may help. */
+  get isUnavailable(): boolean {
+    return this.status === 0 || this.code === 'unavailable' || [502, 503, 504].includes(this.status);
+  }
+
+  get fields(): FieldError[] {
+    const fields = this.details.fields;
+    return Array.isArray(fields) ? (fields as unknown as FieldError[]) : [];
+  }
+
+  get dependents(): Summary[] {
+    const dependents = this.details.dependents;
+    return Array.isArray(dependents) ? (dependents as unknown as Summary[]) : [];
+  }
+}
+
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export type Query = Record<string, string | number | boolean | null | undefined>;
+
+export interface RequestOptions {
+  query?: Query;
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** Encode a reference (`trn_1`, `alice/breast`, `alice/breast@2`) as the path of one resource. */
+export function resourcePath(plural: string, ref: string): string {
+  const slash = ref.indexOf('/');
+  if (slash < 0) {
+    return `/${plural}/${encodeURIComponent(ref)}`;
+  }
+  const [name = '', version] = ref.slice(slash + 1).split('@');
+  const path = `/${plural}/by-name/${encodeURIComponent(ref.slice(0, slash))}/${encodeURIComponent(name)}`;
+  return version ? `${path}?version=${encodeURIComponent(version)}` : path;
+}
+
+export class Api {
+  constructor(readonly settings: ServerConnection.ISettings = ServerConnection.makeSettings()) {}
+
+  /** The address of a platform path, for links and downloads. */
+  platformUrl(path: string): string {
+    return URLExt.join(this.settings.baseUrl, 'orrery', path);
+  }
+
+  url(path: string, query: Query = {}): string {
+    const wanted = Object.entries(query).filter(([, value]) => value != null && value !== '');
+    const search = new URLSearchParams(wanted.map(([key, value]) => [key, String(value)])).toString();
+    const url = URLExt.join(this.settings.baseUrl, 'orrery/api/v1') + path;
+    return search ? `${url}${url.includes('?') ? '&' : '?'}${search}` : url;
+  }
+
+  /** Headers for a client that makes its own requests (uploads). */
+  authHeaders(): Record<string, string> {
+    const headers: Record<string, string> = {};
+    if (this.settings.token) {
+      headers['Authorization'] = `token ${this.settings.token}`;
+    }
+    const xsrf = /(?:^|;\s*)_xsrf=([^;]*)/.exec(document.cookie)?.[1];
+    if (xsrf) {
+      headers['X-XSRFToken'] = xsrf;
+    }
+    return headers;
+  }
+
+  async fetch(method: string, url: string, options: RequestOptions = {}): Promise<Response> {
+    const init: RequestInit = {
+      method,
+      cache: 'no-cache',
+      headers: { Accept: 'application/json', ...options.headers },
+      signal: options.signal ?? null
+    };
+    if (options.body !== undefined) {
+      init.body = JSON.stringify(options.body);
+      init.headers = { 'Content-Type': 'application/json', ...init.headers };
+    }
+    let response: Response;
+    try {
+      response = await ServerConnection.makeRequest(url, init, this.settings);
+    } catch (error) {
+      if (options.signal?.aborted) {
+        throw error;
+      }
+      throw new ApiError(0, 'unavailable', 'The Jupyter server does not answer; trying again.');
+    }
+    if (!response.ok) {
+      throw await makeApiError(response);
+    }
+    return response;
+  }
+
+  async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    const response = await this.fetch(method, this.url(path, options.query), options);
+    const text = await response.text();
+    return (text ? JSON.parse(text) : null) as T;
+  }
+
+  async text(path: string, options: RequestOptions = {}): Promise<string> {
+    const response = await this.fetch('GET', this.url(path, options.query), {
+      ...options,
+      headers: { Accept: '*/*', ...options.headers }
+    });
+    return response.text();
+  }
+
+  /** Open a server-sent event stream; `Accept` must be exactly this for the proxies to stream it. */
+  stream(path: string, query: Query, signal: AbortSignal, lastEventId = ''): Promise<Response> {
+    const headers: Record<string, string> = { Accept: 'text/event-stream' };
+    if (lastEventId) {
+      headers['Last-Event-ID'] = lastEventId;
+    }
+    return this.fetch('GET', this.url(path, query), { headers, signal });
+  }
+
+  async status(): Promise<PlatformStatus> {
+    const url = URLExt.join(this.settings.baseUrl, 'orrery-extension/status');
+    const response = await this.fetch('GET', url);
+    return (await response.json()) as PlatformStatus;
+  }
+
+  whoami(): Promise<WhoAmI> {
+    return this.request('GET', '/auth/whoami');
+  }
+
+  async kinds(): Promise<Kind[]> {
+    return (await this.request<{ items: Kind[] }>('GET', '/kinds')).items;
+  }
+
+  list(plural: string, query: Query = {}, signal?: AbortSignal): Promise<Page> {
+    return this.request('GET', `/${plural}`, signal ? { query, signal } : { query });
+  }
+
+  get(plural: string, ref: string): Promise<Resource> {
+    return this.request('GET', resourcePath(plural, ref));
+  }
+
+  create(plural: string, draft: Draft, idempotencyKey: string): Promise<Resource> {
+    return this.request('POST', `/${plural}`, {
+      body: draft,
+      headers: { 'Idempotency-Key': idempotencyKey }
+    });
+  }
+
+  patch(plural: string, id: string, change: JsonObject, etag?: string): Promise<Resource> {
+    const headers: Record<string, string> = etag ? { 'If-Match': etag } : {};
+    return this.request('PATCH', `/${plural}/${id}`, { body: change, headers });
+  }
+
+  act(plural: string, id: string, action: string, body: JsonObject = {}): Promise<Resource> {
+    return this.request('POST', `/${plural}/${id}/${action}`, { body });
+  }
+
+  remove(plural: string, id: string, preview?: string): Promise<void> {
+    const query: Query = preview === undefined ? {} : { cascade: 1, preview };
+    return this.request('DELETE', `/${plural}/${id}`, { query });
+  }
+
+  dependents(plural: string, id: string, deep = false): Promise<Dependents> {
+    return this.request('GET', `/${plural}/${id}/dependents`, { query: deep ? { deep: 1 } : {} });
+  }
+
+  references(plural: string, id: string): Promise<Dependents> {
+    return this.request('GET', `/${plural}/${id}/references`);
+  }
+
+  async metrics(plural: string, id: string): Promise<Series[]> {
+    return (await this.request<{ series: Series[] }>('GET', `/${plural}/${id}/metrics`)).series;
+  }
+
+  async files(plural: string, id: string): Promise<FileEntry[]> {
+    return (await this.request<{ items: FileEntry[] }>('GET', `/${plural}/${id}/files`)).items;
+  }
+
+  fileUrl(plural: string, id: string, path: string): string {
+    return this.url(`/${plural}/${id}/files/${path.split('/').map(encodeURIComponent).join('/')}`);
+  }
+
+  notebook(plural: string, id: string): Promise<JsonObject> {
+    return this.request('GET', `/${plural}/${id}/notebook`);
+  }
+
+  usage(plural: string, id: string): Promise<{ samples?: UsageSample[]; [key: string]: Json | UsageSample[] | undefined }> {
+    return this.request('GET', `/${plural}/${id}/usage`);
+  }
+}
+
+async function makeApiError(response: Response): Promise<ApiError> {
+  const text = await response.text();
+  try {
+    const body = JSON.parse(text) as { error?: { code: string; message: string; details?: JsonObject } };
+    if (body.error) {
+      return new ApiError(response.status, body.error.code, body.error.message, body.error.details ?? {});
+    }
+  } catch {
+    // Not the platform's own answer: a proxy's page. Its status says enough.
+  }
+  const away = [502, 503, 504].includes(response.status);
+  const message = away
+    ? 'The platform does not answer yet; trying again.'
+    : `The server answered ${response.status} ${response.statusText}`.trim();
+  return new ApiError(response.status, away ? 'unavailable' : 'http', message);
+}

@@ -1,0 +1,112 @@
+/** How values are written for people: bytes, durations, times, numbers, names. Pure functions. */
+import type { Json, Resource, Summary } from './api-types';
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (Math.abs(value) >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${UNITS[unit]}`;
+}
+
+export function formatDuration(seconds: number): string {
+  if (!Number.isFinite(seconds) || seconds < 0) {
+    return '–';
+  }
+  if (seconds < 1) {
+    return `${Math.round(seconds * 1000)} ms`;
+  }
+  if (seconds < 60) {
+    return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  }
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) {
+    return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  }
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+export function formatNumber(value: number): string {
+  if (!Number.isFinite(value)) {
+    return String(value);
+  }
+  if (Number.isInteger(value)) {
+    return value.toLocaleString('en-US');
+  }
+  const size = Math.abs(value);
+  return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(3) : String(+value.toPrecision(5));
+}
+
+/** "just now", "4 min ago", "yesterday", then the date. */
+export function formatAgo(at: string | null, now = Date.now()): string {
+  if (!at) {
+    return '';
+  }
+  const seconds = (now - Date.parse(at)) / 1000;
+  if (Number.isNaN(seconds)) {
+    return at;
+  }
+  if (seconds < 45) {
+    return 'just now';
+  }
+  if (seconds < 3600) {
+    return `${Math.max(1, Math.round(seconds / 60))} min ago`;
+  }
+  if (seconds < 86400) {
+    return `${Math.round(seconds / 3600)} h ago`;
+  }
+  if (seconds < 7 * 86400) {
+    const days = Math.round(seconds / 86400);
+    return days === 1 ? 'yesterday' : `${days} days ago`;
+  }
+  return new Date(at).toLocaleDateString(undefined, { year: 'numeric', month: 'short', day: 'numeric' });
+}
+
+export function formatTime(at: string | null): string {
+  return at ? new Date(at).toLocaleString() : '';
+}
+
+/** `breast`, or `breast@2` where there are versions. */
+export function displayName(resource: Pick<Summary, 'name' | 'version'>): string {
+  return resource.version == null ? resource.name : `${resource.name}@${resource.version}`;
+}
+
+export function qualifiedName(resource: Summary | Resource): string {
+  return `${resource.owner}/${displayName(resource)}`;
+}
+
+/** Read `status.outputs.metrics` out of a resource. */
+export function valueAt(source: unknown, path: string): Json | undefined {
+  let value = source;
+  for (const key of path.split('.')) {
+    if (value === null || typeof value !== 'object') {
+      return undefined;
+    }
+    value = (value as Record<string, unknown>)[key];
+  }
+  return value as Json | undefined;
+}
+
+/** `peak_memory_bytes` becomes "Peak memory". */
+export function humanize(key: string): string {
+  const words = key.replace(/_(bytes|seconds)$/, '').replace(/[_-]+/g, ' ').trim();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** A name for a saved file, without what file systems refuse. */
+export function safeFileName(name: string): string {
+  return name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[-.]+|-+$/g, '') || 'untitled';
+}
+
+export function isUnavailableNumber(value: Json | undefined): boolean {
+  return value === 'NaN' || value === 'Infinity' || value === '-Infinity';
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,266 @@
+/** The plain inputs of a form: text, number, choice, switch, words, columns of a dataset, JSON, pairs. */
+import type { FieldProps, WidgetProps } from '@rjsf/utils';
+import { closeIcon } from '@jupyterlab/ui-components';
+import { useState } from 'react';
+import type { Json, JsonObject, Schema } from '../api-types';
+import type { FormModel } from '../models/form';
+import { Button, IconButton, Tags } from '../widgets/parts';
+import { typeOf } from './schema';
+
+export interface FormContext {
+  model: FormModel;
+}
+
+const described = (id: string): string => `${id}__error`;
+
+export function TextInput(props: WidgetProps): JSX.Element {
+  const schema = props.schema as Schema;
+  const example = schema.examples?.[0];
+  return (
+    <input
+      id={props.id}
+      className="orr-Input"
+      type="text"
+      value={typeof props.value === 'string' ? props.value : ''}
+      required={props.required}
+      disabled={props.disabled || props.readonly}
+      placeholder={typeof example === 'string' ? `e.g. ${example}` : undefined}
+      aria-describedby={described(props.id)}
+      onChange={event => props.onChange(event.target.value === '' ? undefined : event.target.value)}
+    />
+  );
+}
+
+/** A number is kept as text while it is typed ("1e-", "0."), and handed on as a number when it is one. */
+export function NumberInput(props: WidgetProps): JSX.Element {
+  const schema = props.schema as Schema;
+  const [typing, setTyping] = useState<string | null>(null);
+  const value: unknown = props.value;
+  const shown = typing ?? (typeof value === 'number' || typeof value === 'string' ? String(value) : '');
+  const change = (text: string): void => {
+    setTyping(text);
+    const number = Number(text);
+    props.onChange(text.trim() === '' ? undefined : Number.isNaN(number) ? text : number);
+  };
+  return (
+    <input
+      id={props.id}
+      className="orr-Input orr-mod-number"
+      type="text"
+      inputMode={typeOf(schema) === 'integer' ? 'numeric' : 'decimal'}
+      value={shown}
+      disabled={props.disabled || props.readonly}
+      placeholder={schema.default == null ? 'automatic' : String(schema.default as number)}
+      aria-describedby={described(props.id)}
+      onChange={event => change(event.target.value)}
+      onBlur={() => setTyping(null)}
+    />
+  );
+}
+
+export function TextArea(props: WidgetProps): JSX.Element {
+  return (
+    <textarea
+      id={props.id}
+      className="orr-Input"
+      rows={(props.options.rows as number | undefined) ?? 3}
+      value={typeof props.value === 'string' ? props.value : ''}
+      disabled={props.disabled || props.readonly}
+      aria-describedby={described(props.id)}
+      onChange={event => props.onChange(event.target.value === '' ? undefined : event.target.value)}
+    />
+  );
+}
+
+export function Choice(props: WidgetProps): JSX.Element {
+  const options = (props.options.enumOptions ?? []) as { value: Json; label: string }[];
+  const chosen = options.findIndex(option => option.value === props.value);
+  return (
+    <select
+      id={props.id}
+      className="orr-Select"
+      value={chosen}
+      disabled={props.disabled || props.readonly}
+      aria-describedby={described(props.id)}
+      onChange={event => props.onChange(options[Number(event.target.value)]?.value)}
+    >
+      {(chosen < 0 || !props.required) && <option value={-1}>{props.schema.default === undefined ? '' : 'default'}</option>}
+      {options.map((option, index) => (
+        <option key={String(option.value)} value={index}>
+          {option.label}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+export function Switch(props: WidgetProps): JSX.Element {
+  return (
+    <input
+      id={props.id}
+      type="checkbox"
+      checked={props.value === true}
+      disabled={props.disabled || props.readonly}
+      aria-describedby={described(props.id)}
+      onChange={event => props.onChange(event.target.checked)}
+    />
+  );
+}
+
+/** Words, one after the other: tags. */
+export function Words(props: WidgetProps): JSX.Element {
+  const words = Array.isArray(props.value) ? (props.value as string[]) : [];
+  const [text, setText] = useState('');
+  const add = (): void => {
+    const word = text.trim().replace(/,$/, '');
+    if (word !== '' && !words.includes(word)) {
+      props.onChange([...words, word]);
+    }
+    setText('');
+  };
+  return (
+    <div className="orr-Words">
+      <Tags tags={words} onRemove={word => props.onChange(words.filter(other => other !== word))} />
+      <input
+        id={props.id}
+        className="orr-Input"
+        type="text"
+        value={text}
+        placeholder="Add, then Enter"
+        onChange={event => setText(event.target.value)}
+        onBlur={add}
+        onKeyDown={event => {
+          if (event.key === 'Enter' || event.key === ',') {
+            event.preventDefault();
+            add();
+          }
+        }}
+      />
+    </div>
+  );
+}
+
+/** One column of the chosen dataset; typed by hand where the columns are not known. */
+export function ColumnInput(props: WidgetProps): JSX.Element {
+  const { columns } = (props.formContext as FormContext).model;
+  const value = typeof props.value === 'string' ? props.value : '';
+  if (!columns) {
+    return <TextInput {...props} />;
+  }
+  return (
+    <select
+      id={props.id}
+      className="orr-Select"
+      value={value}
+      aria-describedby={described(props.id)}
+      onChange={event => props.onChange(event.target.value === '' ? undefined : event.target.value)}
+      data-testid={`orrery-column-${props.id}`}
+    >
+      <option value="">{props.required ? 'Choose a column' : ''}</option>
+      {value !== '' && !columns.some(column => column.name === value) && <option value={value}>{value} (not in the dataset)</option>}
+      {columns.map(column => (
+        <option key={column.name} value={column.name}>
+          {column.type ? `${column.name}  (${column.type})` : column.name}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+/** Several columns of the chosen dataset. */
+export function ColumnsInput(props: WidgetProps): JSX.Element {
+  const { columns } = (props.formContext as FormContext).model;
+  const chosen = Array.isArray(props.value) ? (props.value as string[]) : [];
+  if (!columns) {
+    return <Words {...props} />;
+  }
+  return (
+    <div className="orr-Checks" role="group" aria-labelledby={`${props.id}__label`}>
+      {columns.map(column => (
+        <label key={column.name}>
+          <input
+            type="checkbox"
+            checked={chosen.includes(column.name)}
+            onChange={event =>
+              props.onChange(event.target.checked ? [...chosen, column.name] : chosen.filter(name => name !== column.name))
+            }
+          />
+          {column.name}
+        </label>
+      ))}
+    </div>
+  );
+}
+
+/** A value of any shape, written as JSON; plain words are taken as text. */
+export function JsonInput(props: WidgetProps): JSX.Element {
+  const [typing, setTyping] = useState<string | null>(null);
+  const value = props.value as Json | undefined;
+  const shown = typing ?? (value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value));
+  return (
+    <input
+      id={props.id}
+      className="orr-Input"
+      value={shown}
+      onChange={event => {
+        setTyping(event.target.value);
+        props.onChange(parseLoosely(event.target.value));
+      }}
+      onBlur={() => setTyping(null)}
+    />
+  );
+}
+
+export function parseLoosely(text: string): Json | undefined {
+  if (text.trim() === '') {
+    return undefined;
+  }
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return text;
+  }
+}
+
+/** An object without declared properties: names and values. */
+export function PairsField(props: FieldProps): JSX.Element {
+  const values = (props.formData ?? {}) as JsonObject;
+  const pairs = Object.entries(values);
+  const set = (next: [string, Json][]): void => props.onChange(Object.fromEntries(next));
+  return (
+    <div className="orr-Pairs" role="group" aria-labelledby={`${props.idSchema.$id}__label`}>
+      {pairs.map(([key, value], index) => (
+        <div key={index} className="orr-Pair">
+          <input
+            className="orr-Input"
+            aria-label={`Name ${index + 1}`}
+            value={key}
+            onChange={event => set(pairs.map((pair, at) => (at === index ? [event.target.value, value] : pair)))}
+          />
+          <input
+            className="orr-Input"
+            aria-label={`Value of ${key}`}
+            value={typeof value === 'string' ? value : JSON.stringify(value)}
+            onChange={event =>
+              set(pairs.map((pair, at) => (at === index ? [key, parseLoosely(event.target.value) ?? ''] : pair)))
+            }
+          />
+          <IconButton
+            label={`Remove ${key}`}
+            icon={closeIcon}
+            onClick={() => set(pairs.filter((_, at) => at !== index))}
+          />
+        </div>
+      ))}
+      <Button label="Add" onClick={() => set([...pairs, [nextName(values), '']])} />
+    </div>
+  );
+}
+
+function nextName(values: JsonObject): string {
+  let number = Object.keys(values).length + 1;
+  while (`name${number}` in values) {
+    number += 1;
+  }
+  return `name${number}`;
+}

@@ -1,0 +1,251 @@
+/**
+ * From the JSON Schema that a kind declares to the one that the form library takes, with its `uiSchema`.
+ *
+ * Pydantic's schemas are legal but not what a form wants: references are written in place, `anyOf [X, null]` becomes X
+ * that may be null, tuples get plain items. The `x-orrery-*` hints choose the widgets.
+ */
+import type { RJSFSchema, UiSchema } from '@rjsf/utils';
+import type { Json, JsonObject, Kind, Schema, WhoAmI } from '../api-types';
+import { humanize } from '../format';
+
+export const FORM_ROOT = 'root';
+
+/** Write every `$ref` in place and make optional values plain. */
+export function plainSchema(schema: Schema, definitions = schema.$defs ?? {}, depth = 0): Schema {
+  if (depth > 32) {
+    return {};
+  }
+  const go = (child: Schema): Schema => plainSchema(child, definitions, depth + 1);
+  let plain: Schema = { ...schema };
+  delete plain.$defs;
+  if (plain.$ref) {
+    const name = plain.$ref.split('/').pop() ?? '';
+    delete plain.$ref;
+    const target = go(definitions[name] ?? {});
+    plain = { ...target, ...plain };
+  }
+  if (plain.allOf?.length === 1 && plain.allOf[0]) {
+    const only = go(plain.allOf[0]);
+    delete plain.allOf;
+    plain = { ...only, ...plain };
+  }
+  const union = plain.anyOf ?? plain.oneOf;
+  if (union) {
+    const members = union.map(go);
+    const others = members.filter(member => member.type !== 'null');
+    const isNullable = others.length < members.length;
+    delete plain.anyOf;
+    delete plain.oneOf;
+    if (others.length === 1 && others[0]) {
+      plain = { ...others[0], ...plain };
+      if (isNullable && typeof plain.type === 'string' && !plain.enum) {
+        plain.type = [plain.type, 'null'];
+      }
+      if (plain.default === null) {
+        delete plain.default;
+      }
+    } else {
+      plain.anyOf = others.map((member, index) => ({
+        title: humanize(String(member.title ?? member.type ?? `choice ${index + 1}`)),
+        ...member
+      }));
+    }
+  }
+  if (plain.prefixItems) {
+    plain.items = plain.prefixItems.map(go);
+    delete plain.prefixItems;
+  } else if (plain.items) {
+    plain.items = Array.isArray(plain.items) ? plain.items.map(go) : go(plain.items);
+  }
+  if (plain.properties) {
+    plain.properties = Object.fromEntries(
+      Object.entries(plain.properties).map(([key, child]) => {
+        const property = go(child);
+        return [key, { ...property, title: property.title ?? humanize(key) }];
+      })
+    );
+  }
+  if (typeof plain.additionalProperties === 'object') {
+    plain.additionalProperties = go(plain.additionalProperties);
+  }
+  return plain;
+}
+
+export function typeOf(schema: Schema): string {
+  const types = Array.isArray(schema.type) ? schema.type.filter(type => type !== 'null') : [schema.type];
+  return types[0] ?? (schema.properties ? 'object' : schema.enum ? 'string' : '');
+}
+
+/** Which widget each part of the schema is edited with. */
+export function uiSchemaOf(schema: Schema): UiSchema {
+  const ui: UiSchema = {};
+  const type = typeOf(schema);
+  if (schema['x-orrery-upload']) {
+    ui['ui:field'] = 'uploads';
+  } else if (schema['x-orrery-ref'] && type !== 'array' && type !== 'object') {
+    ui['ui:widget'] = 'reference';
+  } else if (isColumnList(schema)) {
+    ui['ui:widget'] = 'columns';
+  } else if (schema['x-orrery-column']) {
+    ui['ui:widget'] = 'column';
+  } else if (type === 'object' && !schema.properties) {
+    ui['ui:field'] = 'pairs';
+  } else if ((type === 'number' || type === 'integer') && !schema.enum) {
+    ui['ui:widget'] = 'updown';
+  } else if (type === '' && !schema.anyOf) {
+    ui['ui:widget'] = 'json';
+  } else if (type === 'array' && schema.items && !Array.isArray(schema.items) && isPlainString(schema.items)) {
+    ui['ui:widget'] = 'words';
+  } else if (type === 'string' && (schema.format === 'textarea' || (schema.maxLength ?? 0) > 500)) {
+    ui['ui:widget'] = 'textarea';
+  }
+  for (const [key, child] of Object.entries(schema.properties ?? {})) {
+    ui[key] = uiSchemaOf(child);
+  }
+  if (type === 'array' && schema.items && !Array.isArray(schema.items) && !ui['ui:widget'] && !ui['ui:field']) {
+    ui.items = uiSchemaOf(schema.items);
+  }
+  return ui;
+}
+
+function isColumnList(schema: Schema): boolean {
+  const items = Array.isArray(schema.items) ? undefined : schema.items;
+  return typeOf(schema) === 'array' && Boolean(schema['x-orrery-column'] ?? items?.['x-orrery-column']);
+}
+
+function isPlainString(schema: Schema): boolean {
+  return typeOf(schema) === 'string' && !schema.enum && !schema['x-orrery-ref'];
+}
+
+export interface FormSchemas {
+  schema: RJSFSchema;
+  uiSchema: UiSchema;
+}
+
+/** The whole form of a kind: what every resource has, then its spec. `parameters` are the schemas fetched so far. */
+export function makeFormSchemas(kind: Kind, user: WhoAmI | null, parameters: Record<string, Schema>): FormSchemas {
+  const spec = plainSchema(kind.spec_schema);
+  spec.title = '';
+  delete spec.description;
+  for (const { path, schema } of walk(spec)) {
+    const fetched = parameters[path.join('.')];
+    if (schema['x-orrery-parameters-of'] && fetched) {
+      const plain = plainSchema(fetched);
+      schema.properties = plain.properties ?? {};
+      schema.required = plain.required ?? [];
+      schema.additionalProperties = false;
+    }
+  }
+  const groups = user?.groups ?? [];
+  const properties: Record<string, Schema> = {
+    name: {
+      type: 'string',
+      title: 'Name',
+      minLength: 1,
+      maxLength: 128,
+      description: `Unique among your ${kind.title_plural.toLowerCase()}; it can be changed later.`
+    },
+    description: { type: 'string', title: 'Description', description: 'What it is for, in your own words.' },
+    spec,
+    visibility: {
+      type: 'string',
+      title: 'Visibility',
+      default: 'private',
+      enum: groups.length > 0 ? ['private', 'group', 'public'] : ['private', 'public'],
+      description: 'Private: only you. Group: the members of one of your groups. Public: everyone who can sign in.',
+      'x-orrery-group': 'Sharing and tags'
+    },
+    tags: {
+      type: 'array',
+      title: 'Tags',
+      items: { type: 'string' },
+      default: [],
+      description: 'Words to find it by. Press Enter after each one.',
+      'x-orrery-group': 'Sharing and tags'
+    }
+  };
+  if (groups.length > 0) {
+    properties.group = {
+      type: 'string',
+      title: 'Group',
+      enum: groups,
+      description: 'The group that may see it, where the visibility is "group".',
+      'x-orrery-group': 'Sharing and tags'
+    };
+  }
+  const schema: Schema = { type: 'object', required: ['name'], properties };
+  const uiSchema: UiSchema = {
+    ...uiSchemaOf(schema),
+    'ui:order': ['name', 'description', 'spec', 'visibility', ...(groups.length > 0 ? ['group'] : []), 'tags'],
+    description: { 'ui:widget': 'textarea', 'ui:options': { rows: 2 } }
+  };
+  return { schema: schema as RJSFSchema, uiSchema };
+}
+
+export interface Place {
+  path: string[];
+  schema: Schema;
+}
+
+/** Every property of a schema with its path, parents first. */
+export function* walk(schema: Schema, path: string[] = []): Generator<Place> {
+  for (const [key, child] of Object.entries(schema.properties ?? {})) {
+    const here = [...path, key];
+    yield { path: here, schema: child };
+    yield* walk(child, here);
+  }
+}
+
+/** Drop what was left empty, so that the server applies its own defaults. */
+export function withoutEmpty(value: Json | undefined): Json | undefined {
+  if (value === undefined || value === null || value === '') {
+    return undefined;
+  }
+  if (Array.isArray(value)) {
+    return value.map(withoutEmpty).filter((item): item is Json => item !== undefined);
+  }
+  if (typeof value === 'object') {
+    const kept: JsonObject = {};
+    for (const [key, child] of Object.entries(value)) {
+      const clean = withoutEmpty(child);
+      if (clean !== undefined) {
+        kept[key] = clean;
+      }
+    }
+    return kept;
+  }
+  return value;
+}
+
+/** Keep of an old object what the schema still has and still takes. */
+export function keepKnown(values: JsonObject, schema: Schema): JsonObject {
+  const kept: JsonObject = {};
+  for (const [key, value] of Object.entries(values)) {
+    const property = schema.properties?.[key];
+    if (property && fits(value, property)) {
+      kept[key] = value;
+    }
+  }
+  return kept;
+}
+
+function fits(value: Json, schema: Schema): boolean {
+  if (schema.enum) {
+    return schema.enum.includes(value);
+  }
+  const type = typeOf(schema);
+  switch (type) {
+    case 'integer':
+      return Number.isInteger(value);
+    case 'number':
+      return typeof value === 'number';
+    case 'string':
+      return typeof value === 'string';
+    case 'boolean':
+      return typeof value === 'boolean';
+    case 'array':
+      return Array.isArray(value);
+    default:
+      return true;
+  }
+}

@@ -1,0 +1,163 @@
+/** How fields, groups of fields and lists of fields are laid out: label with help, the input, its errors. */
+import type { ArrayFieldTemplateProps, FieldTemplateProps, ObjectFieldTemplateProps } from '@rjsf/utils';
+import { closeIcon } from '@jupyterlab/ui-components';
+import type { Schema } from '../api-types';
+import { humanize } from '../format';
+import { Button, IconButton } from '../widgets/parts';
+import { Help } from './help';
+import { typeOf } from './schema';
+
+function rangeHint(schema: Schema): string {
+  const from = schema.minimum ?? schema.exclusiveMinimum;
+  const to = schema.maximum ?? schema.exclusiveMaximum;
+  if (from !== undefined && to !== undefined) {
+    return `${from} to ${to}`;
+  }
+  return from !== undefined ? `at least ${from}` : to !== undefined ? `at most ${to}` : '';
+}
+
+/** One field: its label, its "?", the input and what is wrong with it. */
+export function FieldTemplate(props: FieldTemplateProps): JSX.Element {
+  const schema = props.schema as Schema;
+  const type = typeOf(schema);
+  const custom = props.uiSchema?.['ui:field'] ?? props.uiSchema?.['ui:widget'];
+  if (props.hidden) {
+    return <div hidden>{props.children}</div>;
+  }
+  if ((type === 'object' || type === 'array' || schema.anyOf) && !custom) {
+    return <div className="orr-Field-nested">{props.children}</div>;
+  }
+  const errors = props.rawErrors ?? [];
+  const range = type === 'number' || type === 'integer' ? rangeHint(schema) : '';
+  const isCheckbox = type === 'boolean';
+  const isGrouped = custom === 'columns' || custom === 'uploads' || custom === 'pairs';
+  const labelId = `${props.id}__label`;
+  return (
+    <div className="orr-Field" data-type={isCheckbox ? 'boolean' : type} data-invalid={errors.length > 0 || undefined}>
+      <div className="orr-Field-label">
+        {isGrouped ? (
+          <span id={labelId} className="orr-Label">
+            {props.label}
+          </span>
+        ) : (
+          <label id={labelId} htmlFor={props.id} className="orr-Label">
+            {props.label}
+          </label>
+        )}
+        {props.required && (
+          <span className="orr-Required" title="Needed">
+            *
+          </span>
+        )}
+        {schema.description && (
+          <Help id={`${props.id}__description`} label={props.label} text={schema.description} />
+        )}
+        {range && <span className="orr-Range">{range}</span>}
+      </div>
+      <div className="orr-Field-input">{props.children}</div>
+      {errors.length > 0 && (
+        <div id={`${props.id}__error`} className="orr-Field-error" role="alert">
+          {[...new Set(errors)].map(error => (
+            <div key={error}>{error}</div>
+          ))}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** An object: its fields by group (`x-orrery-group`); a group named "Advanced" is folded. */
+export function ObjectFieldTemplate(props: ObjectFieldTemplateProps): JSX.Element {
+  const properties = props.schema.properties as Record<string, Schema> | undefined;
+  const groups = new Map<string, JSX.Element[]>();
+  for (const property of props.properties) {
+    const name = properties?.[property.name]?.['x-orrery-group'] ?? '';
+    groups.set(name, [...(groups.get(name) ?? []), property.content]);
+  }
+  const title = props.title && props.idSchema.$id !== 'root' ? props.title : '';
+  const body = [...groups.entries()].map(([name, fields]) =>
+    name === '' ? (
+      <div key={name} className="orr-Fields">
+        {fields}
+      </div>
+    ) : isFolded(name) ? (
+      <details key={name} className="orr-Group" open={hasErrors(props, name)}>
+        <summary>{humanize(name)}</summary>
+        <div className="orr-Fields">{fields}</div>
+      </details>
+    ) : (
+      <fieldset key={name} className="orr-Group">
+        <legend>{humanize(name)}</legend>
+        <div className="orr-Fields">{fields}</div>
+      </fieldset>
+    )
+  );
+  if (!title) {
+    return <>{body}</>;
+  }
+  if (props.properties.length === 0) {
+    return <></>;
+  }
+  return (
+    <fieldset className="orr-Group">
+      <legend>
+        {title}
+        {props.schema.description && (
+          <Help id={`${props.idSchema.$id}__description`} label={title} text={props.schema.description} />
+        )}
+      </legend>
+      {body}
+    </fieldset>
+  );
+}
+
+function isFolded(group: string): boolean {
+  return ['advanced', 'sharing and tags'].includes(group.toLowerCase());
+}
+
+/** A folded group opens where it hides what is wrong. */
+function hasErrors(props: ObjectFieldTemplateProps, group: string): boolean {
+  const properties = props.schema.properties as Record<string, Schema>;
+  return Object.keys(props.errorSchema ?? {}).some(name => (properties[name]?.['x-orrery-group'] ?? '') === group);
+}
+
+/** A list of things with several fields each: the deployments of an endpoint. */
+export function ArrayFieldTemplate(props: ArrayFieldTemplateProps): JSX.Element {
+  const { title, items } = props;
+  const errors = (props.rawErrors ?? []).filter((error, index, all) => all.indexOf(error) === index);
+  return (
+    <fieldset className="orr-Group" id={props.idSchema.$id}>
+      <legend>
+        {title}
+        {props.schema.description && (
+          <Help id={`${props.idSchema.$id}__description`} label={title} text={props.schema.description} />
+        )}
+      </legend>
+      {items.map(item => (
+        <div key={item.key} className="orr-Item" role="group" aria-label={`${title} ${item.index + 1}`}>
+          <div className="orr-Item-fields">{item.children}</div>
+          {item.hasRemove && (
+            <IconButton
+              label={`Remove ${title} ${item.index + 1}`}
+              icon={closeIcon}
+              onClick={() => item.onDropIndexClick(item.index)()}
+            />
+          )}
+        </div>
+      ))}
+      {errors.length > 0 && (
+        <div className="orr-Field-error" role="alert">
+          {errors.map(error => (
+            <div key={error}>{error}</div>
+          ))}
+        </div>
+      )}
+      {props.canAdd && <Button label={`Add to ${title.toLowerCase()}`} onClick={() => props.onAddClick()} />}
+    </fieldset>
+  );
+}
+
+/** Errors are drawn by the field's template: nothing of its own here. */
+export function NoTemplate(): JSX.Element {
+  return <></>;
+}

@@ -1,0 +1,20 @@
+/** The plugins of the Orrery extension. */
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { filesPlugin } from './plugins/files';
+import { launcherPlugin } from './plugins/launcher';
+import { notificationsPlugin } from './plugins/notifications';
+import { panelsPlugin } from './plugins/panels';
+import { platformPlugin } from './plugins/platform';
+import { sideBarPlugin } from './plugins/sidebar';
+
+const plugins: JupyterFrontEndPlugin<unknown>[] = [
+  platformPlugin,
+  panelsPlugin,
+  sideBarPlugin,
+  launcherPlugin,
+  filesPlugin,
+  notificationsPlugin
+];
+
+export default plugins;
+export { CommandIDs, IOrrery } from './tokens';

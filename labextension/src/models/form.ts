@@ -1,0 +1,377 @@
+/**
+ * The state of one create form: what was filled in, the schema as it stands for the chosen references, uploads under
+ * way, errors by field, and the draft that survives a reload.
+ */
+import type { IStateDB } from '@jupyterlab/statedb';
+import type { ErrorSchema, RJSFSchema, RJSFValidationError } from '@rjsf/utils';
+import { ErrorSchemaBuilder, getDefaultFormState } from '@rjsf/utils';
+import validator from '@rjsf/validator-ajv8';
+import type { Api } from '../api';
+import { ApiError, errorMessage } from '../api';
+import type { Draft, FieldError, Json, JsonObject, Kind, Resource, Schema, UploadedFile } from '../api-types';
+import { displayName, safeFileName, valueAt } from '../format';
+import type { FormSchemas } from '../forms/schema';
+import { keepKnown, makeFormSchemas, plainSchema, walk, withoutEmpty } from '../forms/schema';
+import type { IOrrery } from '../tokens';
+import { Model, throttle } from './model';
+import { UploadModel } from './upload';
+
+export interface FormOptions {
+  /** Where the draft is kept, so that it comes back after a reload. */
+  draft: string;
+  /** `owner/name` or id of a resource to begin from. */
+  copyOf?: string;
+  prefill?: JsonObject;
+}
+
+export interface FormProblem {
+  path: string[];
+  label: string;
+  message: string;
+}
+
+export interface DatasetColumn {
+  name: string;
+  type: string;
+}
+
+/** What a form begins with where the server's own default is the cautious one. */
+const OPENING_VALUES: Record<string, JsonObject> = { dataset: { publish: true } };
+
+export class FormModel extends Model {
+  data: JsonObject = {};
+  schemas: FormSchemas;
+  extraErrors: ErrorSchema = {};
+  problems: FormProblem[] = [];
+  isSending = false;
+  isReady = false;
+  columns: DatasetColumn[] | null = null;
+  readonly uploads: UploadModel;
+  private readonly api: Api;
+  private readonly parameters: Record<string, Schema> = {};
+  private readonly chosen = new Map<string, string>();
+  private idempotencyKey = '';
+  private readonly saveSoon = throttle(() => void this.saveDraft(), 400);
+
+  constructor(
+    private readonly orrery: IOrrery,
+    readonly kind: Kind,
+    private readonly state: IStateDB | null,
+    readonly options: FormOptions
+  ) {
+    super();
+    this.api = orrery.api;
+    this.schemas = makeFormSchemas(kind, orrery.kinds.user, {});
+    this.uploads = new UploadModel(this.api, file => this.addFile(file));
+    this.uploads.changed.connect(() => this.notify());
+    void this.open();
+  }
+
+  override dispose(): void {
+    this.uploads.dispose();
+    super.dispose();
+  }
+
+  /** Take what the form now holds. */
+  async setData(data: JsonObject): Promise<void> {
+    this.data = data;
+    this.idempotencyKey = '';
+    this.saveSoon();
+    this.notify();
+    await this.followReferences();
+  }
+
+  get spec(): JsonObject {
+    return (this.data.spec ?? {}) as JsonObject;
+  }
+
+  get uploadPath(): string[] | null {
+    for (const place of walk(plainSchema(this.kind.spec_schema))) {
+      if (place.schema['x-orrery-upload']) {
+        return place.path;
+      }
+    }
+    return null;
+  }
+
+  /** Send it. Answers with the new resource, or null where the form now shows what is wrong. */
+  async submit(): Promise<Resource | null> {
+    if (this.isSending) {
+      return null;
+    }
+    if (this.uploads.isBusy) {
+      this.setProblems([{ path: '', message: 'Files are still being uploaded; wait for them or cancel them.' }]);
+      return null;
+    }
+    const draft = withoutEmpty(this.data) as unknown as Draft;
+    draft.spec ??= {};
+    const found = this.validate(draft);
+    if (found.length > 0) {
+      this.setProblems(found);
+      return null;
+    }
+    this.isSending = true;
+    this.setProblems([]);
+    this.idempotencyKey ||= crypto.randomUUID();
+    try {
+      const resource = await this.api.create(this.kind.plural, draft, this.idempotencyKey);
+      this.orrery.events.publish({ type: 'created', resource });
+      await this.state?.remove(this.options.draft);
+      return resource;
+    } catch (error) {
+      this.refused(error);
+      return null;
+    } finally {
+      this.isSending = false;
+      this.notify();
+    }
+  }
+
+  private validate(draft: Draft): FieldError[] {
+    const { errors } = validator.validateFormData(draft, this.schemas.schema, undefined, readable);
+    return errors.map(error => ({
+      path: (error.property ?? '').replace(/^\./, '').replace(/\['?([^'\]]+)'?\]/g, '.$1'),
+      message: error.message ?? 'This is not right.'
+    }));
+  }
+
+  private refused(error: unknown): void {
+    if (error instanceof ApiError && !error.isUnavailable) {
+      this.idempotencyKey = '';
+      const fields = error.fields;
+      if (fields.length === 0 && ['name_taken', 'invalid_name'].includes(error.code)) {
+        fields.push({ path: 'name', message: error.message });
+      }
+      this.setProblems(fields.length > 0 ? fields : [{ path: '', message: error.message }]);
+    } else {
+      // The same key goes with the next try: if this one did arrive, it is answered once.
+      this.setProblems([{ path: '', message: `${errorMessage(error)} Nothing is lost: press the button again.` }]);
+      void this.orrery.platform.check();
+    }
+  }
+
+  setProblems(errors: FieldError[]): void {
+    const builder = new ErrorSchemaBuilder<JsonObject>();
+    this.problems = errors.map(({ path, message }) => {
+      const parts = path.replace(/^body\./, '').split('.').filter(part => part !== '');
+      builder.addErrors(message, parts);
+      return { path: parts, label: this.labelOf(parts), message };
+    });
+    this.extraErrors = builder.ErrorSchema;
+    this.notify();
+  }
+
+  private labelOf(path: string[]): string {
+    let schema: Schema | undefined = this.schemas.schema as Schema;
+    let label = '';
+    for (const key of path) {
+      const items: Schema | Schema[] | undefined = schema?.items;
+      schema = schema?.properties?.[key] ?? (Array.isArray(items) ? items[Number(key)] : items);
+      const title = schema?.title;
+      label = title ? title : /^\d+$/.test(key) ? label : key;
+    }
+    return label;
+  }
+
+  private async open(): Promise<void> {
+    const saved = (await this.state?.fetch(this.options.draft)) as JsonObject | undefined;
+    if (saved) {
+      this.data = saved;
+    } else {
+      this.data = await this.openingData();
+    }
+    this.applyDefaults();
+    await this.followReferences();
+    this.isReady = true;
+    this.notify();
+  }
+
+  private async openingData(): Promise<JsonObject> {
+    const opening = OPENING_VALUES[this.kind.kind] ?? {};
+    const prefill = this.options.prefill ?? {};
+    const data: JsonObject = { spec: {}, ...prefill };
+    const known = plainSchema(this.kind.spec_schema);
+    data.spec = { ...keepKnown(opening, known), ...(prefill.spec as JsonObject | undefined) };
+    if (this.options.copyOf) {
+      try {
+        const original = await this.api.get(this.kind.plural, this.options.copyOf);
+        data.spec = keepKnown(original.spec, known);
+        data.name = `${original.name}-copy`;
+        data.description = original.description;
+        data.tags = original.tags;
+        data.visibility = original.visibility;
+      } catch (error) {
+        this.setProblems([{ path: '', message: errorMessage(error) }]);
+      }
+    }
+    return data;
+  }
+
+  private applyDefaults(): void {
+    const schema = this.schemas.schema;
+    this.data = getDefaultFormState(validator, schema, this.data, schema) as JsonObject;
+  }
+
+  /** Fetch what the chosen references decide: an algorithm's parameters, a dataset's columns. */
+  private async followReferences(): Promise<void> {
+    const spec = plainSchema(this.kind.spec_schema);
+    const places = [...walk(spec)];
+    const references = places.filter(place => place.schema['x-orrery-ref']);
+    const changed = references.filter(({ path, schema }) => {
+      const value = valueAt(this.spec, path.join('.'));
+      const key = `${schema['x-orrery-ref']}:${path.join('.')}`;
+      const text = typeof value === 'string' ? value : '';
+      const isNew = this.chosen.get(key) !== text;
+      this.chosen.set(key, text);
+      return isNew;
+    });
+    if (changed.length === 0) {
+      return;
+    }
+    const parameterPlaces = places.filter(place => place.schema['x-orrery-parameters-of']);
+    for (const { path, schema } of parameterPlaces) {
+      const source = changed.find(place => place.schema['x-orrery-ref'] === schema['x-orrery-parameters-of']);
+      if (source) {
+        await this.loadParameters(path, String(schema['x-orrery-parameters-of']), valueAt(this.spec, source.path.join('.')));
+      }
+    }
+    if (changed.some(place => String(place.schema['x-orrery-ref']).startsWith('dataset'))) {
+      await this.loadColumns(references);
+    }
+    this.notify();
+  }
+
+  private async loadParameters(path: string[], kindName: string, ref: Json | undefined): Promise<void> {
+    const key = path.join('.');
+    const kind = this.orrery.kinds.get(kindName);
+    delete this.parameters[key];
+    if (kind && typeof ref === 'string' && ref !== '') {
+      try {
+        const resource = await this.api.get(kind.plural, ref);
+        const schema = resource.status.outputs.parameters_schema as unknown as Schema | undefined;
+        if (schema) {
+          this.parameters[key] = schema;
+        }
+      } catch {
+        // A reference that does not resolve is named by the server at its field on submit.
+      }
+    }
+    this.schemas = makeFormSchemas(this.kind, this.orrery.kinds.user, this.parameters);
+    const fetched = this.parameters[key];
+    if (fetched) {
+      this.changeSpec(path, current => keepKnown((current ?? {}) as JsonObject, plainSchema(fetched)));
+    }
+    this.applyDefaults();
+  }
+
+  private async loadColumns(references: { path: string[]; schema: Schema }[]): Promise<void> {
+    this.columns = null;
+    for (const { path, schema } of references) {
+      const kindName = String(schema['x-orrery-ref']);
+      const ref = valueAt(this.spec, path.join('.'));
+      const kind = this.orrery.kinds.get(kindName);
+      if (kindName.startsWith('dataset') && kind && typeof ref === 'string' && ref !== '') {
+        try {
+          this.columns = columnsOf(await this.api.get(kind.plural, ref));
+        } catch {
+          // As above.
+        }
+        if (this.columns) {
+          return;
+        }
+      }
+    }
+  }
+
+  private addFile(file: UploadedFile): void {
+    const path = this.uploadPath;
+    if (!path) {
+      return;
+    }
+    this.changeSpec(path, current => {
+      const files = ((current ?? []) as unknown as UploadedFile[]).filter(other => other.path !== file.path);
+      return [...files, file] as unknown as Json;
+    });
+    if (!this.data.name) {
+      const stem = (file.path.split('/').pop() ?? '').replace(/\.[^.]+$/, '');
+      this.data = { ...this.data, name: safeFileName(stem) };
+    }
+    this.saveSoon();
+    this.notify();
+  }
+
+  private changeSpec(path: string[], change: (current: Json | undefined) => Json): void {
+    const replace = (value: JsonObject, [key = '', ...rest]: string[]): JsonObject => ({
+      ...value,
+      [key]: rest.length === 0 ? change(value[key]) : replace((value[key] ?? {}) as JsonObject, rest)
+    });
+    this.data = { ...this.data, spec: replace(this.spec, path) };
+  }
+
+  private async saveDraft(): Promise<void> {
+    if (!this.isDisposed && !this.isSending) {
+      await this.state?.save(this.options.draft, this.data);
+    }
+  }
+}
+
+/** The columns of a dataset or of one of its versions, from wherever it tells them. */
+export function columnsOf(resource: Resource): DatasetColumn[] | null {
+  const candidates = ['status.outputs.columns', 'spec.schema.columns', 'status.outputs.schema.columns', 'spec.schema'];
+  for (const path of candidates) {
+    const columns = valueAt(resource, path);
+    if (Array.isArray(columns) && columns.length > 0) {
+      return columns.map(column => {
+        if (column !== null && typeof column === 'object' && !Array.isArray(column)) {
+          return { name: String(column.name ?? ''), type: String(column.type ?? column.kind ?? column.dtype ?? '') };
+        }
+        return { name: String(column), type: '' };
+      });
+    }
+  }
+  return null;
+}
+
+function readable(errors: RJSFValidationError[]): RJSFValidationError[] {
+  return errors
+    .filter(error => error.name !== 'anyOf' && error.name !== 'oneOf')
+    .map(error => ({ ...error, message: readableMessage(error) }));
+}
+
+function readableMessage(error: RJSFValidationError): string {
+  const params = (error.params ?? {}) as Record<string, unknown>;
+  switch (error.name) {
+    case 'required':
+      return 'This is needed.';
+    case 'minLength':
+      return params.limit === 1 ? 'This is needed.' : `At least ${String(params.limit)} characters.`;
+    case 'maxLength':
+      return `At most ${String(params.limit)} characters.`;
+    case 'minimum':
+      return `Must be ${String(params.limit)} or more.`;
+    case 'exclusiveMinimum':
+      return `Must be more than ${String(params.limit)}.`;
+    case 'maximum':
+      return `Must be ${String(params.limit)} or less.`;
+    case 'exclusiveMaximum':
+      return `Must be less than ${String(params.limit)}.`;
+    case 'minItems':
+      return `At least ${String(params.limit)} of them.`;
+    case 'enum':
+      return `Must be one of ${(params.allowedValues as Json[]).map(String).join(', ')}.`;
+    default:
+      return error.message ?? 'This is not right.';
+  }
+}
+
+/** A title for the form's tab. */
+export function formTitle(kind: Kind | undefined, options: { copyOf?: string | undefined }): string {
+  const what = (kind?.title ?? 'resource').toLowerCase();
+  return options.copyOf ? `Copy ${what}` : `New ${what}`;
+}
+
+export function refOf(resource: Resource): string {
+  return `${resource.owner}/${displayName(resource)}`;
+}
+
+export type { RJSFSchema };

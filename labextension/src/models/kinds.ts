@@ -1,0 +1,118 @@
+/** The kinds that the platform declares, and who is asking. Everything that the panels show is driven by these. */
+import type { Api } from '../api';
+import type { Action, Kind, Phase, Resource, WhoAmI } from '../api-types';
+import { humanize } from '../format';
+import { Model } from './model';
+import type { PlatformModel } from './platform';
+
+const SECTION_TITLES: Record<string, string> = {
+  data: 'Data',
+  training: 'Training',
+  models: 'Models',
+  serving: 'Serving'
+};
+
+export interface Section {
+  name: string;
+  title: string;
+  kinds: Kind[];
+}
+
+export class Kinds extends Model {
+  all: Kind[] = [];
+  user: WhoAmI | null = null;
+  private readonly byKind = new Map<string, Kind>();
+
+  constructor(
+    private readonly api: Api,
+    platform: PlatformModel
+  ) {
+    super();
+    platform.recovered.connect(() => void this.load());
+  }
+
+  get isLoaded(): boolean {
+    return this.all.length > 0;
+  }
+
+  async load(): Promise<void> {
+    try {
+      const [kinds, user] = await Promise.all([this.api.kinds(), this.api.whoami()]);
+      this.set(kinds, user);
+    } catch {
+      // Asked again when the platform recovers; until then the panels show its status.
+    }
+  }
+
+  set(kinds: Kind[], user: WhoAmI): void {
+    this.all = [...kinds].sort((a, b) => a.order - b.order);
+    this.user = user;
+    this.byKind.clear();
+    for (const kind of this.all) {
+      this.byKind.set(kind.kind, kind);
+    }
+    this.notify();
+  }
+
+  /** Resolves when the kinds are known. */
+  async ready(): Promise<void> {
+    while (!this.isLoaded && !this.isDisposed) {
+      await new Promise<void>(resolve => {
+        const slot = (): void => {
+          this.changed.disconnect(slot);
+          resolve();
+        };
+        this.changed.connect(slot);
+      });
+    }
+  }
+
+  get(kind: string): Kind | undefined {
+    return this.byKind.get(kind);
+  }
+
+  sections(): Section[] {
+    const sections = new Map<string, Section>();
+    for (const kind of this.all) {
+      const section = sections.get(kind.section);
+      if (section) {
+        section.kinds.push(kind);
+      } else {
+        const title = SECTION_TITLES[kind.section] ?? humanize(kind.section);
+        sections.set(kind.section, { name: kind.section, title, kinds: [kind] });
+      }
+    }
+    return [...sections.values()];
+  }
+
+  isMine(resource: { owner: string }): boolean {
+    return this.user === null || resource.owner === this.user.name;
+  }
+}
+
+export function phaseOf(kind: Kind | undefined, resource: Resource): Phase {
+  const name = resource.status.phase;
+  return (
+    kind?.phases.find(phase => phase.name === name) ?? {
+      name,
+      title: humanize(name.toLowerCase()),
+      state: resource.status.state,
+      settled: true
+    }
+  );
+}
+
+/** The actions that the kind offers in the resource's present phase. */
+export function offeredActions(kind: Kind, resource: Resource): Action[] {
+  if (resource.deleted_at) {
+    return [];
+  }
+  return kind.actions.filter(
+    action => action.phases.length === 0 || action.phases.includes(resource.status.phase)
+  );
+}
+
+/** A kind whose resources run and come to an end: a training, a batch. */
+export function isRun(kind: Kind): boolean {
+  return kind.phases.some(phase => phase.state === 'Completed' && phase.settled) && kind.phases.some(phase => phase.state === 'Running');
+}

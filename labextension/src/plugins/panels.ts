@@ -1,0 +1,192 @@
+/** The main-area panels: their commands, and how they come back after a reload. */
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
+import type { WidgetTracker as Tracker } from '@jupyterlab/apputils';
+import { ICommandPalette, IThemeManager, WidgetTracker } from '@jupyterlab/apputils';
+import { IStateDB } from '@jupyterlab/statedb';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import { UUID } from '@lumino/coreutils';
+import type { Widget } from '@lumino/widgets';
+import type { JsonObject } from '../api-types';
+import { kindIcon, linkOutIcon } from '../icons';
+import { readContents } from '../models/contents';
+import { openNotebook } from '../models/notebooks';
+import { formTitle } from '../models/form';
+import { CommandIDs, IOrrery } from '../tokens';
+import type { PanelContext } from '../widgets/context';
+import { Navigator } from '../widgets/context';
+import { DetailPanel } from '../widgets/detail';
+import { askWhichNotebook } from '../widgets/dialogs';
+import type { FormArgs } from '../widgets/form';
+import { FormPanel } from '../widgets/form';
+import { ListPanel } from '../widgets/list';
+
+export const panelsPlugin: JupyterFrontEndPlugin<void> = {
+  id: '@orrery/lab:panels',
+  description: 'Lists, detail pages and forms of the Orrery platform.',
+  autoStart: true,
+  requires: [IOrrery],
+  optional: [IStateDB, ILayoutRestorer, ICommandPalette, IThemeManager],
+  activate: (
+    app: JupyterFrontEnd,
+    orrery: IOrrery,
+    state: IStateDB | null,
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null,
+    themes: IThemeManager | null
+  ) => {
+    const context = makeContext(app, orrery, themes);
+    const lists = new WidgetTracker<ListPanel>({ namespace: 'orrery-list' });
+    const details = new WidgetTracker<DetailPanel>({ namespace: 'orrery-detail' });
+    const forms = new WidgetTracker<FormPanel>({ namespace: 'orrery-form' });
+    const show = <W extends Widget>(tracker: Tracker<W>, widget: W): void => {
+      app.shell.add(widget, 'main');
+      void tracker.add(widget);
+      app.shell.activateById(widget.id);
+    };
+    const kindTitle = (args: ReadonlyPartialJSONObject): string =>
+      orrery.kinds.get(text(args.kind))?.title_plural ?? text(args.kind);
+
+    app.commands.addCommand(CommandIDs.openList, {
+      label: args => (args.kind ? `Show ${kindTitle(args).toLowerCase()}` : 'Show a list'),
+      icon: args => kindIcon(text(args.kind)),
+      describedBy: { args: objectSchema({ kind: 'string', trashed: 'boolean' }) },
+      execute: args => {
+        const kind = text(args.kind);
+        const open = lists.find(panel => panel.kindName === kind);
+        if (open) {
+          open.showTrash(args.trashed === true);
+          app.shell.activateById(open.id);
+        } else {
+          show(lists, new ListPanel(context, kind, args.trashed === true));
+        }
+      }
+    });
+
+    app.commands.addCommand(CommandIDs.open, {
+      label: args => `Open ${text(args.ref)}`,
+      describedBy: { args: objectSchema({ kind: 'string', ref: 'string', tab: 'string' }) },
+      execute: args => {
+        const kind = text(args.kind);
+        const ref = text(args.ref);
+        const tab = text(args.tab);
+        const open = details.find(
+          panel => panel.kindName === kind && (panel.ref === ref || panel.args.ref === ref)
+        );
+        if (open) {
+          if (tab) {
+            open.model?.setTab(tab);
+          }
+          app.shell.activateById(open.id);
+        } else {
+          show(details, new DetailPanel(context, tab ? { kind, ref, tab } : { kind, ref }));
+        }
+      }
+    });
+
+    app.commands.addCommand(CommandIDs.create, {
+      label: args =>
+        formTitle(orrery.kinds.get(text(args.kind)), {}).replace('resource', text(args.kind).replace('-', ' ') || 'resource'),
+      icon: args => kindIcon(text(args.kind)),
+      describedBy: { args: objectSchema({ kind: 'string', copyOf: 'string', draft: 'string', prefill: 'object' }) },
+      execute: args => {
+        const formArgs = makeFormArgs(args);
+        const open = forms.find(panel => panel.args.draft === formArgs.draft);
+        if (open) {
+          app.shell.activateById(open.id);
+        } else {
+          const read = (paths: string[]): Promise<File[]> => readContents(app.serviceManager.contents, paths);
+          show(forms, new FormPanel(context, state, formArgs, read));
+        }
+      }
+    });
+
+    app.commands.addCommand(CommandIDs.openMlflow, {
+      label: 'Open MLflow',
+      icon: linkOutIcon,
+      describedBy: { args: objectSchema({}) },
+      execute: () => {
+        window.open(orrery.api.platformUrl('mlflow/'), '_blank', 'noopener');
+      }
+    });
+
+    app.commands.addCommand(CommandIDs.openNotebook, {
+      label: 'Open the notebook of a run or an algorithm',
+      describedBy: { args: objectSchema({ kind: 'string', id: 'string', name: 'string' }) },
+      execute: async args => {
+        const path = await openNotebook(orrery, app.serviceManager.contents, askWhichNotebook, {
+          kind: text(args.kind),
+          id: text(args.id),
+          name: text(args.name)
+        });
+        if (path !== null) {
+          await app.commands.execute('docmanager:open', { path });
+        }
+      }
+    });
+
+    if (restorer) {
+      void restorer.restore(lists, {
+        command: CommandIDs.openList,
+        args: panel => ({ kind: panel.kindName }),
+        name: panel => panel.kindName
+      });
+      void restorer.restore(details, {
+        command: CommandIDs.open,
+        args: panel => ({ kind: panel.args.kind, ref: panel.args.ref }),
+        name: panel => `${panel.args.kind}/${panel.args.ref}`
+      });
+      void restorer.restore(forms, {
+        command: CommandIDs.create,
+        args: panel => panel.restoreArgs,
+        name: panel => panel.args.draft
+      });
+    }
+    if (palette) {
+      void addToPalette(orrery, palette);
+    }
+  }
+};
+
+export function makeContext(app: JupyterFrontEnd, orrery: IOrrery, themes: IThemeManager | null): PanelContext {
+  return { ...orrery, go: new Navigator(app.commands), themeChanged: themes?.themeChanged ?? null };
+}
+
+async function addToPalette(orrery: IOrrery, palette: ICommandPalette): Promise<void> {
+  await orrery.kinds.ready();
+  const category = 'Orrery';
+  for (const kind of orrery.kinds.all) {
+    palette.addItem({ command: CommandIDs.openList, args: { kind: kind.kind }, category });
+    if (kind.creatable) {
+      palette.addItem({ command: CommandIDs.create, args: { kind: kind.kind }, category });
+    }
+  }
+  palette.addItem({ command: CommandIDs.openMlflow, category });
+  palette.addItem({ command: CommandIDs.showSideBar, category });
+}
+
+function makeFormArgs(args: ReadonlyPartialJSONObject): FormArgs {
+  const formArgs: FormArgs = { kind: text(args.kind), draft: text(args.draft) || `orrery-form-${UUID.uuid4()}` };
+  if (args.copyOf) {
+    formArgs.copyOf = text(args.copyOf);
+  }
+  if (args.prefill) {
+    formArgs.prefill = args.prefill as JsonObject;
+  }
+  if (Array.isArray(args.paths)) {
+    formArgs.paths = args.paths.map(text);
+  }
+  return formArgs;
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** The JSON schema of a command's arguments, as Lab's command registry wants it. */
+function objectSchema(properties: Record<string, string>): ReadonlyPartialJSONObject {
+  return {
+    type: 'object',
+    properties: Object.fromEntries(Object.entries(properties).map(([name, type]) => [name, { type }]))
+  };
+}

@@ -1,0 +1,295 @@
+/** The page of one resource: what it is, what can be done with it, and its tabs. */
+import { refreshIcon } from '@jupyterlab/ui-components';
+import type { Message } from '@lumino/messaging';
+import type { KeyboardEvent } from 'react';
+import { useId } from 'react';
+import type { Kind, Resource } from '../api-types';
+import { displayName, formatAgo, formatTime } from '../format';
+import { copyIcon, kindIcon, trashIcon } from '../icons';
+import { Deletion } from '../models/deletion';
+import { DetailModel } from '../models/detail';
+import { offeredActions, phaseOf } from '../models/kinds';
+import { useModel } from '../models/model';
+import type { PanelContext } from './context';
+import { usePanel, useTick } from './context';
+import { act, deleteResource, showError } from './dialogs';
+import { editResource } from './edit';
+import { KindPanel } from './panel';
+import { Busy, Button, Empty, Icon, IconButton, Note, PhaseBadge, ProgressBar, Tags, describeProgress } from './parts';
+import type { TabDefinition } from './tabs/registry';
+import { tabsOf } from './tabs/registry';
+
+export interface DetailArgs {
+  kind: string;
+  ref: string;
+  tab?: string;
+}
+
+export class DetailPanel extends KindPanel<DetailModel> {
+  constructor(
+    context: PanelContext,
+    readonly args: DetailArgs
+  ) {
+    super(context, args.kind, kindIcon(args.kind));
+    this.id = `orrery-detail-${args.kind}-${args.ref}`;
+    this.node.dataset.testid = `orrery-detail-${args.kind}`;
+  }
+
+  get ref(): string {
+    return this.model?.resource?.id ?? this.args.ref;
+  }
+
+  protected label(): string {
+    return this.args.ref;
+  }
+
+  protected makeModel(kind: Kind): DetailModel {
+    return new DetailModel(this.context, kind, this.args.ref, this.args.tab);
+  }
+
+  protected override modelReady(model: DetailModel): void {
+    model.setVisible(this.isVisible);
+    model.changed.connect(() => {
+      if (model.resource) {
+        this.title.label = displayName(model.resource);
+        this.title.caption = `${model.kind.title} ${displayName(model.resource)}`;
+      }
+    });
+  }
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this.model?.setVisible(true);
+  }
+
+  protected override onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this.model?.setVisible(false);
+  }
+
+  protected content(model: DetailModel): JSX.Element {
+    return <Detail model={model} onGone={() => this.close()} />;
+  }
+}
+
+function Detail(props: { model: DetailModel; onGone: () => void }): JSX.Element {
+  const { model } = props;
+  useModel(model);
+  const { resource, kind } = model;
+  if (model.isGone) {
+    return (
+      <Empty icon={kindIcon(kind.kind)} title={`This ${kind.title.toLowerCase()} is gone`}>
+        <p>{model.error ?? 'It was removed for good.'}</p>
+        <Button label="Close" onClick={props.onGone} />
+      </Empty>
+    );
+  }
+  if (!resource) {
+    return model.error ? <Note kind="error">{model.error}</Note> : <Busy />;
+  }
+  return (
+    <div className="orr-Detail">
+      <Head model={model} resource={resource} />
+      <Word kind={kind} resource={resource} />
+      <TabBar model={model} resource={resource} />
+    </div>
+  );
+}
+
+function Head(props: { model: DetailModel; resource: Resource }): JSX.Element {
+  const { model, resource } = props;
+  const { kind } = model;
+  const { kinds } = usePanel();
+  useTick(30000);
+  return (
+    <header className="orr-Detail-head">
+      <div className="orr-Detail-title">
+        <Icon icon={kindIcon(kind.kind)} size={28} />
+        <div>
+          <div className="orr-Detail-name">
+            <h1 data-testid="orrery-name">{displayName(resource)}</h1>
+            <PhaseBadge kind={kind} resource={resource} />
+            {resource.visibility !== 'private' && (
+              <span className="orr-Tag" title="Who may see it">
+                {resource.visibility === 'group' ? `group ${resource.group ?? ''}` : resource.visibility}
+              </span>
+            )}
+            <Tags tags={resource.tags} />
+          </div>
+          <div className="orr-Muted">
+            {kind.title} of {kinds.isMine(resource) ? 'yours' : resource.owner} · created{' '}
+            <time title={formatTime(resource.created_at)}>{formatAgo(resource.created_at)}</time> · changed{' '}
+            <time title={formatTime(resource.updated_at)}>{formatAgo(resource.updated_at)}</time>
+          </div>
+        </div>
+      </div>
+      <Actions model={model} resource={resource} />
+    </header>
+  );
+}
+
+/** Done elsewhere on the page, with a form of their own. */
+const OWN_BUTTONS = new Set(['copy', 'delete', 'restore']);
+
+function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element {
+  const { model, resource } = props;
+  const { kind } = model;
+  const orrery = usePanel();
+  const { go, kinds } = orrery;
+  const isMine = kinds.isMine(resource) || kinds.user?.admin === true;
+  const restore = (): void => {
+    new Deletion(orrery).restore([resource]).then(
+      () => model.load(),
+      error => showError('Restore', error)
+    );
+  };
+  if (resource.deleted_at) {
+    return (
+      <div className="orr-Actions">
+        <Button label="Restore" kind="accept" onClick={restore} testId="orrery-restore" />
+      </div>
+    );
+  }
+  return (
+    <div className="orr-Actions" role="group" aria-label="Actions">
+      {isMine &&
+        offeredActions(kind, resource)
+          .filter(action => !OWN_BUTTONS.has(action.name))
+          .map(action => (
+            <Button
+              key={action.name}
+              label={action.title}
+              kind={action.destructive ? 'warn' : 'plain'}
+              onClick={() => void act(orrery, kind, action, resource)}
+              testId={`orrery-action-${action.name}`}
+            />
+          ))}
+      {kind.kind === 'model' && kinds.get('endpoint') && (
+        <Button
+          label="Deploy"
+          kind="accept"
+          onClick={() => go.create('endpoint', { prefill: deployment(resource) })}
+          testId="orrery-deploy"
+        />
+      )}
+      {isMine && <Button label="Edit" onClick={() => void editResource(orrery, kind, resource)} testId="orrery-edit" />}
+      {kind.creatable && (
+        <IconButton
+          label={`Copy ${displayName(resource)} as new`}
+          icon={copyIcon}
+          onClick={() => go.create(kind.kind, { copyOf: resource.id })}
+          testId="orrery-copy"
+        />
+      )}
+      <IconButton label="Refresh" icon={refreshIcon} onClick={() => void model.load()} />
+      {isMine && (
+        <IconButton
+          label={`Delete ${displayName(resource)}`}
+          icon={trashIcon}
+          onClick={() => void deleteResource(orrery, go, kind, resource)}
+          testId="orrery-delete"
+        />
+      )}
+    </div>
+  );
+}
+
+function deployment(model: Resource): { name: string; spec: { deployments: { model: string; replicas: number; traffic: number }[] } } {
+  return {
+    name: model.name,
+    spec: { deployments: [{ model: `${model.owner}/${displayName(model)}`, replicas: 1, traffic: 100 }] }
+  };
+}
+
+/** What the platform has to say of it now: progress, why it waits, what went wrong. */
+function Word(props: { kind: Kind; resource: Resource }): JSX.Element | null {
+  const { kind, resource } = props;
+  const { status } = resource;
+  const phase = phaseOf(kind, resource);
+  const queue = status.outputs.queue;
+  const isMoving = status.progress !== null && !phase.settled;
+  return (
+    <div className="orr-Word">
+      {resource.deleted_at && (
+        <Note kind="warn">In the trash since {formatTime(resource.deleted_at)}. Restore it to use it again.</Note>
+      )}
+      {phase.state === 'Failed' && (
+        <Note kind="error">
+          <strong>{status.reason ?? phase.title}</strong>
+          <div className="orr-Pre">{status.message}</div>
+        </Note>
+      )}
+      {phase.state !== 'Failed' && status.message && !phase.settled && <div className="orr-Muted">{status.message}</div>}
+      {queue && typeof queue === 'object' && !Array.isArray(queue) && !phase.settled && (
+        <div className="orr-Muted" data-testid="orrery-queue">
+          Place {String(queue.place)} in the queue{queue.reason ? `: ${String(queue.reason)}` : ''}
+        </div>
+      )}
+      {isMoving && status.progress && (
+        <div className="orr-Word-progress" data-testid="orrery-progress">
+          <ProgressBar progress={status.progress} label={`${resource.name}: progress`} />
+          <div className="orr-Word-line">
+            <span>{describeProgress(status.progress)}</span>
+            <span className="orr-Muted">{status.progress.message}</span>
+          </div>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function TabBar(props: { model: DetailModel; resource: Resource }): JSX.Element {
+  const { model, resource } = props;
+  const id = useId();
+  const tabs = tabsOf(model.kind, resource);
+  const chosen = tabs.find(tab => tab.name === model.tab) ?? tabs[0];
+  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
+    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+    if (step !== 0 && chosen) {
+      const next = tabs[(tabs.indexOf(chosen) + step + tabs.length) % tabs.length];
+      if (next) {
+        model.setTab(next.name);
+        document.getElementById(`${id}-${next.name}`)?.focus();
+      }
+      event.preventDefault();
+    }
+  };
+  return (
+    <>
+      <div className="orr-Tabs" role="tablist" aria-label="Parts" onKeyDown={onKeyDown}>
+        {tabs.map(tab => (
+          <button
+            key={tab.name}
+            id={`${id}-${tab.name}`}
+            type="button"
+            role="tab"
+            aria-selected={tab === chosen}
+            aria-controls={`${id}-panel`}
+            tabIndex={tab === chosen ? 0 : -1}
+            onClick={() => model.setTab(tab.name)}
+            data-testid={`orrery-tab-${tab.name}`}
+          >
+            {tab.title}
+          </button>
+        ))}
+      </div>
+      {chosen && <TabPanel id={id} tab={chosen} model={model} resource={resource} />}
+    </>
+  );
+}
+
+function TabPanel(props: { id: string; tab: TabDefinition; model: DetailModel; resource: Resource }): JSX.Element {
+  const { id, tab, model, resource } = props;
+  return (
+    <div
+      className="orr-TabPanel"
+      role="tabpanel"
+      id={`${id}-panel`}
+      aria-labelledby={`${id}-${tab.name}`}
+      tabIndex={0}
+      data-testid={`orrery-panel-${tab.name}`}
+    >
+      <tab.Body key={`${tab.name}-${resource.id}`} model={model} resource={resource} />
+    </div>
+  );
+}

@@ -1,0 +1,236 @@
+/** The form that makes a new resource, generated from what its kind declares. */
+import { FormComponent } from '@jupyterlab/ui-components';
+import type { IStateDB } from '@jupyterlab/statedb';
+import type { RegistryWidgetsType, RegistryFieldsType, TemplatesType } from '@rjsf/utils';
+import validator from '@rjsf/validator-ajv8';
+import { useEffect, useRef } from 'react';
+import type { JsonObject, Kind, Resource } from '../api-types';
+import {
+  Choice,
+  ColumnInput,
+  ColumnsInput,
+  JsonInput,
+  NumberInput,
+  PairsField,
+  Switch,
+  TextArea,
+  TextInput,
+  Words
+} from '../forms/inputs';
+import { ReferenceWidget } from '../forms/reference';
+import { ArrayFieldTemplate, FieldTemplate, NoTemplate, ObjectFieldTemplate } from '../forms/templates';
+import { UploadsField } from '../forms/uploads';
+import { kindIcon } from '../icons';
+import type { FormOptions } from '../models/form';
+import { FormModel, formTitle } from '../models/form';
+import { useModel } from '../models/model';
+import type { PanelContext } from './context';
+import { usePanel } from './context';
+import { KindPanel } from './panel';
+import { Busy, Button, Icon } from './parts';
+
+const WIDGETS: RegistryWidgetsType = {
+  TextWidget: TextInput,
+  UpDownWidget: NumberInput,
+  TextareaWidget: TextArea,
+  SelectWidget: Choice,
+  CheckboxWidget: Switch,
+  textarea: TextArea,
+  reference: ReferenceWidget,
+  column: ColumnInput,
+  columns: ColumnsInput,
+  words: Words,
+  json: JsonInput
+};
+const FIELDS: RegistryFieldsType = { uploads: UploadsField, pairs: PairsField };
+const TEMPLATES: Partial<TemplatesType> = {
+  FieldTemplate,
+  ObjectFieldTemplate,
+  ArrayFieldTemplate,
+  DescriptionFieldTemplate: NoTemplate,
+  FieldErrorTemplate: NoTemplate,
+  ErrorListTemplate: NoTemplate
+};
+
+export interface FormArgs extends FormOptions {
+  kind: string;
+  paths?: string[];
+}
+
+export class FormPanel extends KindPanel<FormModel> {
+  constructor(
+    context: PanelContext,
+    private readonly state: IStateDB | null,
+    readonly args: FormArgs,
+    private readonly readFiles: (paths: string[]) => Promise<File[]>
+  ) {
+    super(context, args.kind, kindIcon(args.kind));
+    this.id = args.draft;
+    this.node.dataset.testid = `orrery-form-${args.kind}`;
+  }
+
+  override dispose(): void {
+    if (this.model && !this.isDisposed) {
+      // Closing the tab is giving the draft up; a reload does not close it.
+      void this.state?.remove(this.args.draft);
+    }
+    super.dispose();
+  }
+
+  /** What opens this form again; files that are already on their way are not read twice. */
+  get restoreArgs(): JsonObject {
+    const { kind, draft, copyOf, prefill } = this.args;
+    return { kind, draft, ...(copyOf ? { copyOf } : {}), ...(prefill ? { prefill } : {}) };
+  }
+
+  protected label(kind: Kind | undefined): string {
+    return formTitle(kind, this.args);
+  }
+
+  protected makeModel(kind: Kind): FormModel {
+    return new FormModel(this.context, kind, this.state, this.args);
+  }
+
+  protected override modelReady(model: FormModel): void {
+    if (this.args.paths && this.args.paths.length > 0) {
+      this.readFiles(this.args.paths).then(
+        files => model.uploads.add(files),
+        error => model.setProblems([{ path: '', message: String(error) }])
+      );
+    }
+  }
+
+  protected content(model: FormModel): JSX.Element {
+    return (
+      <ResourceForm
+        model={model}
+        title={formTitle(model.kind, this.args)}
+        onDone={resource => {
+          this.context.go.open(resource.kind, resource.id);
+          this.close();
+        }}
+        onCancel={() => this.close()}
+      />
+    );
+  }
+}
+
+interface ResourceFormProps {
+  model: FormModel;
+  title: string;
+  onDone: (resource: Resource) => void;
+  onCancel: () => void;
+}
+
+function ResourceForm(props: ResourceFormProps): JSX.Element {
+  const { model } = props;
+  useModel(model);
+  if (!model.isReady) {
+    return <Busy />;
+  }
+  const submit = async (): Promise<void> => {
+    const resource = await model.submit();
+    if (resource) {
+      props.onDone(resource);
+    }
+  };
+  return (
+    <div className="orr-Form">
+      <header className="orr-Form-head">
+        <Icon icon={kindIcon(model.kind.kind)} size={24} />
+        <h1>{props.title}</h1>
+      </header>
+      <Problems model={model} />
+      <FormComponent
+        schema={model.schemas.schema}
+        uiSchema={model.schemas.uiSchema}
+        formData={model.data}
+        formContext={{ model }}
+        validator={validator}
+        widgets={WIDGETS}
+        fields={FIELDS}
+        templates={TEMPLATES as TemplatesType}
+        extraErrors={model.extraErrors}
+        onChange={event => void model.setData(event.formData as JsonObject)}
+        onSubmit={() => void submit()}
+        noHtml5Validate
+        noValidate
+        showErrorList={false}
+        disabled={model.isSending}
+      >
+        <footer className="orr-Form-foot">
+          <AsNotebook model={model} />
+          <span className="orr-Spring" />
+          <Button label="Cancel" onClick={props.onCancel} />
+          <Button
+            type="submit"
+            kind="accept"
+            label={model.isSending ? 'Sending …' : SUBMIT_WORDS[model.kind.kind] ?? 'Create'}
+            disabled={model.isSending || model.uploads.isBusy}
+            testId="orrery-submit"
+          />
+        </footer>
+      </FormComponent>
+    </div>
+  );
+}
+
+const SUBMIT_WORDS: Record<string, string> = {
+  training: 'Start training',
+  endpoint: 'Deploy',
+  dataset: 'Create dataset'
+};
+
+/** What is wrong, in one place; each line leads to its field. */
+function Problems(props: { model: FormModel }): JSX.Element | null {
+  const { problems } = props.model;
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (problems.length > 0) {
+      box.current?.scrollIntoView({ block: 'nearest' });
+    }
+  }, [problems]);
+  if (problems.length === 0) {
+    return null;
+  }
+  return (
+    <div className="orr-Note" data-kind="error" role="alert" ref={box} data-testid="orrery-problems">
+      {problems.length > 1 && <div>These need another look:</div>}
+      <ul>
+        {problems.map(problem => (
+          <li key={problem.path.join('.') + problem.message}>
+            {problem.path.length > 0 ? (
+              <button
+                type="button"
+                className="orr-Link"
+                onClick={() => document.getElementById(['root', ...problem.path].join('_'))?.focus()}
+              >
+                {problem.label}
+              </button>
+            ) : null}
+            {problem.path.length > 0 && ': '}
+            {problem.message}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** A form and the notebook that it will run are the same thing. */
+function AsNotebook(props: { model: FormModel }): JSX.Element | null {
+  const { model } = props;
+  const { go, kinds } = usePanel();
+  const algorithm = model.spec.algorithm;
+  if (typeof algorithm !== 'string' || algorithm === '' || !kinds.get('algorithm')) {
+    return null;
+  }
+  return (
+    <Button
+      label="Open the notebook it will run"
+      onClick={() => void go.openNotebook('algorithm', algorithm, algorithm.split('/').pop() ?? algorithm)}
+      testId="orrery-open-source-notebook"
+    />
+  );
+}
+

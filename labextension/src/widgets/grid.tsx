@@ -1,0 +1,231 @@
+/** The table of a list: ARIA grid, virtual rows, infinite scroll, sorting by the server, selection, keys. */
+import type { ColumnDef } from '@tanstack/react-table';
+import { tableFeatures, useTable } from '@tanstack/react-table';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import type { KeyboardEvent, MouseEvent } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import type { Column, Kind, Resource } from '../api-types';
+import { displayName } from '../format';
+import type { ListModel } from '../models/list';
+import { useModel } from '../models/model';
+import { Cell } from './cells';
+import { usePanel, useTick } from './context';
+
+const ROW_HEIGHT = 36;
+const features = tableFeatures({});
+const SORTABLE = new Set(['name', 'created_at', 'updated_at']);
+
+/** The share of the width that a type of column takes, in `fr`, and its least width. */
+const WIDTHS: Record<Column['type'], string> = {
+  phase: 'minmax(130px, 1fr)',
+  text: 'minmax(100px, 1.4fr)',
+  date: 'minmax(100px, 0.8fr)',
+  duration: 'minmax(90px, 0.7fr)',
+  progress: 'minmax(100px, 1fr)',
+  number: 'minmax(80px, 0.6fr)',
+  bytes: 'minmax(80px, 0.6fr)',
+  ref: 'minmax(120px, 1.4fr)',
+  tags: 'minmax(110px, 1.1fr)'
+};
+
+const NAME: Column = { key: 'name', title: 'Name', type: 'text' };
+
+/** The name first, then what the kind declares. */
+export function columnsFor(kind: Kind): Column[] {
+  return [NAME, ...kind.columns.filter(column => column.key !== 'name' && column.key !== 'version')];
+}
+
+export function Grid(props: { model: ListModel }): JSX.Element {
+  const { model } = props;
+  const { kind } = model;
+  useModel(model);
+  useTick(30000);
+  const { go } = usePanel();
+  const scroller = useRef<HTMLDivElement>(null);
+  const [active, setActive] = useState(0);
+  const columns = useMemo(() => columnsFor(kind), [kind]);
+  const definitions = useMemo<ColumnDef<typeof features, Resource>[]>(
+    () => columns.map(column => ({ id: column.key, header: column.title, accessorFn: (resource: Resource) => resource.id })),
+    [columns]
+  );
+  const table = useTable({ features, columns: definitions, data: model.items, getRowId: resource => resource.id });
+  const rows = table.getRowModel().rows;
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_HEIGHT,
+    getItemKey: index => rows[index]?.id ?? index,
+    overscan: 8
+  });
+  const shown = virtual.getVirtualItems();
+  const last = shown[shown.length - 1]?.index ?? -1;
+  useEffect(() => {
+    if (last >= rows.length - 10 && model.next !== null) {
+      void model.loadMore();
+    }
+  }, [last, rows.length, model, model.next]);
+
+  const template = `36px minmax(160px, 2fr) ${columns
+    .slice(1)
+    .map(column => WIDTHS[column.type])
+    .join(' ')}`;
+  const isAllSelected = rows.length > 0 && rows.every(row => model.selected.has(row.id));
+
+  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
+    const moves: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -1e9, End: 1e9 };
+    const move = moves[event.key];
+    const resource = rows[active]?.original;
+    if (move !== undefined) {
+      const next = Math.min(rows.length - 1, Math.max(0, active + move));
+      setActive(next);
+      virtual.scrollToIndex(next);
+      requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"]`)?.focus());
+    } else if (event.key === 'Enter' && resource && event.target instanceof HTMLElement && event.target.role === 'row') {
+      go.open(kind.kind, resource.id);
+    } else if (event.key === ' ' && resource && event.target instanceof HTMLElement && event.target.role === 'row') {
+      model.toggle(resource.id, !model.selected.has(resource.id));
+    } else {
+      return;
+    }
+    event.preventDefault();
+  };
+
+  return (
+    <div className="orr-Grid" ref={scroller} data-testid="orrery-grid">
+      <div
+        role="grid"
+        aria-label={kind.title_plural}
+        aria-rowcount={(model.total ?? rows.length) + 1}
+        aria-multiselectable="true"
+        onKeyDown={onKeyDown}
+        className="orr-Grid-table"
+      >
+        <div role="rowgroup" className="orr-Grid-head">
+          <div role="row" aria-rowindex={1} className="orr-Grid-row" style={{ gridTemplateColumns: template }}>
+            <div role="columnheader" className="orr-Grid-check">
+              <input
+                type="checkbox"
+                aria-label="Select all that are shown"
+                checked={isAllSelected}
+                onChange={event => model.toggleAll(event.target.checked)}
+              />
+            </div>
+            {columns.map(column => (
+              <HeaderCell key={column.key} column={column} model={model} />
+            ))}
+          </div>
+        </div>
+        <div role="rowgroup" style={{ height: virtual.getTotalSize(), position: 'relative' }}>
+          {shown.map(item => {
+            const row = rows[item.index];
+            return row ? (
+              <Row
+                key={row.id}
+                resource={row.original}
+                kind={kind}
+                columns={columns}
+                index={item.index}
+                start={item.start}
+                template={template}
+                isActive={item.index === active}
+                isSelected={model.selected.has(row.id)}
+                onSelect={isSelected => model.toggle(row.id, isSelected)}
+                onActivate={() => setActive(item.index)}
+              />
+            ) : null;
+          })}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function HeaderCell(props: { column: Column; model: ListModel }): JSX.Element {
+  const { column, model } = props;
+  const { order } = model.query;
+  const isSorted = order.replace(/^-/, '') === column.key;
+  const isDescending = order.startsWith('-');
+  if (!(column.sortable ?? SORTABLE.has(column.key))) {
+    return (
+      <div role="columnheader" className="orr-Grid-cell" data-type={column.type}>
+        {column.title}
+      </div>
+    );
+  }
+  const sort = (): void => {
+    const first = column.type === 'date' ? `-${column.key}` : column.key;
+    const other = first.startsWith('-') ? column.key : `-${column.key}`;
+    model.setQuery({ order: order === first ? other : first });
+  };
+  return (
+    <div
+      role="columnheader"
+      className="orr-Grid-cell"
+      data-type={column.type}
+      aria-sort={isSorted ? (isDescending ? 'descending' : 'ascending') : 'none'}
+    >
+      <button type="button" className="orr-Grid-sort" onClick={sort}>
+        {column.title}
+        <span aria-hidden="true">{isSorted ? (isDescending ? ' ↓' : ' ↑') : ''}</span>
+      </button>
+    </div>
+  );
+}
+
+interface RowProps {
+  resource: Resource;
+  kind: Kind;
+  columns: Column[];
+  index: number;
+  start: number;
+  template: string;
+  isActive: boolean;
+  isSelected: boolean;
+  onSelect: (isSelected: boolean) => void;
+  onActivate: () => void;
+}
+
+function Row(props: RowProps): JSX.Element {
+  const { resource, kind, columns } = props;
+  const { go, kinds } = usePanel();
+  const open = (event: MouseEvent<HTMLElement>): void => {
+    const isControl = event.target instanceof Element && event.target.closest('button, input, a') !== null;
+    if (!isControl) {
+      go.open(kind.kind, resource.id);
+    }
+  };
+  return (
+    <div
+      role="row"
+      className="orr-Grid-row orr-mod-body"
+      aria-rowindex={props.index + 2}
+      aria-selected={props.isSelected}
+      data-index={props.index}
+      data-testid={`orrery-row-${resource.name}`}
+      tabIndex={props.isActive ? 0 : -1}
+      onFocus={props.onActivate}
+      onClick={open}
+      style={{ gridTemplateColumns: props.template, transform: `translateY(${props.start}px)` }}
+    >
+      <div role="gridcell" className="orr-Grid-check">
+        <input
+          type="checkbox"
+          aria-label={`Select ${displayName(resource)}`}
+          checked={props.isSelected}
+          onChange={event => props.onSelect(event.target.checked)}
+        />
+      </div>
+      <div role="rowheader" className="orr-Grid-cell orr-Grid-name">
+        <button type="button" className="orr-Link" onClick={() => go.open(kind.kind, resource.id)}>
+          {displayName(resource)}
+        </button>
+        {!kinds.isMine(resource) && <span className="orr-Owner">{resource.owner}</span>}
+      </div>
+      {columns.slice(1).map(column => (
+        <div key={column.key} role="gridcell" className="orr-Grid-cell" data-type={column.type}>
+          <Cell kind={kind} column={column} resource={resource} />
+        </div>
+      ))}
+    </div>
+  );
+}

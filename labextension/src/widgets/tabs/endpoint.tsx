@@ -1,0 +1,210 @@
+/** Calling an endpoint: its address, how programs call it, and a box to try it with. */
+import { useEffect, useState } from 'react';
+import { ApiError, errorMessage } from '../../api';
+import type { Json, JsonObject, Resource } from '../../api-types';
+import { formatDuration, valueAt } from '../../format';
+import { usePanel } from '../context';
+import { Button, CopyButton, Note } from '../parts';
+import { Card } from './overview';
+import type { TabProps } from './registry';
+
+interface Answer {
+  body: string;
+  seconds: number;
+  isError: boolean;
+}
+
+/** The first deployed model, as a reference. */
+export function firstModel(resource: Resource): string | null {
+  const deployments = valueAt(resource, 'spec.deployments');
+  const first = Array.isArray(deployments) ? deployments[0] : undefined;
+  const model = first && typeof first === 'object' && !Array.isArray(first) ? first.model : undefined;
+  return typeof model === 'string' ? model : null;
+}
+
+export function EndpointTab(props: TabProps): JSX.Element {
+  const { resource } = props;
+  const { api, kinds } = usePanel();
+  const [model, setModel] = useState<Resource | null>(null);
+  const reference = firstModel(resource);
+  useEffect(() => {
+    const kind = kinds.get('model');
+    let isWanted = true;
+    if (kind && reference) {
+      api.get(kind.plural, reference).then(
+        found => {
+          if (isWanted) {
+            setModel(found);
+          }
+        },
+        () => undefined // Not readable for this user: the box starts empty.
+      );
+    }
+    return () => {
+      isWanted = false;
+    };
+  }, [api, kinds, reference]);
+  const path = String(resource.status.outputs.url ?? '');
+  const name = model?.name ?? resource.name;
+  const example = valueAt(model, 'spec.example');
+  const body = example && typeof example === 'object' ? example : { instances: [{}] };
+  return (
+    <div className="orr-Endpoint">
+      <div className="orr-Overview">
+        <TryIt key={model?.id ?? 'none'} path={`${path}/v1/models/${name}:predict`} example={body} />
+      </div>
+      <HowToCall url={`${absolute(api.platformUrl(path))}/v1/models/${name}:predict`} body={body} resource={resource} />
+    </div>
+  );
+}
+
+function absolute(url: string): string {
+  return new URL(url, window.location.href).href;
+}
+
+function TryIt(props: { path: string; example: Json }): JSX.Element {
+  const { api } = usePanel();
+  const [text, setText] = useState(() => JSON.stringify(props.example, null, 2));
+  const [answer, setAnswer] = useState<Answer | null>(null);
+  const [isBusy, setBusy] = useState(false);
+  const submit = async (): Promise<void> => {
+    let body: unknown;
+    try {
+      body = JSON.parse(text);
+    } catch (error) {
+      setAnswer({ body: `This is not JSON: ${errorMessage(error)}`, seconds: 0, isError: true });
+      return;
+    }
+    setBusy(true);
+    const startedAt = performance.now();
+    const took = (): number => (performance.now() - startedAt) / 1000;
+    try {
+      const response = await api.fetch('POST', api.platformUrl(props.path), { body });
+      const result = await response.text();
+      setAnswer({ body: pretty(result), seconds: took(), isError: false });
+    } catch (error) {
+      const details = error instanceof ApiError && Object.keys(error.details).length > 0 ? `\n${JSON.stringify(error.details, null, 2)}` : '';
+      setAnswer({ body: `${errorMessage(error)}${details}`, seconds: took(), isError: true });
+    }
+    setBusy(false);
+  };
+  return (
+    <Card title="Try it">
+      <div className="orr-Try">
+        <div>
+          <label htmlFor="orr-try-input" className="orr-Label">
+            Rows, as JSON
+          </label>
+          <textarea
+            id="orr-try-input"
+            className="orr-Input orr-Code"
+            rows={14}
+            spellCheck={false}
+            value={text}
+            onChange={event => setText(event.target.value)}
+            data-testid="orrery-try-input"
+          />
+          <div className="orr-Actions">
+            <Button
+              label={isBusy ? 'Asking …' : 'Submit'}
+              kind="accept"
+              disabled={isBusy}
+              onClick={() => void submit()}
+              testId="orrery-try-submit"
+            />
+            <Button label="Reset to the example" onClick={() => setText(JSON.stringify(props.example, null, 2))} />
+          </div>
+        </div>
+        <div>
+          <div className="orr-Label">
+            Answer{answer && !answer.isError && <span className="orr-Muted"> in {formatDuration(answer.seconds)}</span>}
+          </div>
+          <div aria-live="polite">
+            {answer === null ? (
+              <div className="orr-Muted">The predictions appear here.</div>
+            ) : answer.isError ? (
+              <Note kind="error">
+                <pre className="orr-Pre">{answer.body}</pre>
+              </Note>
+            ) : (
+              <pre className="orr-CodeBlock" tabIndex={0} data-testid="orrery-try-result">
+                {answer.body}
+              </pre>
+            )}
+          </div>
+        </div>
+      </div>
+    </Card>
+  );
+}
+
+function pretty(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text) as Json, null, 2);
+  } catch {
+    return text;
+  }
+}
+
+function HowToCall(props: { url: string; body: Json; resource: Resource }): JSX.Element {
+  const { url, body, resource } = props;
+  const payload = JSON.stringify(body);
+  const curl = `curl -X POST '${url}' \\\n  -H "Authorization: Bearer $ORRERY_TOKEN" \\\n  -H 'Content-Type: application/json' \\\n  -d '${payload.replace(/'/g, "'\\''")}'`;
+  const python = `import orrery\n\nclient = orrery.Client()\nanswer = client.predict("${resource.owner}/${resource.name}", ${pythonLiteral(body)})\nprint(answer)`;
+  return (
+    <div className="orr-Cards">
+      <Card title="Address">
+        <Snippet text={url} label="Copy the address" />
+        <Replicas outputs={resource.status.outputs} />
+      </Card>
+      <Card title="curl">
+        <Snippet text={curl} label="Copy the curl command" />
+      </Card>
+      <Card title="Python">
+        <Snippet text={python} label="Copy the Python code" />
+      </Card>
+    </div>
+  );
+}
+
+function Replicas(props: { outputs: JsonObject }): JSX.Element | null {
+  const { replicas } = props.outputs;
+  if (replicas === null || typeof replicas !== 'object' || Array.isArray(replicas)) {
+    return null;
+  }
+  return (
+    <p data-testid="orrery-replicas">
+      {String(replicas.ready)} of {String(replicas.wanted)} replicas ready
+    </p>
+  );
+}
+
+function Snippet(props: { text: string; label: string }): JSX.Element {
+  return (
+    <div className="orr-Snippet">
+      <pre className="orr-CodeBlock" tabIndex={0} aria-label={props.label.replace('Copy the ', '')}>
+        {props.text}
+      </pre>
+      <CopyButton text={props.text} label={props.label} />
+    </div>
+  );
+}
+
+/** JSON as Python writes it. */
+export function pythonLiteral(value: Json): string {
+  if (value === null) {
+    return 'None';
+  }
+  if (typeof value === 'boolean') {
+    return value ? 'True' : 'False';
+  }
+  if (Array.isArray(value)) {
+    return `[${value.map(pythonLiteral).join(', ')}]`;
+  }
+  if (typeof value === 'object') {
+    return `{${Object.entries(value)
+      .map(([key, item]) => `${JSON.stringify(key)}: ${pythonLiteral(item)}`)
+      .join(', ')}}`;
+  }
+  return JSON.stringify(value);
+}

@@ -1,0 +1,132 @@
+/** The log, followed live, with search. Only the lines in view are drawn. */
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { useModel } from '../../models/model';
+import { usePanel } from '../context';
+import { Note } from '../parts';
+import type { TabProps } from './registry';
+
+const LINE_HEIGHT = 18;
+
+export function LogsTab(props: TabProps): JSX.Element {
+  const { model } = props;
+  const { api } = usePanel();
+  const log = model.logs;
+  useModel(log);
+  const [search, setSearch] = useState('');
+  const [isFollowing, setFollowing] = useState(true);
+  const scroller = useRef<HTMLDivElement>(null);
+  const isSettled = props.resource.status.ended_at !== null;
+  const { isShown } = model;
+
+  useEffect(() => {
+    if (isShown) {
+      void log.follow();
+    }
+    return () => log.pause();
+  }, [log, isShown, isSettled]);
+
+  const lines = useMemo(() => {
+    const numbered = log.lines.map((text, index) => ({ text, number: index + 1 }));
+    const wanted = search.toLowerCase();
+    return wanted === '' ? numbered : numbered.filter(line => line.text.toLowerCase().includes(wanted));
+  }, [log.lines, search]);
+
+  const virtual = useVirtualizer({
+    count: lines.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => LINE_HEIGHT,
+    overscan: 30
+  });
+  useEffect(() => {
+    if (isFollowing && lines.length > 0) {
+      virtual.scrollToIndex(lines.length - 1, { align: 'end' });
+    }
+  }, [isFollowing, lines.length, virtual]);
+
+  const onScroll = (): void => {
+    const box = scroller.current;
+    if (box) {
+      setFollowing(box.scrollHeight - box.scrollTop - box.clientHeight < LINE_HEIGHT * 2);
+    }
+  };
+
+  return (
+    <div className="orr-Logs">
+      <div className="orr-Logs-bar">
+        <input
+          type="search"
+          className="orr-Input"
+          placeholder="Search in the log"
+          aria-label="Search in the log"
+          value={search}
+          onChange={event => setSearch(event.target.value)}
+        />
+        <span className="orr-Muted" role="status">
+          {search ? `${lines.length} of ${log.lines.length} lines` : `${log.lines.length} lines`}
+          {log.hasEnded ? ', ended' : ''}
+        </span>
+        <span className="orr-Spring" />
+        <label className="orr-Check">
+          <input
+            type="checkbox"
+            checked={isFollowing}
+            onChange={event => {
+              setFollowing(event.target.checked);
+            }}
+          />
+          Follow
+        </label>
+        <a
+          className="orr-Link"
+          href={api.url(`/${model.kind.plural}/${props.resource.id}/logs`)}
+          download={`${props.resource.name}.log`}
+        >
+          Download
+        </a>
+      </div>
+      {log.error && <Note kind="warn">{log.error}</Note>}
+      {log.isTruncated && <Note kind="info">Only the newest lines are kept here; download the log for all of it.</Note>}
+      <div className="orr-Logs-lines" ref={scroller} onScroll={onScroll} tabIndex={0} role="log" aria-label="Log" aria-live="off">
+        <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
+          {virtual.getVirtualItems().map(item => {
+            const line = lines[item.index];
+            return line ? (
+              <div
+                key={item.key}
+                data-index={item.index}
+                ref={virtual.measureElement}
+                className="orr-Logs-line"
+                style={{ transform: `translateY(${item.start}px)` }}
+              >
+                <span className="orr-Logs-number" aria-hidden="true">
+                  {line.number}
+                </span>
+                <span>
+                  <Marked text={line.text} search={search} />
+                </span>
+              </div>
+            ) : null;
+          })}
+        </div>
+        {log.lines.length === 0 && (
+          <div className="orr-Muted orr-Logs-none">{log.hasEnded ? 'Nothing was logged.' : 'Waiting for the first line …'}</div>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Marked(props: { text: string; search: string }): JSX.Element {
+  const at = props.search === '' ? -1 : props.text.toLowerCase().indexOf(props.search.toLowerCase());
+  if (at < 0) {
+    return <>{props.text || ' '}</>;
+  }
+  return (
+    <>
+      {props.text.slice(0, at)}
+      <mark>{props.text.slice(at, at + props.search.length)}</mark>
+      {props.text.slice(at + props.search.length)}
+    </>
+  );
+}

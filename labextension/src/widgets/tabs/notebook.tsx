@@ -1,0 +1,51 @@
+/** The notebook of a run (as executed, even while it runs) or of an algorithm (as it will be run). */
+import { notebookIcon } from '@jupyterlab/ui-components';
+import { useState } from 'react';
+import { usePanel } from '../context';
+import { showError } from '../dialogs';
+import { Button, Icon } from '../parts';
+import type { TabProps } from './registry';
+
+export function NotebookTab(props: TabProps): JSX.Element {
+  const { model, resource } = props;
+  const { go, api } = usePanel();
+  const [isOpening, setOpening] = useState(false);
+  const isSource = resource.kind === 'algorithm';
+  const open = async (): Promise<void> => {
+    setOpening(true);
+    try {
+      await go.openNotebook(resource.kind, resource.id, resource.name);
+    } catch (error) {
+      await showError('The notebook could not be opened', error);
+    }
+    setOpening(false);
+  };
+  return (
+    <div className="orr-Empty">
+      <Icon icon={notebookIcon} size={48} />
+      <h2>{isSource ? 'The notebook that it will run' : 'The executed notebook'}</h2>
+      <p>
+        {isSource
+          ? 'Read it, or take your copy as the start of an algorithm of your own.'
+          : 'Every cell with its output, as this run left it: a report to read, to keep, or to change and run again.'}
+      </p>
+      <div className="orr-Actions">
+        <Button
+          label={isSource ? 'Open the notebook it will run' : 'Open executed notebook'}
+          kind="accept"
+          disabled={isOpening}
+          onClick={() => void open()}
+          testId="orrery-open-notebook"
+        />
+        <a
+          className="orr-Link"
+          href={api.url(`/${model.kind.plural}/${resource.id}/notebook`)}
+          download={`${resource.name}.ipynb`}
+        >
+          Download
+        </a>
+      </div>
+      <p className="orr-Muted">Your copy is saved in the folder orrery/ of your files.</p>
+    </div>
+  );
+}

@@ -1,0 +1,1 @@
+"""The REST API: routes made from the kinds' declarations, and the few special ones."""

@@ -1,0 +1,223 @@
+"""Putting the platform together: stores, executor, controllers, engine, and the app over them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from orrery._version import __version__
+from orrery.api import batch, details, errors, events, resources, system, uploads
+from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
+from orrery.controllers.algorithms import AlgorithmController, synchronise_built_ins
+from orrery.controllers.commands import Commands
+from orrery.controllers.contract import Controller, Platform
+from orrery.controllers.datasets import DatasetController, DatasetVersionController
+from orrery.controllers.endpoints import EndpointController
+from orrery.controllers.engine import Engine
+from orrery.controllers.experiments import ExperimentController
+from orrery.controllers.housekeeping import Housekeeping
+from orrery.controllers.jobs import resource_id_of
+from orrery.controllers.models import ModelController
+from orrery.controllers.routing import Router
+from orrery.controllers.settings import Settings
+from orrery.controllers.trainings import TrainingController
+from orrery.domain.access import User
+from orrery.domain.catalogue import KINDS
+from orrery.executors.contract import Executor, Resources
+from orrery.executors.local import LocalExecutor
+from orrery.executors.machine import detect_capacity, detect_gpus
+from orrery.store.database import open_database
+from orrery.store.events import EventLog
+from orrery.store.metrics import MetricStore
+from orrery.store.objects import ObjectStore
+from orrery.store.outbox import OutboxStore
+from orrery.store.resources import ResourceStore
+from orrery.store.uploads import Limits, Uploads
+
+log = logging.getLogger(__name__)
+
+HOUSEKEEPING: Final = timedelta(minutes=10)
+
+
+@dataclass
+class Assembly:
+    """A platform ready to run. `base_path` is where it is mounted behind a hub, '' for the root."""
+
+    platform: Platform
+    controllers: Mapping[str, Controller]
+    engine: Engine
+    commands: Commands
+    router: Router
+    hub: events.EventHub
+    housekeeping: Housekeeping
+    authenticator: Authenticator
+    signer: Signer
+    uploads: Uploads
+    app: FastAPI
+    base_path: str = ""
+    #: where jobs reach the platform; known once the gateway listens
+    address: dict[str, str] = field(default_factory=lambda: {"url": ""})
+
+    @property
+    def asgi(self) -> ASGIApp:
+        return BasePath(self.app, self.base_path) if self.base_path else self.app
+
+
+def make_executor(settings: Settings, objects: ObjectStore) -> LocalExecutor:
+    capacity = detect_capacity(len(detect_gpus()))
+    capacity = Resources(
+        cores=settings.cores or capacity.cores,
+        memory_bytes=settings.memory_bytes or capacity.memory_bytes,
+        gpus=capacity.gpus,
+    )
+    return LocalExecutor(settings.home, objects, capacity=capacity)
+
+
+def assemble(
+    settings: Settings,
+    *,
+    hub_tokens: TokenVerifier | None = None,
+    base_path: str = "",
+    mode: str = "local",
+    executor: Executor | None = None,
+) -> Assembly:
+    """Open everything. Nothing runs yet; `running` does that."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.run_dir.mkdir(mode=0o711, exist_ok=True)
+    database = open_database(settings.sql_url)
+    objects = ObjectStore.from_url(settings.objects_url or settings.home / "objects")
+    store = ResourceStore(database, KINDS)
+    signer = Signer.open(settings.home / "secrets" / "jwt.key")
+    address = {"url": ""}
+    platform = Platform(
+        settings=settings,
+        store=store,
+        metrics=MetricStore(database),
+        outbox=OutboxStore(database),
+        objects=objects,
+        executor=executor or make_executor(settings, objects),
+        make_token=lambda owner: signer.sign(User(owner), JOB_LIFETIME_SECONDS)[0],
+        url=lambda: address["url"],
+    )
+    router = Router(settings.home, f"unix:{settings.run_dir / 'platform.sock'}")
+    controllers: dict[str, Controller] = {
+        controller.kind.name: controller
+        for controller in (
+            DatasetController(platform),
+            DatasetVersionController(platform),
+            ExperimentController(platform),
+            AlgorithmController(platform),
+            TrainingController(platform),
+            ModelController(platform),
+            EndpointController(platform, router),
+        )
+    }
+    engine = Engine(store, controllers)
+    commands = Commands(platform, controllers, engine.wake)
+    for controller in controllers.values():
+        controller.commands = commands
+    hub = events.EventHub(store, EventLog(database))
+    authenticator = Authenticator(signer, hub_tokens, frozenset(settings.admins))
+    limits = Limits(upload_bytes=settings.max_upload_bytes)
+    assembly = Assembly(
+        platform=platform,
+        controllers=controllers,
+        engine=engine,
+        commands=commands,
+        router=router,
+        hub=hub,
+        housekeeping=Housekeeping(platform, controllers, EventLog(database)),
+        authenticator=authenticator,
+        signer=signer,
+        uploads=Uploads(settings.home / "uploads", objects, limits),
+        app=FastAPI(
+            title="Orrery",
+            version=__version__,
+            description="A machine-learning platform that lives inside Jupyter.",
+            redoc_url=None,
+        ),
+        base_path=base_path.rstrip("/"),
+        address=address,
+    )
+    _install_routes(assembly, mode)
+    return assembly
+
+
+def _install_routes(assembly: Assembly, mode: str) -> None:
+    app, commands, user = assembly.app, assembly.commands, assembly.authenticator
+    errors.install(app)
+    app.include_router(system.make_router(commands, assembly.signer, user, mode))
+    app.include_router(events.make_router(assembly.hub, user))
+    app.include_router(batch.make_router(app, user))
+    app.include_router(uploads.make_router(assembly.uploads, assembly.platform.objects, user))
+    for kind in commands.store.kinds:
+        app.include_router(resources.make_router(kind, commands, user))
+    app.include_router(details.make_router(commands, assembly.router, user))
+
+
+@contextlib.asynccontextmanager
+async def running(assembly: Assembly) -> AsyncIterator[None]:
+    """The executor, the engine and the housekeeping, for as long as the block lasts."""
+    platform, engine = assembly.platform, assembly.engine
+    assembly.hub.attach(asyncio.get_running_loop())
+    await asyncio.to_thread(platform.executor.start)
+    try:
+        await asyncio.to_thread(synchronise_built_ins, platform)
+        platform.executor.subscribe(lambda executor_id: engine.wake_resource(resource_id_of(executor_id)))
+        await asyncio.to_thread(assembly.housekeeping.wake_all)
+        async with asyncio.TaskGroup() as tasks:
+            loops = [
+                tasks.create_task(engine.run(), name="engine"),
+                tasks.create_task(_keep_house(assembly.housekeeping), name="housekeeping"),
+            ]
+            try:
+                yield
+            finally:
+                for loop in loops:
+                    loop.cancel()
+    finally:
+        await asyncio.to_thread(platform.executor.close)
+        platform.store.database.close()
+
+
+async def _keep_house(housekeeping: Housekeeping) -> None:
+    while True:
+        await asyncio.sleep(HOUSEKEEPING.total_seconds())
+        await asyncio.to_thread(housekeeping.check_all)
+
+
+class BasePath:
+    """Mounts the app below a prefix that the proxy before it does not strip."""
+
+    def __init__(self, app: ASGIApp, base_path: str) -> None:
+        self.app = app
+        self.base_path = base_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and _is_below(scope["path"], self.base_path):
+            scope = {**scope, "root_path": self.base_path}
+        await self.app(scope, receive, send)
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+def make_openapi() -> dict[str, Any]:
+    """The API's description without a platform behind it: what the Lab extension's types are generated from."""
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as home:
+        assembly = assemble(Settings(home=Path(home)))
+        document = assembly.app.openapi()
+        assembly.platform.store.database.close()
+    return document

@@ -1,0 +1,266 @@
+"""What hangs below one resource: its logs, metrics, files, notebook, usage and archive."""
+
+
+import asyncio
+import json
+import zipfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, BinaryIO, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+from starlette.responses import Response
+
+from orrery.api.archive import zip_stream
+from orrery.api.views import Orjson, iso
+from orrery.controllers.commands import Commands
+from orrery.controllers.contract import Platform
+from orrery.controllers.routing import Router
+from orrery.domain.access import User
+from orrery.domain.datasets import media_type
+from orrery.domain.records import Json, Record
+from orrery.errors import NotFound, OrreryError
+from orrery.executors.contract import JobPhase, iter_chunks
+from orrery.store.metrics import special_name
+
+#: between two looks at a log that is followed
+FOLLOW_SECONDS: Final = 0.3
+MAX_LOG_BYTES: Final = 4 << 20
+#: served below our own origin, so nothing from outside may run there
+_INERT: Final = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True)
+class FileView:
+    path: str
+    size: int
+    open: Callable[[], BinaryIO]
+    modified_at: str | None = None
+    purpose: str | None = None
+
+
+class Details:
+    """Where the parts of a resource lie: with its job while that is kept, in the object store for good."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    def job_id(self, record: Record) -> str | None:
+        """The job of the record's last attempt."""
+        attempt = record.internal.get("attempt")
+        return f"{record.id}-{attempt}" if attempt else None
+
+    def has_ended(self, record: Record) -> bool:
+        job_id = self.job_id(record)
+        if job_id is None:
+            return True
+        try:
+            return self.platform.executor.state(job_id).phase is JobPhase.ENDED
+        except NotFound:
+            return self.platform.store.kinds.named(record.kind).machine.phases[record.phase].settled
+
+    def read_log(self, record: Record, offset: int, limit: int) -> bytes:
+        """A piece of the log from byte `offset`; empty where there is none (yet)."""
+        services: list[str] = record.internal.get("services", [])
+        try:
+            if services:
+                return self._service_logs(services)[offset : offset + limit]
+            job_id = self.job_id(record)
+            return self.platform.executor.read_log(job_id, offset, limit) if job_id else b""
+        except NotFound:
+            return b""
+
+    def _service_logs(self, services: list[str]) -> bytes:
+        """The ends of all replicas' logs, one after the other."""
+        pieces: list[bytes] = []
+        for service in services:
+            for replica in self.platform.executor.service(service).replicas:
+                pieces.append(f"==> replica {replica.id} ({replica.phase})\n".encode())
+                pieces.append(self.platform.executor.read_service_log(service, replica.id, 0, 256 << 10))
+        return b"".join(pieces)
+
+    def files(self, record: Record) -> list[FileView]:
+        stored: list[Json] = record.spec.get("files") or []
+        if stored:
+            return [
+                FileView(f["path"], f["size"], self._opener(f["oid"]), iso(record.created_at), f.get("purpose")) for f in stored
+            ]
+        job_id = self.job_id(record)
+        if job_id is None:
+            return []
+        executor = self.platform.executor
+
+        def opener(path: str) -> Callable[[], BinaryIO]:
+            return lambda: executor.open_file(job_id, path)
+
+        try:
+            return [FileView(f.path, f.size, opener(f.path), iso(f.modified_at)) for f in executor.files(job_id)]
+        except NotFound:
+            return []
+
+    def _opener(self, oid: str) -> Callable[[], BinaryIO]:
+        return lambda: self.platform.objects.open(oid)
+
+    def file(self, record: Record, path: str) -> FileView:
+        for file in self.files(record):
+            if file.path == path:
+                return file
+        raise NotFound(f"{record.label} has no file {path!r}")
+
+    def notebook(self, record: Record) -> BinaryIO:
+        """The executed notebook, also while it runs; an algorithm's own notebook. Raises: NotFound."""
+        kept: Json | None = record.spec.get("notebook") or record.outputs.get("notebook")
+        if kept:
+            return self.platform.objects.open(kept["oid"])
+        job_id = self.job_id(record)
+        if job_id is not None:
+            try:
+                return self.platform.executor.open_file(job_id, "output.ipynb")
+            except NotFound:
+                pass  # it has not begun: said below
+        raise NotFound(f"{record.label} has no executed notebook yet; it is there once the first cell has run")
+
+    def metrics(self, record: Record) -> Json:
+        series: dict[str, list[list[Any]]] = {}
+        run = int(record.internal.get("attempt", 1))
+        for point in self.platform.metrics.history(record.id, run):
+            value = special_name(point.value) or point.value
+            series.setdefault(point.key, []).append([point.step, value, iso(point.at)])
+        return {"series": [{"key": key, "points": points} for key, points in sorted(series.items())]}
+
+    def usage(self, record: Record) -> Json:
+        job_id = self.job_id(record)
+        if job_id is None:
+            return {"samples": []}
+        try:
+            samples = self.platform.executor.usage(job_id)
+        except NotFound:
+            samples = []
+        return {
+            "samples": [
+                {
+                    "at": iso(sample.at),
+                    "cpu_seconds": sample.cpu_seconds,
+                    "memory_bytes": sample.memory_bytes,
+                    "gpu_memory_bytes": sample.gpu_memory_bytes,
+                }
+                for sample in samples
+            ]
+        }
+
+
+def make_router(commands: Commands, router: Router, current_user: Any) -> APIRouter:
+    """`/api/v1/<kinds>/{id}/<part>`; a kind that has no such part answers with an empty one."""
+    api = APIRouter(prefix="/api/v1", tags=["Parts of a resource"])
+    details = Details(commands.platform)
+
+    def find(plural: str, id: str, user: Annotated[User, Depends(current_user)]) -> Record:
+        kind = commands.store.kinds.plural(plural)
+        if kind is None:
+            raise NotFound(f"there is no kind {plural!r}; GET /api/v1/kinds lists them")
+        return commands.resolve(user, kind, id, trashed=True)
+
+    found = Depends(find)
+
+    @api.get("/{plural}/{id}/logs", summary="Its log, from a byte offset; followed as server-sent events with follow=1")
+    async def logs(  # pyright: ignore[reportUnusedFunction]
+        request: Request,
+        record: Annotated[Record, found],
+        offset: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=MAX_LOG_BYTES)] = 1 << 20,
+        follow: bool = False,
+    ) -> Response:
+        if follow:
+            resumed = request.headers.get("last-event-id", "")
+            start = int(resumed) if resumed.isdecimal() else offset
+            return StreamingResponse(follow_log(details, commands, record.id, start), media_type="text/event-stream")
+        ended = await asyncio.to_thread(details.has_ended, record)
+        piece = await asyncio.to_thread(details.read_log, record, offset, limit)
+        headers = {"Orrery-Next-Offset": str(offset + len(piece)), "Orrery-Ended": str(int(ended)), **_INERT}
+        return Response(piece, media_type="text/plain; charset=utf-8", headers=headers)
+
+    @api.get("/{plural}/{id}/metrics", summary="Its metric histories")
+    def metrics(record: Annotated[Record, found]) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return Orjson(details.metrics(record))
+
+    @api.get("/{plural}/{id}/usage", summary="CPU and memory over time; an endpoint's statistics")
+    def usage(record: Annotated[Record, found]) -> Response:  # pyright: ignore[reportUnusedFunction]
+        if record.kind == "endpoint":
+            statistics = router.ask("/stats") or {}
+            return Orjson({"statistics": _statistics_of(statistics, record.id)})
+        return Orjson(details.usage(record))
+
+    @api.get("/{plural}/{id}/files", summary="Its files")
+    def files(record: Annotated[Record, found]) -> Response:  # pyright: ignore[reportUnusedFunction]
+        items = [
+            {"path": file.path, "size": file.size, "modified_at": file.modified_at, "purpose": file.purpose}
+            for file in details.files(record)
+        ]
+        return Orjson({"items": items})
+
+    @api.get("/{plural}/{id}/files/{path:path}", summary="One file")
+    def file(record: Annotated[Record, found], path: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        chosen = details.file(record, path)
+        return stream_file(chosen)
+
+    @api.get("/{plural}/{id}/archive", summary="All its files as a zip")
+    def archive(record: Annotated[Record, found]) -> Response:  # pyright: ignore[reportUnusedFunction]
+        entries = [(file.path, file.open) for file in details.files(record)]
+        name = f"{record.name}-{record.version}.zip" if record.version else f"{record.name}.zip"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingResponse(zip_stream(entries, zipfile.ZIP_DEFLATED), media_type="application/zip", headers=headers)
+
+    @api.get("/{plural}/{id}/notebook", summary="The executed notebook, also while it runs")
+    def notebook(record: Annotated[Record, found]) -> Response:  # pyright: ignore[reportUnusedFunction]
+        headers = {"Content-Disposition": f'attachment; filename="{record.name}.ipynb"', **_INERT}
+        return StreamingResponse(
+            _pieces(details.notebook(record)), media_type="application/x-ipynb+json", headers=headers
+        )
+
+    return api
+
+
+def stream_file(file: FileView) -> Response:
+    headers = {"Content-Length": str(file.size), **_INERT}
+    return StreamingResponse(_pieces(file.open()), media_type=media_type(file.path), headers=headers)
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    with stream:
+        yield from iter_chunks(stream)
+
+
+async def follow_log(details: Details, commands: Commands, resource_id: str, offset: int) -> AsyncIterator[str]:
+    """`log` events with the text and where it ends, then `end`. Cut at line ends, so that no character is torn."""
+    quiet = 0.0
+    while True:
+        try:
+            record = await asyncio.to_thread(commands.store.get, resource_id, trashed=True)
+        except OrreryError:
+            return
+        ended = await asyncio.to_thread(details.has_ended, record)
+        piece = await asyncio.to_thread(details.read_log, record, offset, 1 << 20)
+        whole = piece if ended or len(piece) >= 1 << 20 else piece[: piece.rfind(b"\n") + 1]
+        if whole:
+            quiet = 0.0
+            offset += len(whole)
+            data = json.dumps({"text": whole.decode("utf-8", "replace"), "offset": offset})
+            yield f"id: {offset}\nevent: log\ndata: {data}\n\n"
+            continue
+        kind = commands.store.kinds.named(record.kind)
+        if ended and kind.machine.phases[record.phase].settled:
+            yield f"id: {offset}\nevent: end\ndata: {{}}\n\n"
+            return
+        await asyncio.sleep(FOLLOW_SECONDS)
+        quiet += FOLLOW_SECONDS
+        if quiet >= 15:
+            quiet = 0.0
+            yield ": still here\n\n"
+
+
+def _statistics_of(statistics: Json, endpoint_id: str) -> Any:
+    endpoints = statistics.get("endpoints", {})
+    if isinstance(endpoints, dict):
+        return endpoints.get(endpoint_id)  # pyright: ignore[reportUnknownVariableType,reportUnknownMemberType]
+    return next((item for item in endpoints if item.get("endpoint_id") == endpoint_id), None)

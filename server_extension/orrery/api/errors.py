@@ -1,0 +1,91 @@
+"""Errors as HTTP answers: one table of statuses, one JSON shape."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from orrery import errors
+
+log = logging.getLogger(__name__)
+
+STATUS: Final[Mapping[type[errors.OrreryError], int]] = {
+    errors.Invalid: 422,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.TooLarge: 413,
+    errors.OutOfSpace: 507,
+    errors.Unavailable: 503,
+    errors.OrreryError: 500,
+}
+_CODES: Final = {404: "not_found", 405: "method_not_allowed", 401: "unauthenticated", 403: "forbidden", 400: "bad_request"}
+
+
+def status_of(error: errors.OrreryError) -> int:
+    """The status of the nearest class in the table."""
+    return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
+
+
+def error_body(code: str, message: str, details: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "details": dict(details or {})}}
+
+
+def answer(error: errors.OrreryError) -> JSONResponse:
+    status = status_of(error)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "1"} if status == 503 else None
+    return JSONResponse(error_body(error.code, error.message, error.details), status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make every failure of `app` answer in the one shape."""
+
+    @app.exception_handler(errors.OrreryError)
+    async def platform_error(request: Request, error: errors.OrreryError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        if status_of(error) >= 500:
+            log.error("%s %s: %s", request.method, request.url.path, error.message, extra={"action": "request_failed"})
+        return answer(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        return JSONResponse(*validation_body(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        code = _CODES.get(error.status_code, "http_error")
+        message = str(error.detail)
+        if error.status_code == 404:
+            message = f"there is nothing at {request.url.path}; /docs lists what there is"
+        elif error.status_code == 405:
+            message = f"{request.method} is not possible at {request.url.path}"
+        return JSONResponse(error_body(code, message), error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def defect(request: Request, error: Exception) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        log.exception("%s %s failed", request.method, request.url.path, exc_info=error, extra={"action": "request_failed"})
+        message = "the platform made a mistake; its log says more. Trying again may help"
+        return JSONResponse(error_body("internal", message), 500)
+
+
+def validation_body(problems: Any) -> tuple[dict[str, Any], int]:
+    """FastAPI's list of problems in our shape: (body, status). A body that is no JSON is 400."""
+    fields: list[dict[str, str]] = []
+    for problem in problems:
+        location = [str(part) for part in problem["loc"] if part not in ("body", "query", "path", "header")]
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        if problem["type"] == "json_invalid":
+            reason = problem.get("ctx", {}).get("error", "")
+            return error_body("bad_json", f"the body is not JSON (at character {problem['loc'][-1]}: {reason})"), 400
+        given = problem.get("input")
+        if problem["type"] not in ("missing", "value_error") and not isinstance(given, dict | list):
+            message = f"{message}, not {given!r}"
+        fields.append({"path": ".".join(location), "message": message})
+    first = "; ".join(f"{field['path']}: {field['message']}" if field["path"] else field["message"] for field in fields[:3])
+    return error_body("invalid", first, {"fields": fields}), 422

@@ -1,0 +1,136 @@
+"""Routes about the platform itself: health, kinds, who one is, tokens, sizes, the queue, an overview, metrics."""
+
+
+import shutil
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import PlainTextResponse, Response
+
+from orrery._version import __version__
+from orrery.api.auth import Signer, check_lifetime
+from orrery.api.views import Orjson, iso
+from orrery.controllers.commands import Commands
+from orrery.controllers.jobs import resource_id_of
+from orrery.domain.access import Act, User, is_allowed
+from orrery.domain.kinds import describe
+from orrery.domain.records import Json
+from orrery.executors.contract import Resources
+from orrery.store.rows import Query
+
+
+class TokenBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    expires_seconds: float | None = Field(None, description="Lifetime; empty: 12 hours.")
+
+
+def make_router(commands: Commands, signer: Signer, current_user: Any, mode: str) -> APIRouter:
+    router = APIRouter(tags=["Platform"])
+    caller = Annotated[User, Depends(current_user)]
+    platform, store = commands.platform, commands.store
+
+    @router.get("/healthz", summary="Whether the process answers")
+    async def healthz() -> Response:  # pyright: ignore[reportUnusedFunction]
+        return Orjson({"status": "ok", "version": __version__})
+
+    @router.get("/readyz", summary="Whether it can do its work: database and object store")
+    def readyz() -> Response:  # pyright: ignore[reportUnusedFunction]
+        store.next_due()
+        return Orjson({"status": "ready", "version": __version__})
+
+    @router.get("/api/v1/kinds", summary="The kinds, with everything that forms and lists are made from")
+    def kinds(_: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return Orjson({"items": [describe(kind) for kind in store.kinds]})
+
+    @router.get("/api/v1/auth/whoami", summary="Who the token belongs to")
+    def whoami(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return Orjson(
+            {"name": user.name, "groups": sorted(user.groups), "admin": user.admin, "mode": mode, "version": __version__}
+        )
+
+    @router.post("/api/v1/auth/token", summary="A signed token (JWT) for scripts")
+    def token(user: caller, body: TokenBody | None = None) -> Response:  # pyright: ignore[reportUnusedFunction]
+        made, ends = signer.sign(user, check_lifetime(body.expires_seconds if body else None))
+        return Orjson({"token": made, "expires_at": iso(datetime.fromtimestamp(ends, UTC))})
+
+    @router.get("/api/v1/instance-types", summary="The named sizes, and which of them fit here")
+    def instance_types(_: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
+        total = platform.executor.capacity().total
+        items = [
+            {"name": name, **size.model_dump(), "fits": _fits(size.resources, total)}
+            for name, size in platform.settings.instance_types.items()
+        ]
+        return Orjson({"items": items})
+
+    @router.get("/api/v1/queue", summary="What waits, in order, and why; what is held")
+    def queue(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
+        capacity = platform.executor.capacity()
+        items: list[Json] = []
+        for entry in platform.executor.queue():
+            record = store.find(resource_id_of(entry.job_id))
+            is_shown = record is not None and is_allowed(user, Act.READ, record)
+            items.append(
+                {
+                    "resource": resource_id_of(entry.job_id) if is_shown else None,
+                    "kind": record.kind if record is not None and is_shown else None,
+                    "owner": entry.owner,
+                    "title": entry.title if is_shown else "",
+                    "place": entry.place,
+                    "priority": entry.priority.name,
+                    "reason": entry.reason if is_shown else "",
+                    "cores": entry.resources.cores,
+                    "memory_bytes": entry.resources.memory_bytes,
+                    "gpus": entry.resources.gpus,
+                    "submitted_at": iso(entry.submitted_at),
+                }
+            )
+        return Orjson({"items": items, "capacity": {"total": _sizes(capacity.total), "held": _sizes(capacity.held)}})
+
+    @router.get("/api/v1/overview", summary="Counts by kind and state, and the machine's use")
+    def overview(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
+        counts: dict[str, dict[str, int]] = {kind.name: {} for kind in store.kinds}
+        for (kind_name, phase), count in store.count_by_phase(Query(viewer=user)).items():
+            state = store.kinds.named(kind_name).machine.phases[phase].state
+            counts[kind_name][state] = counts[kind_name].get(state, 0) + count
+        disk = shutil.disk_usage(platform.settings.home)
+        capacity = platform.executor.capacity()
+        return Orjson(
+            {
+                "counts": counts,
+                "capacity": {"total": _sizes(capacity.total), "held": _sizes(capacity.held)},
+                "disk": {"total_bytes": disk.total, "free_bytes": disk.free},
+                "waiting": len(platform.executor.queue()),
+            }
+        )
+
+    @router.get("/metrics", summary="Prometheus metrics")
+    def metrics(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return PlainTextResponse(prometheus(commands, user), media_type="text/plain; version=0.0.4")
+
+    return router
+
+
+def prometheus(commands: Commands, user: User) -> str:
+    """`orrery_resources{kind,phase}`, the queue's length and what is handed out."""
+    lines = ["# HELP orrery_resources Resources by kind and phase.", "# TYPE orrery_resources gauge"]
+    for (kind, phase), count in sorted(commands.store.count_by_phase(Query(viewer=user)).items()):
+        lines.append(f'orrery_resources{{kind="{kind}",phase="{phase}"}} {count}')
+    executor = commands.platform.executor
+    lines += ["# HELP orrery_queue_jobs Jobs that wait.", "# TYPE orrery_queue_jobs gauge"]
+    lines.append(f"orrery_queue_jobs {len(executor.queue())}")
+    capacity = executor.capacity()
+    lines += ["# HELP orrery_held_cores Cores handed out.", "# TYPE orrery_held_cores gauge"]
+    lines.append(f"orrery_held_cores {capacity.held.cores:g}")
+    lines += ["# HELP orrery_held_memory_bytes Memory handed out.", "# TYPE orrery_held_memory_bytes gauge"]
+    lines.append(f"orrery_held_memory_bytes {capacity.held.memory_bytes}")
+    return "\n".join(lines) + "\n"
+
+
+def _sizes(resources: Resources) -> Json:
+    return {"cores": resources.cores, "memory_bytes": resources.memory_bytes, "gpus": resources.gpus}
+
+
+def _fits(asked: Resources, total: Resources) -> bool:
+    return asked.cores <= total.cores and asked.memory_bytes <= total.memory_bytes and asked.gpus <= total.gpus

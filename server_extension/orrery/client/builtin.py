@@ -1,0 +1,280 @@
+"""The kinds that this version of the client knows by name: their fields typed, their results at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from orrery.client.collection import Collection
+from orrery.client.resources import Json, Resource, read_number
+from orrery.client.uploads import Sources, plan, upload_files
+from orrery.errors import Invalid
+
+Purpose = Literal["training", "validation", "testing"]
+Priority = Literal["HIGH", "NORMAL", "LOW"]
+Visibility = Literal["private", "group", "public"]
+
+
+class Dataset(Resource):
+    """A working copy of files; trainings use a published version of it."""
+
+    def publish(self, description: str = "") -> DatasetVersion:
+        """Publish the files as they are now, as the next version. Raises: WrongPhase before they have been read."""
+        made = self.act("publish", description=description)
+        if isinstance(made, DatasetVersion):
+            return made
+        return self.client.dataset_versions.get(self.qualified_name)
+
+    @property
+    def latest_version(self) -> int | None:
+        return self.status.outputs.get("latest_version")
+
+    @property
+    def rows(self) -> int | None:
+        return self.status.outputs.get("rows")
+
+    @property
+    def columns(self) -> list[Json]:
+        """What the inspection found of each column."""
+        return self.status.outputs.get("columns") or []
+
+
+class DatasetVersion(Resource):
+    """An immutable snapshot of a dataset."""
+
+
+class Experiment(Resource):
+    """A folder of trainings."""
+
+
+class Algorithm(Resource):
+    """A notebook that trains, with its typed parameters."""
+
+    @property
+    def parameters_schema(self) -> Json:
+        """JSON schema of what `parameters` of a training may hold."""
+        return self.status.outputs.get("parameters_schema") or self.spec.get("parameters_schema") or {}
+
+
+class Training(Resource):
+    """One run of an algorithm."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What it reached on the held-out rows; empty until it has."""
+        reached: Mapping[str, Any] = self.status.outputs.get("metrics") or {}
+        return {name: read_number(value) for name, value in reached.items() if value is not None}
+
+    @property
+    def model(self) -> Model:
+        """The model that it registered. Raises: Invalid when there is none (yet)."""
+        model_id: str | None = self.status.outputs.get("model")
+        if model_id is None:
+            raise Invalid(
+                f"training {self.qualified_name} is {self.status.phase} and has no model; wait for it, "
+                "and create it with register_model left on"
+            )
+        return self.client.models.get(model_id)
+
+    def __repr__(self) -> str:
+        metrics = "".join(f" {name}={value:.4g}" for name, value in list(self.metrics.items())[:3])
+        return f"<Training {self.qualified_name} {self.status.phase}{metrics}>"
+
+
+class Model(Resource):
+    """A registered model version."""
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        reached: Mapping[str, Any] = self.spec.get("metrics") or {}
+        return {name: read_number(value) for name, value in reached.items() if value is not None}
+
+
+class Endpoint(Resource):
+    """Models that answer requests."""
+
+    @property
+    def url(self) -> str:
+        """Where it answers: `{url}/v1/models/{name}:predict`, `{url}/v2/models/{name}/infer`."""
+        from orrery.client.transport import segment
+
+        return f"{self.client.url}/endpoints/{segment(self.owner)}/{segment(self.name)}"
+
+    def predict(self, instances: Any, *, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+        """Predictions for rows: a DataFrame, dicts by column, or lists of values."""
+        from orrery.client.predictions import predict
+
+        return predict(self, instances, parameters)
+
+
+class Datasets(Collection[Dataset]):
+    def create(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        name: str,
+        files: Sources,
+        *,
+        type: Literal["tabular", "text", "image", "audio", "video"] = "tabular",
+        publish: bool = False,
+        purposes: Mapping[str, Purpose] | None = None,
+        format: str | None = None,
+        description: str = "",
+        tags: Sequence[str] = (),
+        visibility: Visibility | None = None,
+        group: str | None = None,
+        progress: bool = True,
+        wait: bool = True,
+    ) -> Dataset:
+        """Upload files and make a dataset of them.
+
+        `files`: paths, a folder, or a mapping of names to paths, bytes or DataFrames. `purposes` says of files by
+        name what their rows are for. With `wait` it returns when the files have been read and, with `publish`, version
+        1 is there.
+        Raises: Invalid for a missing file; RunFailed when the files cannot be read, with the reason.
+        """
+        planned = plan(files)
+        unknown = sorted(set(purposes or {}) - {entry.path for entry in planned})
+        if unknown:
+            known = ", ".join(entry.path for entry in planned)
+            raise Invalid(f"a purpose is given for {unknown[0]!r}, which is not among the files ({known})")
+        uploaded = upload_files(self.client.transport, planned, progress=progress)
+        for entry in uploaded:
+            if purposes and entry["path"] in purposes:
+                entry["purpose"] = purposes[entry["path"]]
+        dataset = super().create(
+            name,
+            type=type,
+            files=uploaded,
+            publish=publish,
+            format=format,
+            description=description,
+            tags=tags,
+            visibility=visibility,
+            group=group,
+        )
+        return dataset.wait(progress=progress) if wait else dataset
+
+
+class Trainings(Collection[Training]):
+    def create(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        name: str,
+        *,
+        algorithm: str | Algorithm,
+        dataset: str | Dataset | DatasetVersion | None = None,
+        target: str | None = None,
+        validation: str | Dataset | DatasetVersion | None = None,
+        test: str | Dataset | DatasetVersion | None = None,
+        datasets: Mapping[str, str | Dataset | DatasetVersion] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        experiment: str | Experiment | None = None,
+        instance_type: str | None = None,
+        priority: Priority | None = None,
+        max_seconds: int | None = None,
+        model_name: str | None = None,
+        register_model: bool | None = None,
+        description: str = "",
+        tags: Sequence[str] = (),
+        visibility: Visibility | None = None,
+        group: str | None = None,
+    ) -> Training:
+        """Begin a training. A dataset's name means its latest published version, pinned now.
+
+        `target` is the column to predict, short for `parameters={"target": ...}`; `datasets` gives further ones by the
+        names that the algorithm knows them by.
+        """
+        named = {"train": dataset, "validation": validation, "test": test, **(datasets or {})}
+        return super().create(
+            name,
+            algorithm=algorithm,
+            datasets={key: version_reference(value) for key, value in named.items() if value is not None},
+            parameters={**({"target": target} if target is not None else {}), **(parameters or {})},
+            experiment=experiment,
+            instance_type=instance_type,
+            priority=priority,
+            max_seconds=max_seconds,
+            model_name=model_name,
+            register_model=register_model,
+            description=description,
+            tags=tags,
+            visibility=visibility,
+            group=group,
+        )
+
+
+class Models(Collection[Model]):
+    def create(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        name: str,
+        files: Sources,
+        *,
+        description: str = "",
+        tags: Sequence[str] = (),
+        visibility: Visibility | None = None,
+        group: str | None = None,
+        progress: bool = True,
+    ) -> Model:
+        """Register a model package from a folder or files; an existing name gets its next version."""
+        uploaded = upload_files(self.client.transport, plan(files), progress=progress)
+        return super().create(
+            name, files=uploaded, description=description, tags=tags, visibility=visibility, group=group
+        )
+
+    def download(self, reference: str, to: str | os.PathLike[str] = ".") -> Path:
+        """Save all files of a model as a zip."""
+        return self.get(reference).download(to=to)
+
+
+class Experiments(Collection[Experiment]):
+    pass
+
+
+class Algorithms(Collection[Algorithm]):
+    pass
+
+
+class DatasetVersions(Collection[DatasetVersion]):
+    pass
+
+
+class Endpoints(Collection[Endpoint]):
+    def create(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        name: str,
+        *,
+        deployments: Sequence[Mapping[str, Any]],
+        instance_type: str | None = None,
+        description: str = "",
+        tags: Sequence[str] = (),
+        visibility: Visibility | None = None,
+        group: str | None = None,
+    ) -> Endpoint:
+        """`deployments`: each with `model`, and where wanted `replicas` (1) and `traffic` in percent (100)."""
+        return super().create(
+            name,
+            deployments=list(deployments),
+            instance_type=instance_type,
+            description=description,
+            tags=tags,
+            visibility=visibility,
+            group=group,
+        )
+
+
+def version_reference(dataset: str | Dataset | DatasetVersion) -> str:
+    """A dataset stands for its latest published version, which its name means."""
+    if isinstance(dataset, Dataset):
+        return dataset.qualified_name
+    return dataset.id if isinstance(dataset, DatasetVersion) else dataset
+
+
+CLASSES: Mapping[str, type[Resource]] = {
+    "dataset": Dataset,
+    "dataset-version": DatasetVersion,
+    "experiment": Experiment,
+    "algorithm": Algorithm,
+    "training": Training,
+    "model": Model,
+    "endpoint": Endpoint,
+}

@@ -1,0 +1,17 @@
+"""The command line, `orrery`: one module for each family of commands. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+from orrery.client.cli.app import app
+
+
+def main() -> None:
+    """Run the command line; ends the process with the exit code."""
+    from orrery.client.cli import platform, resources, runs
+
+    for family in (platform, runs, resources):
+        family.register(app)
+    app(prog_name="orrery")
+
+
+__all__ = ["app", "main"]

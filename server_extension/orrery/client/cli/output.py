@@ -1,0 +1,209 @@
+"""How results are printed: tables for people, JSON and YAML for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import typer
+
+from orrery.client.cli.app import Output
+from orrery.client.displays import duration_text
+
+if TYPE_CHECKING:
+    from orrery.client.kinds import Column, Kind
+    from orrery.client.resources import Resource
+
+_WIDE_ONLY = frozenset({"updated_at", "tags", "description", "visibility"})
+_COLOURS = {
+    "Completed": "green",
+    "Active": "green",
+    "Failed": "red",
+    "Cancelled": "yellow",
+    "Stopped": "yellow",
+    "Running": "cyan",
+    "Pending": "blue",
+}
+
+
+def print_document(document: Any, output: Output) -> None:
+    """JSON or YAML."""
+    if output is Output.YAML:
+        import yaml
+
+        typer.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
+    else:
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def print_resources(kind: Kind, resources: Sequence[Resource], output: Output) -> None:
+    if output in (Output.JSON, Output.YAML):
+        print_document({"items": [resource.document for resource in resources]}, output)
+        return
+    columns = [column for column in kind.columns if output is Output.WIDE or column.key not in _WIDE_ONLY]
+    if output is Output.WIDE:
+        print_table(
+            ["ID", *(column.title for column in columns)],
+            [[resource.id, *(_cell(resource, column) for column in columns)] for resource in resources],
+        )
+    else:
+        print_table(
+            [column.title for column in columns],
+            [[_cell(resource, column) for column in columns] for resource in resources],
+        )
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns apart by two spaces; on a terminal cut to its width, in a pipe never."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    for title in titles:
+        table.add_column(title.upper(), no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*(Text.from_markup(cell) for cell in row))
+    console.print(table)
+
+
+def print_one(resource: Resource, output: Output) -> None:
+    """One resource as a line of its kind's table, or whole."""
+    if output in (Output.JSON, Output.YAML):
+        print_document(resource.document, output)
+    else:
+        print_resources(resource.client.declaration(resource.kind), [resource], output)
+
+
+def _cell(resource: Resource, column: Column) -> str:
+    from rich.markup import escape
+
+    value = look_up(resource.document, column.key)
+    if column.type == "phase":
+        colour = _COLOURS.get(resource.status.state)
+        return f"[{colour}]{escape(str(value))}[/{colour}]" if colour else escape(str(value))
+    if column.type == "ref":
+        value = reference_label(resource.document, column.key) or value
+    if column.key == "name" and resource.version:
+        value = f"{value}@{resource.version}"
+    return escape(cell_text(value, column.type))
+
+
+def look_up(document: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    value: Any = document
+    for part in path.split("."):
+        if isinstance(value, Mapping):
+            value = cast("Mapping[str, Any]", value).get(part)
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(cast("list[Any]", value)):
+            value = cast("list[Any]", value)[int(part)]
+        else:
+            return None
+    return value
+
+
+def reference_label(document: Mapping[str, Any], key: str) -> str | None:
+    """`owner/name@version` of the resource that the spec's field refers to."""
+    path = key.removeprefix("spec.")
+    for reference in document.get("references") or ():
+        if reference["path"] == path:
+            version = f"@{reference['version']}" if reference.get("version") else ""
+            return f"{reference['owner']}/{reference['name']}{version}"
+    return None
+
+
+def cell_text(value: Any, type_: str, now: datetime | None = None) -> str:
+    if value is None or value == "" or value == []:
+        return "-"
+    match type_:
+        case "date":
+            return f"{duration_text(((now or datetime.now(UTC)) - datetime.fromisoformat(value)).total_seconds())} ago"
+        case "duration":
+            return duration_text(float(value))
+        case "bytes":
+            return bytes_text(float(value))
+        case "progress":
+            fraction = value.get("fraction")
+            return f"{fraction:.0%}" if fraction is not None else value.get("message") or "-"
+        case "tags":
+            return ",".join(value)
+        case "number":
+            return f"{value:g}" if isinstance(value, float) else str(value)
+        case _:
+            return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def bytes_text(count: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def print_description(resource: Resource) -> None:
+    """Everything about one resource, for reading."""
+    import yaml
+
+    status = resource.status
+    kind = resource.client.declaration(resource.kind)
+    facts: dict[str, Any] = {
+        "Name": resource.qualified_name,
+        "Id": resource.id,
+        "Description": resource.description,
+        "Tags": ", ".join(resource.tags),
+        "Visibility": resource.visibility,
+        "Status": f"{status.phase} ({status.state})",
+        "Reason": status.message or status.reason,
+        "Progress": _progress(resource),
+        "Created": _moment(resource.document.get("created_at")),
+        "Started": _moment(resource.document["status"].get("started_at")),
+        "Ended": _moment(resource.document["status"].get("ended_at")),
+        "In the trash since": _moment(resource.document.get("deleted_at")),
+    }
+    typer.echo(f"{kind.title} {resource.qualified_name}")
+    for title, value in facts.items():
+        if value:
+            typer.echo(f"  {title + ':':<20}{value}")
+    spec = _with_labels(resource)
+    outputs = {key: value for key, value in status.outputs.items() if value not in (None, [], {})}
+    dependents = [f"{d['kind']} {d['owner']}/{d['name']}" for d in resource.dependents()]
+    sections: dict[str, Any] = {"Spec": spec, "Outputs": outputs, "Used by": dependents}
+    for title, content in sections.items():
+        if content:
+            text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+            typer.echo(f"\n{title}:\n" + "".join(f"  {line}\n" for line in text.splitlines()), nl=False)
+    possible = [action.name for action in kind.actions if not action.phases or status.phase in action.phases]
+    typer.echo(f"\nPossible now: {', '.join([*possible, 'delete'])}")
+
+
+def _with_labels(resource: Resource) -> dict[str, Any]:
+    """The spec with names in the place of ids."""
+    from orrery.client.cli.values import set_path
+
+    spec: dict[str, Any] = json.loads(json.dumps(resource.spec))
+    for reference in resource.document.get("references") or ():
+        if look_up(spec, reference["path"]) is not None:
+            set_path(spec, reference["path"], reference_label(resource.document, reference["path"]))
+    return spec
+
+
+def _progress(resource: Resource) -> str:
+    from orrery.client.displays import progress_text
+
+    progress = resource.status.progress
+    if progress is None:
+        return ""
+    percent = f"{progress.fraction:.0%}" if progress.fraction is not None else ""
+    return " ".join(part for part in (percent, progress_text(resource)) if part)
+
+
+def _moment(text: str | None) -> str:
+    if not text:
+        return ""
+    moment = datetime.fromisoformat(text)
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z} ({cell_text(text, 'date')})"

@@ -1,0 +1,129 @@
+"""Commands about the platform itself: start and stop it, its queue, who one is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orrery.client.cli.app import Output, OutputOption, connect, note
+
+_PANEL = "Platform"
+HomeOption = Annotated[
+    Path | None, typer.Option(help="Where the platform keeps everything; default: ORRERY_HOME, else ~/.orrery.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    for command in (up, down, queue, whoami, token, open_, kinds):
+        app.command(command.__name__.rstrip("_"), rich_help_panel=_PANEL)(command)
+
+
+def up(
+    port: Annotated[int | None, typer.Option(help="Port on 127.0.0.1; 0: any free one.")] = None,
+    home: HomeOption = None,
+    hub: Annotated[bool, typer.Option("--hub", help="Serve the users of a JupyterHub, as its service.")] = False,
+    keep_serving: Annotated[
+        bool, typer.Option("--keep-serving", help="When it ends, leave endpoints and running jobs alone.")
+    ] = False,
+) -> None:
+    """Start the platform and serve until Ctrl-C. Prints its address and its token.
+
+    \b
+    Examples:
+      orrery up
+      orrery up --port 8600 --home ~/experiments
+    """
+    from orrery.client.cli.server import serve
+
+    raise typer.Exit(serve(port=port, home=home, hub=hub, keep_serving=keep_serving))
+
+
+def down(home: HomeOption = None) -> None:
+    """Stop the platform that runs in a home, with its endpoints."""
+    from orrery.client.cli.server import shut_down
+
+    raise typer.Exit(shut_down(home))
+
+
+def queue(output: OutputOption = Output.TABLE) -> None:
+    """Show the jobs that wait for a place, in their order, and why."""
+    from orrery.client.cli.output import bytes_text, print_document, print_table
+
+    with connect() as client:
+        answer = client.queue()
+    if output in (Output.JSON, Output.YAML):
+        print_document(answer, output)
+        return
+    rows = [
+        [str(i.get("place", "-")), i.get("priority") or "-", i.get("owner") or "-", i.get("title") or "-", i.get("reason") or "-"]
+        for i in answer["items"]
+    ]
+    if rows:
+        print_table(["Place", "Priority", "Owner", "Job", "Waits because"], rows)
+    capacity: dict[str, Any] = answer.get("capacity") or {}
+    total, held = capacity.get("total") or {}, capacity.get("held") or {}
+    if total:
+        memory = f"{bytes_text(held.get('memory_bytes', 0))} of {bytes_text(total.get('memory_bytes', 0))} memory"
+        gpus = f", {held.get('gpus', 0)} of {total['gpus']} GPUs" if total.get("gpus") else ""
+        note(f"{'' if rows else 'Nothing waits. '}In use: {held.get('cores', 0):g} of {total.get('cores', 0):g} cores, {memory}{gpus}")
+
+
+def whoami(output: OutputOption = Output.TABLE) -> None:
+    """Show who you are to the platform."""
+    from orrery.client.cli.output import print_document
+
+    with connect() as client:
+        me = client.whoami()
+    if output in (Output.JSON, Output.YAML):
+        print_document(me, output)
+        return
+    groups = f", in {', '.join(me['groups'])}" if me.get("groups") else ""
+    typer.echo(f"{me['name']}{' (administrator)' if me.get('admin') else ''}{groups}")
+
+
+def token(
+    expires: Annotated[str | None, typer.Option(help="How long it is valid: 90s, 15m, 2h, 30d; default 12h.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Print a token for scripts and for calls of endpoints.
+
+    \b
+    Example:
+      curl -H "Authorization: Bearer $(orrery token)" "$(orrery open)/api/v1/overview"
+    """
+    from orrery.client.cli.output import print_document
+    from orrery.client.cli.values import parse_duration
+
+    seconds = parse_duration(expires) if expires else None
+    with connect() as client:
+        made = client.make_token(seconds)
+    if output in (Output.JSON, Output.YAML):
+        print_document(made, output)
+    else:
+        typer.echo(made["token"])
+        if sys.stdout.isatty():
+            note(f"Valid until {made['expires_at']}. Whoever has it acts as you.")
+
+
+def open_() -> None:
+    """Print the platform's address."""
+    with connect() as client:
+        typer.echo(client.url)
+
+
+def kinds(output: OutputOption = Output.TABLE) -> None:
+    """List the kinds of resources, their short forms and their actions."""
+    from orrery.client.cli.output import print_document, print_table
+
+    with connect() as client:
+        if output in (Output.JSON, Output.YAML):
+            print_document(client.transport.json("GET", "/kinds"), output)
+            return
+        rows = [
+            [kind.plural, kind.name, kind.prefix or "-", ", ".join(action.name for action in kind.actions) or "-", kind.description]
+            for kind in client.kinds
+        ]
+    print_table(["Kind", "Singular", "Short", "Actions", "What it is"], rows)

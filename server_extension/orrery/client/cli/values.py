@@ -1,0 +1,139 @@
+"""What is typed on the command line, as values: `key=value`, durations, documents. Pure but for reading files."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+from orrery.errors import Invalid
+
+_DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+
+
+def parse_value(text: str) -> Any:
+    """JSON where it is JSON (`3`, `0.1`, `true`, `null`, `[1,2]`, `"3"`), else the text as it is."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except ValueError:
+        return text
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def parse_pairs(pairs: Iterable[str], option: str) -> dict[str, Any]:
+    """`["rounds=50", "objective=auc"]` as a mapping. Raises: Invalid."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise Invalid(f"{option} {pair!r} is no key=value; write for instance {option} rounds=50")
+        if key in found:
+            raise Invalid(f"{option} {key} is given twice; give it once")
+        found[key.strip()] = parse_value(value)
+    return found
+
+
+def set_path(document: dict[str, Any], path: str, value: Any) -> None:
+    """Set `spec.deployments.0.replicas` and the like; folders on the way are made. Raises: Invalid."""
+    *parents, last = path.split(".")
+    place: Any = document
+    for index, part in enumerate(parents):
+        if isinstance(place, list):
+            place = _item(cast("list[Any]", place), part, path)
+        elif isinstance(place, dict):
+            table = cast("dict[str, Any]", place)
+            if table.get(part) is None:
+                table[part] = {}
+            place = table[part]
+        else:
+            raise Invalid(f"{path!r}: {'.'.join(parents[:index])!r} is a value, nothing can be set inside it")
+    if isinstance(place, list):
+        items = cast("list[Any]", place)
+        _item(items, last, path)
+        items[int(last)] = value
+    elif isinstance(place, dict):
+        place[last] = value
+    else:
+        raise Invalid(f"{path!r}: {'.'.join(parents)!r} is a value, nothing can be set inside it")
+
+
+def _item(items: list[Any], part: str, path: str) -> Any:
+    if not part.isdecimal() or int(part) >= len(items):
+        raise Invalid(f"{path!r}: {part!r} is no place in a list of {len(items)}; count from 0")
+    return items[int(part)]
+
+
+def parse_duration(text: str) -> int:
+    """Seconds of `90`, `90s`, `15m`, `2h`, `1h30m`, `1d`. Raises: Invalid."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None or not any(match.groups()):
+        raise Invalid(f"{text!r} is no duration; write for instance 90s, 15m, 2h or 1h30m")
+    days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def read_text(source: str) -> str:
+    """The text itself, `@file` or `-` for stdin. Raises: Invalid."""
+    if source == "-":
+        return sys.stdin.read()
+    if not source.startswith("@"):
+        return source
+    return read_file(source[1:])
+
+
+def read_file(name: str) -> str:
+    if name == "-":
+        return sys.stdin.read()
+    try:
+        return Path(name).expanduser().read_text()
+    except OSError as error:
+        raise Invalid(f"{name!r} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{name!r} is no text in UTF-8 (byte {error.start})") from error
+
+
+def parse_json(source: str) -> Any:
+    """Raises: Invalid, with the place."""
+    text = read_text(source)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        shown = text if len(text) <= 60 else f"{text[:57]}..."
+        raise Invalid(f"{shown!r} is not JSON: {error}; quote it for the shell, or give @file or - for stdin") from error
+
+
+def read_documents(name: str) -> list[dict[str, Any]]:
+    """The resources in a YAML or JSON file, of which it may hold several (or a list). Raises: Invalid."""
+    import yaml
+
+    try:
+        loaded: list[Any] = [document for document in yaml.safe_load_all(read_file(name)) if document is not None]
+    except yaml.YAMLError as error:
+        raise Invalid(f"{name!r} is neither YAML nor JSON: {error}") from error
+    documents = cast("list[Any]", loaded[0]) if len(loaded) == 1 and isinstance(loaded[0], list) else loaded
+    for document in documents:
+        if not isinstance(document, dict):
+            raise Invalid(f"{name!r} holds {document!r}; each resource is a mapping with name and spec")
+    if not documents:
+        raise Invalid(f"{name!r} is empty; write name and spec of a resource")
+    return cast("list[dict[str, Any]]", documents)
+
+
+def parse_purposes(pairs: Sequence[str], paths: Sequence[str]) -> dict[str, str]:
+    """`--purpose valid.csv=validation`; the file may be named by its last part. Raises: Invalid."""
+    purposes: dict[str, str] = {}
+    for pair in pairs:
+        file, equals, purpose = pair.rpartition("=")
+        if not equals or purpose not in ("training", "validation", "testing"):
+            raise Invalid(f"--purpose {pair!r} is no FILE=training, FILE=validation or FILE=testing")
+        matching = [path for path in paths if path == file or path == Path(file).name]
+        if not matching:
+            raise Invalid(f"--purpose {pair!r}: {file!r} is not among the files ({', '.join(paths)})")
+        purposes[matching[0]] = purpose
+    return purposes

@@ -1,0 +1,235 @@
+"""The way in for programs.
+
+import orrery
+
+with orrery.Client() as client:
+    client.datasets.create("breast", files=["breast.csv"], publish=True)
+    training = client.train("xgboost", name="breast-1", dataset="breast", target="diagnosis", wait=True)
+    client.deploy(training.model, endpoint="breast")
+    client.predict("breast", [{"mean radius": 17.99}])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+from orrery.client import deployments
+from orrery.client.builtin import (
+    CLASSES,
+    Algorithm,
+    Algorithms,
+    Dataset,
+    Datasets,
+    DatasetVersion,
+    DatasetVersions,
+    Endpoint,
+    Endpoints,
+    Experiment,
+    Experiments,
+    Model,
+    Models,
+    Training,
+    Trainings,
+    Visibility,
+)
+from orrery.client.collection import Collection
+from orrery.client.discovery import find_platform
+from orrery.client.events import ResourceEvents
+from orrery.client.kinds import Kind, Kinds, read_kinds
+from orrery.client.resources import Json, Resource, plain
+from orrery.client.transport import Patience, Transport
+from orrery.errors import NameTaken, NotFound, Stale
+
+_ATTEMPTS = 3
+
+
+class Client:
+    """A connection to a platform. Thread-safe; close it, or use it as a context manager.
+
+    Without arguments: `ORRERY_URL` and `ORRERY_TOKEN`, else the platform that runs in `$ORRERY_HOME`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        timeout_seconds: float = 60.0,
+        patience: Patience | None = None,
+    ) -> None:
+        """Raises: NoPlatform when none is given and none is running."""
+        self.transport = Transport(find_platform(url, token), timeout_seconds=timeout_seconds, patience=patience)
+        self.datasets = Datasets(self, "datasets", Dataset)
+        self.dataset_versions = DatasetVersions(self, "dataset-versions", DatasetVersion)
+        self.experiments = Experiments(self, "experiments", Experiment)
+        self.algorithms = Algorithms(self, "algorithms", Algorithm)
+        self.trainings = Trainings(self, "trainings", Training)
+        self.models = Models(self, "models", Model)
+        self.endpoints = Endpoints(self, "endpoints", Endpoint)
+
+    @property
+    def url(self) -> str:
+        return self.transport.platform.url
+
+    # kinds
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        """What the platform serves, read once."""
+        return read_kinds(self.transport.json("GET", "/kinds"))
+
+    def declaration(self, kind: str) -> Kind:
+        return self.kinds.find(kind)
+
+    def kind(self, name: str) -> Collection[Any]:
+        """The resources of any kind, also of one that is newer than this client, by its plural or singular."""
+        declaration = self.kinds.find(name)
+        known = getattr(self, declaration.plural.replace("-", "_"), None)
+        if isinstance(known, Collection):
+            return known  # pyright: ignore[reportUnknownVariableType]
+        return Collection(self, declaration.plural, CLASSES.get(declaration.name, Resource))
+
+    def wrap(self, document: Mapping[str, Any]) -> Resource:
+        """The object for a resource's JSON."""
+        return CLASSES.get(document["kind"], Resource)(self, document)
+
+    # the main job
+
+    def train(
+        self,
+        algorithm: str | Algorithm,
+        *,
+        name: str,
+        dataset: str | Dataset | DatasetVersion,
+        target: str | None = None,
+        wait: bool = False,
+        progress: bool = True,
+        **options: Any,
+    ) -> Training:
+        """Begin a training, and with `wait` see it to its end; `options` are those of `trainings.create`.
+
+        Raises: with `wait`, RunFailed.
+        """
+        training = self.trainings.create(name, algorithm=algorithm, dataset=dataset, target=target, **options)
+        return training.wait(progress=progress) if wait else training
+
+    def deploy(
+        self,
+        model: str | Model | Training,
+        *,
+        endpoint: str | None = None,
+        replicas: int | None = None,
+        traffic: int | None = None,
+        instance_type: str | None = None,
+        visibility: Visibility | None = None,
+        wait: bool = True,
+        progress: bool = True,
+    ) -> Endpoint:
+        """Put a model behind an endpoint, which is made when it is not there (default name: the model's).
+
+        On an existing endpoint the model takes the others' place without a request being lost; with `traffic` it is
+        added for that percentage, and the others share the rest.
+        Raises: with `wait`, RunFailed when no replica comes up, with the end of its log.
+        """
+        chosen = model.model if isinstance(model, Training) else model
+        found = self.models.get(chosen) if isinstance(chosen, str) else chosen
+        found.wait(progress=False)
+        made = self._deploy(
+            found,
+            endpoint or found.name,
+            replicas=replicas,
+            traffic=traffic,
+            instance_type=instance_type,
+            visibility=visibility,
+        )
+        return made.wait(progress=progress) if wait else made
+
+    def _deploy(
+        self,
+        model: Model,
+        name: str,
+        *,
+        replicas: int | None,
+        traffic: int | None,
+        instance_type: str | None,
+        visibility: Visibility | None,
+    ) -> Endpoint:
+        """Read, change, write; again when somebody else did so in between."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                endpoint = self.endpoints.get(name)
+            except NotFound:
+                try:
+                    return self.endpoints.create(
+                        name,
+                        deployments=deployments.deploy([], model.id, replicas=replicas, traffic=traffic),
+                        instance_type=instance_type,
+                        visibility=visibility,
+                    )
+                except NameTaken:
+                    if attempt + 1 == _ATTEMPTS:
+                        raise
+                    continue
+            wanted = deployments.deploy(endpoint.spec["deployments"], model.id, replicas=replicas, traffic=traffic)
+            changes: Json = {"deployments": wanted}
+            if instance_type is not None:
+                changes["instance_type"] = instance_type
+            try:
+                endpoint.update(visibility=visibility, only_if_unchanged=True, **changes)
+            except Stale:
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+                continue
+            if endpoint.status.phase == "STOPPED":
+                endpoint.start()
+            return endpoint
+        raise AssertionError("unreachable")
+
+    def predict(self, endpoint: str | Endpoint, instances: Any) -> list[Any]:
+        """Predictions for rows: a DataFrame, dicts by column, or lists of values."""
+        found = self.endpoints.get(endpoint) if isinstance(endpoint, str) else endpoint
+        return found.predict(instances)
+
+    # the platform
+
+    def whoami(self) -> Json:
+        """`{"name", "groups", "admin", "mode"}`."""
+        return self.transport.json("GET", "/auth/whoami")
+
+    def make_token(self, expires_seconds: int | None = None) -> Json:
+        """A token for scripts: `{"token", "expires_at"}`."""
+        body = {} if expires_seconds is None else {"expires_seconds": expires_seconds}
+        return self.transport.json("POST", "/auth/token", body=body)
+
+    def queue(self) -> Json:
+        """Jobs that wait and the machine's capacity: `{"items", "capacity"}`."""
+        return self.transport.json("GET", "/queue")
+
+    def instance_types(self) -> list[Json]:
+        return self.transport.json("GET", "/instance-types")["items"]
+
+    def overview(self) -> Json:
+        return self.transport.json("GET", "/overview")
+
+    def events(self, kinds: Sequence[str] = (), *, after: str = "") -> ResourceEvents:
+        """What happens, as it happens, to the resources that the caller may see; `after`: an event's id."""
+        return ResourceEvents(self.transport, kinds, after=after)
+
+    def batch(self, operations: Sequence[Mapping[str, Any]]) -> list[Json]:
+        """Many requests in one: `{"method", "path", "body"}` each, and `{"status", "body"}` of each."""
+        return self.transport.create("/batch", {"operations": plain(list(operations))})["results"]
+
+    def close(self) -> None:
+        self.transport.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> Literal[False]:
+        self.close()
+        return False
+
+    def __repr__(self) -> str:
+        return f"<Client {self.url}>"

@@ -1,0 +1,56 @@
+"""A log's lines: what is there, or as they are written. A lost connection goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from orrery.client.events import EventSource
+from orrery.client.transport import Transport
+
+_PAGE_BYTES = 1 << 20
+
+
+def log_lines(transport: Transport, address: str, *, follow: bool) -> Iterator[str]:
+    texts = _followed(transport, address) if follow else _written(transport, address)
+    rest = ""
+    for text in texts:
+        *lines, rest = (rest + text).split("\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
+def log_tail(transport: Transport, address: str, lines: int = 20) -> str:
+    """The last `lines` lines."""
+    kept: list[str] = []
+    for line in log_lines(transport, address, follow=False):
+        kept = [*kept[-lines + 1 :], line] if lines > 1 else [line]
+    return "\n".join(kept).strip()
+
+
+def _written(transport: Transport, address: str) -> Iterator[str]:
+    offset = 0
+    while True:
+        response = transport.request("GET", address, query={"offset": offset, "limit": _PAGE_BYTES})
+        if not response.content:
+            return
+        yield response.content.decode("utf-8", "replace")
+        following = int(response.headers.get("Orrery-Next-Offset", offset + len(response.content)))
+        if following <= offset:
+            return
+        offset = following
+
+
+def _followed(transport: Transport, address: str) -> Iterator[str]:
+    """`offset` in each event is where the next one begins, so that nothing comes twice."""
+    offset = 0
+    source = EventSource(transport, address, lambda: {"follow": 1, "offset": offset})
+    for event in source:
+        if event.name == "end":
+            return
+        if event.name == "log":
+            document: dict[str, Any] = json.loads(event.data)
+            offset = int(document["offset"])
+            yield str(document["text"])

@@ -1,0 +1,117 @@
+"""What a kind's controller is, and what it gets to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel
+
+from orrery.controllers.settings import Settings
+from orrery.domain.access import User
+from orrery.domain.kinds import Kind, Spec
+from orrery.domain.records import Json, Record, Reference
+from orrery.errors import WrongPhase
+from orrery.executors.contract import Executor
+from orrery.store.metrics import MetricStore
+from orrery.store.objects import ObjectStore
+from orrery.store.outbox import OutboxStore
+from orrery.store.resources import ResourceStore
+
+if TYPE_CHECKING:
+    from orrery.controllers.commands import Commands
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What controllers and the API work with."""
+
+    settings: Settings
+    store: ResourceStore
+    metrics: MetricStore
+    outbox: OutboxStore
+    objects: ObjectStore
+    executor: Executor
+    #: a token by which a job may call the platform as its owner
+    make_token: Callable[[str], str]
+    #: where jobs reach the platform
+    url: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a turn of a reconciler found: an event of the machine, and changes to what is shown.
+
+    None leaves a field as it is. `outputs` and `internal` are merged key by key.
+    """
+
+    event: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    progress: Json | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    internal: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    #: look again then, even if nothing happens
+    again_in_seconds: float | None = None
+
+    def on(self, record: Record) -> Record:
+        """The record with the changes, before the event."""
+        return replace(
+            record,
+            reason=record.reason if self.reason is None else self.reason,
+            message=record.message if self.message is None else self.message,
+            progress=record.progress if self.progress is None else self.progress,
+            outputs={**record.outputs, **self.outputs},
+            internal={**record.internal, **self.internal},
+        )
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A resource about to be created or changed, its references resolved."""
+
+    user: User
+    owner: str
+    name: str
+    spec: Spec
+    #: path in the spec -> the record meant
+    references: Mapping[str, Record]
+    #: the record as it was, for a change
+    before: Record | None = None
+
+    def edges(self) -> list[Reference]:
+        return [Reference(path, record.kind, record.id) for path, record in self.references.items()]
+
+
+class Controller:
+    """Base of the kinds' controllers. Every method may be run again after a crash at any line."""
+
+    kind: ClassVar[Kind]
+    #: set when the platform is assembled: how a controller makes resources for users
+    commands: Commands
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    def admit(self, draft: Draft) -> Json:
+        """Check a new or changed spec against the world; return it as it is stored, references not yet replaced.
+
+        Raises: Invalid naming the value and the remedy. Nothing is written yet.
+        """
+        return draft.spec.model_dump(mode="json")
+
+    def act(self, action: str, record: Record, body: BaseModel | None, user: User) -> Record:
+        """Do an action that is no step of the machine; return the resource to answer with."""
+        raise WrongPhase(f"{record.label} has no action {action!r}")
+
+    def reconcile(self, record: Record) -> Outcome:
+        """One turn: look, do what the phase asks for, say what happened. Called under a lease, in a thread."""
+        return Outcome()
+
+    def view(self, record: Record) -> Json:
+        """Live additions to the outputs of one resource, too short-lived to be stored (its place in the queue)."""
+        return {}
+
+    def purge(self, record: Record) -> None:
+        """Remove what the resource left outside the database. Called when the trash is emptied."""

@@ -1,0 +1,60 @@
+"""What is done now and then: emptying the trash, forgetting old events, collecting objects nobody refers to."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+from orrery.controllers.contract import Controller, Platform
+from orrery.errors import OrreryError
+from orrery.store.collection import collect
+from orrery.store.events import EventLog
+from orrery.store.rows import Query
+
+log = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """Every check may be cut off anywhere and run again."""
+
+    def __init__(self, platform: Platform, controllers: Mapping[str, Controller], events: EventLog) -> None:
+        self.platform = platform
+        self.controllers = controllers
+        self.events = events
+
+    def wake_all(self) -> None:
+        """After a start: look at everything that may have moved while nobody watched."""
+        unsettled = {
+            kind.name: {name for name, phase in kind.machine.phases.items() if not phase.settled or phase.state == "Active"}
+            for kind in self.platform.store.kinds
+            if kind.name in ("dataset", "training", "model", "endpoint", "experiment")
+        }
+        self.platform.store.wake_all(unsettled)
+
+    def check_all(self) -> None:
+        for check in (self.check_trash, self.check_events, self.check_objects):
+            try:
+                check()
+            except OrreryError as error:
+                log.error("%s: %s", check.__name__, error.message, extra={"action": "housekeeping_failed"})
+
+    def check_trash(self) -> int:
+        """Purge what has been in the trash for its time; returns how many."""
+        before = self.platform.store.clock() - timedelta(days=self.platform.settings.trash_days)
+        purged = 0
+        for record in self.platform.store.every(Query(trashed=True, order="created_at")):
+            if record.deleted_at is None or record.deleted_at > before or record.phase == "DELETE_IN_PROGRESS":
+                continue
+            self.controllers[record.kind].purge(record)
+            self.platform.store.purge(record.id)
+            purged += 1
+        return purged
+
+    def check_events(self) -> int:
+        return self.events.prune(self.platform.store.clock())
+
+    def check_objects(self) -> None:
+        report = collect(self.platform.objects, self.platform.store.held_objects)
+        if report.deleted:
+            log.info("collected %d objects, %d bytes", report.deleted, report.freed_bytes, extra={"action": "collected"})

@@ -1,0 +1,146 @@
+"""What kinds that run jobs share: watching a job and reading its reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from orrery.domain.records import Json, Record, utc_now
+from orrery.errors import UnknownJob
+from orrery.executors.contract import Executor, Exit, ExitReason, JobState
+from orrery.store.metrics import MetricStore, Point, parse_value
+
+#: between two looks at a running job's reports
+FOLLOW_SECONDS: Final = 0.5
+#: a job that nobody speaks of is looked at now and then all the same
+IDLE_SECONDS: Final = 20.0
+
+
+def make_job_id(record: Record, attempt: int) -> str:
+    return f"{record.id}-{attempt}"
+
+
+def resource_id_of(executor_id: str) -> str:
+    """The resource that a job's or service's id belongs to."""
+    return executor_id.partition("-")[0]
+
+
+def find_job(executor: Executor, job_id: str) -> JobState | None:
+    try:
+        return executor.state(job_id)
+    except UnknownJob:
+        return None
+
+
+@dataclass
+class Reports:
+    """What a job has told since the last look, folded."""
+
+    offset: int
+    position: int
+    progress: Json | None = None
+    result: Json | None = None
+    parameters: Json | None = None
+    error: Json | None = None
+    artifacts: list[Json] = field(default_factory=list[Json])
+    points: list[Point] = field(default_factory=list[Point])
+
+    @property
+    def internal(self) -> Json:
+        notes: Json = {"reports_offset": self.offset, "reports_position": self.position}
+        if self.error is not None:
+            notes["error"] = self.error
+        return notes
+
+
+def read_reports(executor: Executor, record: Record, job_id: str) -> Reports:
+    """Fold the new report lines. Lines of a shape not known are passed over: a job's file is not to be trusted."""
+    lines, offset = executor.read_reports(job_id, int(record.internal.get("reports_offset", 0)))
+    found = Reports(offset, int(record.internal.get("reports_position", 0)))
+    for line in lines:
+        found.position += 1
+        match line.get("type"):
+            case "progress":
+                found.progress = {key: value for key, value in line.items() if key not in ("type", "at")}
+            case "metrics":
+                found.points.extend(_points(line, found.position))
+            case "params" if isinstance(line.get("values"), dict):
+                found.parameters = {**(found.parameters or {}), **_mapping(line["values"])}
+            case "artifact" if isinstance(line.get("path"), str):
+                found.artifacts.append({"path": line["path"], "title": str(line.get("title") or line["path"])})
+            case "result" if isinstance(line.get("values"), dict):
+                found.result = _mapping(line["values"])
+            case "error":
+                found.error = {
+                    "code": str(line.get("code") or "failed"),
+                    "message": str(line.get("message") or "")[:4000],
+                    "details": line.get("details") if isinstance(line.get("details"), dict) else {},
+                }
+            case _:
+                continue
+    return found
+
+
+def _mapping(value: Any) -> Json:
+    return {str(key): item for key, item in value.items()} if isinstance(value, Mapping) else {}  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+
+
+def _points(line: Mapping[str, Any], position: int) -> list[Point]:
+    values = _mapping(line.get("values"))
+    step = line.get("step")
+    at = _moment(line.get("at"))
+    return [
+        Point(str(key), position, step if isinstance(step, int) else None, number, at)
+        for key, value in values.items()
+        if (number := parse_value(value)) is not None
+    ]
+
+
+def _moment(text: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return utc_now()
+    return moment if moment.tzinfo is not None else utc_now()
+
+
+def save_points(metrics: MetricStore, record: Record, run: int, reports: Reports) -> None:
+    metrics.add(record.id, run, reports.points)
+
+
+def with_estimate(progress: Json | None, started_at: datetime | None, now: datetime) -> Json | None:
+    """The progress with `eta_seconds`, as far as its fraction allows one."""
+    if progress is None:
+        return None
+    fraction = progress.get("fraction")
+    eta = None
+    if isinstance(fraction, int | float) and 0.01 < fraction <= 1 and started_at is not None:
+        eta = round((now - started_at).total_seconds() * (1 - fraction) / fraction, 1)
+    return {**progress, "eta_seconds": eta}
+
+
+def usage_outputs(exit_: Exit) -> Json:
+    return {
+        "exit_code": exit_.code,
+        "exit_reason": exit_.reason.value,
+        "peak_memory_bytes": exit_.peak_memory_bytes,
+        "cpu_seconds": round(exit_.cpu_seconds, 3),
+    }
+
+
+def explain_exit(exit_: Exit, limit_seconds: float | None) -> str:
+    """Why a job ended badly, for a person, where the job itself did not say."""
+    peak = f"its memory peaked at {exit_.peak_memory_bytes / (1 << 20):,.0f} MiB"
+    match exit_.reason:
+        case ExitReason.TIMED_OUT:
+            return f"ended after its maximum of {limit_seconds:g} seconds; raise max_seconds, or make it shorter"
+        case ExitReason.OUT_OF_MEMORY:
+            return f"ran out of memory ({peak}); choose an instance type with more memory"
+        case ExitReason.LOST:
+            return exit_.message or "the machine or its supervisor died while it ran; retry it"
+        case _ if exit_.code == -9:
+            return f"exit code: -9: killed from outside, likely out of memory ({peak}); choose an instance type with more memory"
+        case _:
+            return exit_.message or f"exit code: {exit_.code}; its log says more"

@@ -1,0 +1,111 @@
+"""The platform's configuration, read once from `ORRERY_*` variables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from orrery.errors import Invalid
+from orrery.executors.contract import Resources
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def parse_bytes(text: str | int) -> int:
+    """`"2G"` -> 2147483648. Raises: ValueError."""
+    if isinstance(text, int):
+        return text
+    number = text.strip().upper().removesuffix("B").removesuffix("I")
+    unit = number[-1:] if number[-1:] in _UNITS else ""
+    try:
+        return int(float(number.removesuffix(unit)) * _UNITS[unit])
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no size; write bytes, or a number with K, M, G or T") from error
+
+
+class InstanceType(BaseModel):
+    """A named size: what a job or a replica of this type holds while it runs."""
+
+    model_config = ConfigDict(frozen=True)
+    title: str = ""
+    cores: float = Field(gt=0)
+    memory_bytes: int = Field(gt=0)
+    gpus: int = Field(default=0, ge=0)
+
+    @field_validator("memory_bytes", mode="before")
+    @classmethod
+    def written_with_a_unit(cls, value: Any) -> int:
+        return parse_bytes(value)
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(cores=self.cores, memory_bytes=self.memory_bytes, gpus=self.gpus)
+
+
+def default_instance_types() -> dict[str, InstanceType]:
+    return {
+        "cpu-small": InstanceType(title="1 core, 2 GiB", cores=1, memory_bytes=2 << 30),
+        "cpu-medium": InstanceType(title="2 cores, 8 GiB", cores=2, memory_bytes=8 << 30),
+        "cpu-large": InstanceType(title="8 cores, 32 GiB", cores=8, memory_bytes=32 << 30),
+        "gpu-small": InstanceType(title="4 cores, 16 GiB, 1 GPU", cores=4, memory_bytes=16 << 30, gpus=1),
+        "serve-small": InstanceType(title="0.1 core, 512 MiB", cores=0.1, memory_bytes=512 << 20),
+        "serve-medium": InstanceType(title="1 core, 2 GiB", cores=1, memory_bytes=2 << 30),
+    }
+
+
+class Settings(BaseSettings):
+    """Set each by `ORRERY_<NAME>`, e.g. `ORRERY_HOME`, `ORRERY_TRASH_DAYS`."""
+
+    model_config = SettingsConfigDict(env_prefix="ORRERY_", env_nested_delimiter="__", extra="ignore")
+
+    home: Path = Field(Path("~/.orrery"), validate_default=True, description="Folder of everything the platform keeps.")
+    database_url: str = Field("", description="SQLAlchemy URL of the database; empty: SQLite in the home folder.")
+    objects_url: str = Field("", description="fsspec URL of the object store; empty: a folder in the home folder.")
+    instance_types: dict[str, InstanceType] = Field(
+        default_factory=default_instance_types,
+        description="Named sizes, as JSON: {name: {title, cores, memory_bytes, gpus}}.",
+    )
+    trash_days: float = Field(7.0, ge=0, description="Days that deleted things can be restored.")
+    max_upload_bytes: int = Field(100 << 30, gt=0, description="Largest single upload, bytes.")
+    max_request_bytes: int = Field(8 << 20, gt=0, description="Largest JSON body, bytes.")
+    mlflow_idle_minutes: float = Field(
+        15.0, gt=0, description="Minutes without a request after which MLflow's server is stopped."
+    )
+    cores: float | None = Field(None, description="Cores that may be handed out; empty: all of the machine's.")
+    memory_bytes: int | None = Field(None, description="Memory that may be handed out; empty: all of the machine's.")
+    region: str = Field("local", description="Value of EM_REGION in jobs.")
+    admins: list[str] = Field(
+        default_factory=list[str], description="Users who see and may do everything, as a JSON list."
+    )
+
+    @field_validator("home")
+    @classmethod
+    def absolute(cls, home: Path) -> Path:
+        return Path(os.path.abspath(home.expanduser()))
+
+    @field_validator("memory_bytes", mode="before")
+    @classmethod
+    def memory_with_unit(cls, value: Any) -> int | None:
+        return None if value in (None, "") else parse_bytes(value)
+
+    @property
+    def sql_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home / 'orrery.db'}"
+
+    @property
+    def run_dir(self) -> Path:
+        return self.home / "run"
+
+    def instance_type(self, name: str) -> InstanceType:
+        """Raises: Invalid listing the known names."""
+        found = self.instance_types.get(name)
+        if found is None:
+            raise Invalid(
+                f"instance type {name!r} is unknown; choose one of {', '.join(sorted(self.instance_types))}",
+                fields=[{"path": "spec.instance_type", "message": f"{name!r} is unknown"}],
+            )
+        return found

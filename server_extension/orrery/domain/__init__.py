@@ -1,0 +1,1 @@
+"""The platform's rules: kinds, their specs and phases, references, access. Pure; no I/O."""

@@ -1,0 +1,15 @@
+"""All kinds that this platform serves."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from orrery.domain.algorithms import ALGORITHM
+from orrery.domain.datasets import DATASET, DATASET_VERSION
+from orrery.domain.endpoints import ENDPOINT
+from orrery.domain.experiments import EXPERIMENT
+from orrery.domain.kinds import Registry
+from orrery.domain.models import MODEL
+from orrery.domain.trainings import TRAINING
+
+KINDS: Final = Registry((DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, MODEL, ENDPOINT))

@@ -1,0 +1,168 @@
+"""Trainings: one run of an algorithm on pinned dataset versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from orrery.domain.ids import NAME
+from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, Column, ColumnType, Kind, Spec
+from orrery.domain.machine import Phase, machine
+from orrery.domain.records import Json, Target
+from orrery.domain.references import AlgorithmRef, DatasetVersionRef, ExperimentRef
+
+MAX_HYPERPARAMETERS = 100
+MAX_DATASETS = 10
+
+
+class TrainingSpec(Spec):
+    algorithm: AlgorithmRef = Field(description="What is run.", json_schema_extra={"x-orrery-group": "Algorithm"})
+    datasets: dict[str, DatasetVersionRef] = Field(
+        min_length=1,
+        max_length=MAX_DATASETS,
+        description="Dataset versions by the name that the algorithm knows them by: 'train', and where there are any 'validation' and 'test'. "
+        "A dataset without a version means its latest published one.",
+        json_schema_extra={"x-orrery-group": "Data"},
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Hyperparameters; those left out keep the algorithm's defaults.",
+        json_schema_extra={"x-orrery-parameters-of": "algorithm", "x-orrery-group": "Hyperparameters"},
+    )
+    experiment: ExperimentRef | None = Field(
+        None, description="The experiment that the run is listed under.", json_schema_extra={"x-orrery-group": "Run"}
+    )
+    instance_type: str = Field(
+        "cpu-small",
+        description="The cores, memory and GPUs that it holds while it runs.",
+        json_schema_extra={"x-orrery-instance-type": True, "x-orrery-group": "Run"},
+    )
+    priority: str = Field(
+        "NORMAL",
+        description="Higher goes first; within one priority the first to come is the first to start.",
+        json_schema_extra={"enum": ["HIGH", "NORMAL", "LOW"], "x-orrery-group": "Run"},
+    )
+    max_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=30 * 24 * 3600,
+        description="Longest time it may run, in seconds; it is ended when that is exceeded. Empty: no limit.",
+        json_schema_extra={"x-orrery-group": "Run"},
+    )
+    register_model: bool = Field(
+        True, description="Register the trained model when it succeeds.", json_schema_extra={"x-orrery-group": "Model"}
+    )
+    model_name: str | None = Field(
+        None,
+        description="Name of the registered model; left empty, the training's name. An existing name gets its next version.",
+        json_schema_extra={"x-orrery-group": "Model"},
+    )
+
+    @field_validator("parameters")
+    @classmethod
+    def not_too_many(cls, parameters: Json) -> Json:
+        if len(parameters) > MAX_HYPERPARAMETERS:
+            raise ValueError(
+                f"{len(parameters)} hyperparameters were given; at most {MAX_HYPERPARAMETERS} are possible"
+            )
+        return parameters
+
+    @field_validator("datasets")
+    @classmethod
+    def names_fit_variables(cls, datasets: dict[str, str]) -> dict[str, str]:
+        for name in datasets:
+            if not name.isidentifier() or len(name) > 63:
+                raise ValueError(
+                    f"dataset name {name!r} must be a word of letters, digits and '_' (it becomes EM_DATASET_{name.upper()})"
+                )
+        return datasets
+
+    @field_validator("priority", mode="before")
+    @classmethod
+    def known_priority(cls, priority: Any) -> str:
+        upper = str(priority).upper()
+        if upper not in ("HIGH", "NORMAL", "LOW"):
+            raise ValueError(f"priority {priority!r} is none of HIGH, NORMAL, LOW")
+        return upper
+
+    @field_validator("model_name")
+    @classmethod
+    def good_model_name(cls, name: str | None) -> str | None:
+        if name is not None and NAME.fullmatch(name) is None:
+            raise ValueError(f"{name!r} is not a name: use 1 to 63 letters, digits, '.', '_' or '-'")
+        return name
+
+
+class RegisterModelBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str | None = Field(None, description="Name of the model; left empty, the training's name.")
+
+
+_ACTIVE = ("CREATE_REQUESTED", "CREATE_IN_PROGRESS", "RUNNING")
+
+TRAINING = Kind(
+    name="training",
+    plural="trainings",
+    prefix="trn",
+    title="Training",
+    title_plural="Trainings",
+    section="training",
+    order=10,
+    description="One run of an algorithm on pinned dataset versions.",
+    spec=TrainingSpec,
+    machine=machine(
+        Phase("CREATE_REQUESTED", "Pending"),
+        (
+            Phase("CREATE_IN_PROGRESS", "Pending"),
+            Phase("RUNNING", "Running"),
+            Phase("STOP_IN_PROGRESS", "Running"),
+            Phase("STOPPED", "Cancelled", settled=True),
+            Phase("COMPLETE_IN_PROGRESS", "Running"),
+            Phase("COMPLETE", "Completed", settled=True),
+            Phase("FAIL_TRAIN_IN_PROGRESS", "Running"),
+            Phase("FAIL_TRAIN", "Failed", settled=True),
+            Phase("CREATE_FAILED", "Failed", settled=True),
+        ),
+        {
+            ("CREATE_REQUESTED", "accepted"): "CREATE_IN_PROGRESS",
+            ("CREATE_REQUESTED", "refused"): "CREATE_FAILED",
+            ("CREATE_IN_PROGRESS", "refused"): "CREATE_FAILED",
+            ("CREATE_IN_PROGRESS", "started"): "RUNNING",
+            ("CREATE_REQUESTED", "stop"): "STOP_IN_PROGRESS",
+            ("CREATE_IN_PROGRESS", "stop"): "STOP_IN_PROGRESS",
+            ("RUNNING", "stop"): "STOP_IN_PROGRESS",
+            ("RUNNING", "succeeded"): "COMPLETE_IN_PROGRESS",
+            ("RUNNING", "broke"): "FAIL_TRAIN_IN_PROGRESS",
+            ("RUNNING", "cancelled"): "STOPPED",
+            # it may have ended before the stop reached it: then what it made counts
+            ("STOP_IN_PROGRESS", "succeeded"): "COMPLETE_IN_PROGRESS",
+            ("STOP_IN_PROGRESS", "cancelled"): "STOPPED",
+            ("COMPLETE_IN_PROGRESS", "saved"): "COMPLETE",
+            ("COMPLETE_IN_PROGRESS", "broke"): "FAIL_TRAIN_IN_PROGRESS",
+            ("FAIL_TRAIN_IN_PROGRESS", "saved"): "FAIL_TRAIN",
+            ("STOPPED", "start"): "CREATE_REQUESTED",
+            ("FAIL_TRAIN", "retry"): "CREATE_REQUESTED",
+            ("CREATE_FAILED", "retry"): "CREATE_REQUESTED",
+        },
+    ),
+    actions=(
+        Action("stop", "Stop", event="stop", target=Target.STOPPED, destructive=True,
+               confirm="Stop this training? What it has computed since its last checkpoint is lost."),
+        Action("start", "Start again", event="start", target=Target.RUNNING),
+        Action("retry", "Retry", event="retry", target=Target.RUNNING),
+        Action("register-model", "Create model", phases=frozenset({"COMPLETE"}), body=RegisterModelBody),
+    ),
+    columns=(
+        *COMMON_COLUMNS,
+        Column("status.progress", "Progress", ColumnType.PROGRESS),
+        Column("spec.algorithm", "Algorithm", ColumnType.REFERENCE),
+        Column("spec.datasets.train", "Dataset", ColumnType.REFERENCE),
+        Column("spec.experiment", "Experiment", ColumnType.REFERENCE),
+        Column("status.duration_seconds", "Training time", ColumnType.DURATION),
+        Column("tags", "Tags", ColumnType.TAGS),
+        *AGE_COLUMNS,
+    ),
+    tabs=("overview", "progress", "logs", "metrics", "files", "notebook", "usage", "lineage"),
+    undeletable={phase: "stop it first" for phase in (*_ACTIVE, "STOP_IN_PROGRESS", "COMPLETE_IN_PROGRESS", "FAIL_TRAIN_IN_PROGRESS")},
+)  # fmt: skip

@@ -1,0 +1,310 @@
+"""What an executor is: it runs jobs to their end and keeps services listening.
+
+The platform's controllers speak only to this contract; `orrery.executors.local` implements it with supervised processes
+on one machine, `orrery.executors.kubernetes` with Jobs and Deployments. `orrery.testing.executors` holds the conformance
+suite that every implementation passes.
+
+Two rules make it safe to be killed at any line: `submit` is idempotent by the job's id and returns only after the job is
+recorded, and `apply_service` states what is wanted rather than what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import BinaryIO, Protocol
+
+
+class Priority(IntEnum):
+    """Order in the queue; within one priority the first to come is the first to start."""
+
+    LOW = 0
+    NORMAL = 1
+    HIGH = 2
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a job or one replica holds while it runs."""
+
+    cores: float = 1.0
+    memory_bytes: int = 1 << 30
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file put into the job's work folder before it starts, from the object store."""
+
+    #: relative to the work folder, POSIX separators, never leaving it
+    path: str
+    #: sha256 of the content, the object's name in the object store
+    oid: str
+
+
+@dataclass(frozen=True)
+class NotebookProgram:
+    """Run a notebook with Papermill: `input_path` and `output_path` are relative to the work folder."""
+
+    input_path: str = "input.ipynb"
+    output_path: str = "output.ipynb"
+    parameters: Mapping[str, object] = field(default_factory=dict[str, object])
+    kernel_name: str = "python3"
+
+
+@dataclass(frozen=True)
+class PythonProgram:
+    """Call `module:function` of this distribution with JSON arguments, in a fresh process."""
+
+    entry: str
+    arguments: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True)
+class CommandProgram:
+    """Run `argv` as it is."""
+
+    argv: tuple[str, ...]
+
+
+Program = NotebookProgram | PythonProgram | CommandProgram
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One job, as accepted. Nothing in it changes after `submit`."""
+
+    #: unique for ever; a second submit of the same id does nothing
+    id: str
+    owner: str
+    program: Program
+    resources: Resources = Resources()
+    priority: Priority = Priority.NORMAL
+    #: None: no limit. Counted from the start of the process, not from the queue
+    time_limit_seconds: float | None = None
+    #: between the polite signal and the kill
+    grace_seconds: float = 10.0
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    files: tuple[InputFile, ...] = ()
+    #: the Unix account to run under; None: the platform's own
+    run_as: str | None = None
+    #: what a person calls it, for the queue's listing
+    title: str = ""
+
+
+class JobPhase(StrEnum):
+    QUEUED = "QUEUED"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+    ENDED = "ENDED"
+
+
+class ExitReason(StrEnum):
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+    TIMED_OUT = "TIMED_OUT"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    #: the machine or the shim died under it: nobody saw how it ended
+    LOST = "LOST"
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a job ended, as the shim saw it."""
+
+    reason: ExitReason
+    #: the exit status, negative for a signal (-9); None when LOST or never started
+    code: int | None
+    started_at: datetime | None
+    ended_at: datetime
+    #: highest sum over the process group, as sampled
+    peak_memory_bytes: int = 0
+    cpu_seconds: float = 0.0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class JobState:
+    id: str
+    phase: JobPhase
+    submitted_at: datetime
+    started_at: datetime | None = None
+    exit: Exit | None = None
+
+
+@dataclass(frozen=True)
+class QueueEntry:
+    """One waiting job, with its place and the reason in words a person can act on."""
+
+    job_id: str
+    owner: str
+    title: str
+    #: 1 is next
+    place: int
+    priority: Priority
+    resources: Resources
+    submitted_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What the executor may hand out, and what is held now."""
+
+    total: Resources
+    held: Resources
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    #: relative to the job's work folder
+    path: str
+    size: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True)
+class UsageSample:
+    at: datetime
+    cpu_seconds: float
+    memory_bytes: int
+    gpu_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """A program that listens, kept at `replicas` ready copies.
+
+    Each replica finds in its environment `ORRERY_SOCKET` (the unix socket it must listen on), `ORRERY_REPLICA_ID` and
+    `ORRERY_WORK_DIR` (where `files` lie). It is ready when `GET ready_path` on that socket answers 200. A change of
+    anything but `replicas` is a new revision: it is rolled out by starting new replicas, waiting until they are ready
+    and only then retiring old ones.
+    """
+
+    id: str
+    owner: str
+    argv: tuple[str, ...]
+    replicas: int = 1
+    resources: Resources = Resources()
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    files: tuple[InputFile, ...] = ()
+    ready_path: str = "/v2/health/ready"
+    ready_timeout_seconds: float = 120.0
+    #: how long a retired replica may finish what it has begun
+    grace_seconds: float = 30.0
+    run_as: str | None = None
+    title: str = ""
+
+
+class ReplicaPhase(StrEnum):
+    PENDING = "PENDING"
+    STARTING = "STARTING"
+    READY = "READY"
+    #: out of the routes, finishing what it has begun
+    RETIRING = "RETIRING"
+    #: between a crash and the next start
+    BACKING_OFF = "BACKING_OFF"
+
+
+@dataclass(frozen=True)
+class Replica:
+    id: str
+    revision: str
+    phase: ReplicaPhase
+    #: "unix:/path" or "http://host:port"
+    address: str
+    restarts: int = 0
+    started_at: datetime | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    id: str
+    #: content hash of the spec wanted now, without `replicas`
+    revision: str
+    wanted: int
+    replicas: tuple[Replica, ...]
+    #: set when the newest revision cannot become ready (crash loop, bad files): what a person should read
+    failure: str | None = None
+
+
+class Executor(Protocol):
+    """All methods are thread-safe and quick (no waiting for a process); waiting is done by `subscribe`.
+
+    Raises: `UnknownJob`/`UnknownService` (orrery.errors) for an id never submitted or forgotten.
+    """
+
+    def start(self) -> None:
+        """Adopt what a predecessor left running or waiting, then begin to admit."""
+        ...
+
+    def close(self) -> None:
+        """Stop admitting and watching. Jobs and replicas go on."""
+        ...
+
+    def subscribe(self, callback: Callable[[str], None]) -> None:
+        """Call back with the id of a job or service, from a thread of the executor's, after each change of its state."""
+        ...
+
+    def submit(self, spec: JobSpec) -> None:
+        """Record the job durably and queue it. Idempotent by id. Raises `Unschedulable` when no machine can ever hold it."""
+        ...
+
+    def state(self, job_id: str) -> JobState: ...
+
+    def stop(self, job_id: str) -> None:
+        """Ask it to end: SIGTERM to the group, SIGKILL after the grace. A queued job ends at once. Idempotent."""
+        ...
+
+    def forget(self, job_id: str) -> None:
+        """Remove an ended job and its folder. Raises `JobActive` while it has not ended; unknown ids are ignored."""
+        ...
+
+    def jobs(self) -> list[JobState]: ...
+
+    def queue(self) -> list[QueueEntry]: ...
+
+    def capacity(self) -> Capacity: ...
+
+    def read_log(self, job_id: str, offset: int = 0, limit: int = 1 << 20) -> bytes: ...
+
+    def read_reports(self, job_id: str, offset: int = 0) -> tuple[list[dict[str, object]], int]:
+        """Whole report lines from byte `offset` on, and the offset to go on from. A torn last line waits."""
+        ...
+
+    def usage(self, job_id: str) -> list[UsageSample]: ...
+
+    def files(self, job_id: str) -> list[FileInfo]: ...
+
+    def open_file(self, job_id: str, path: str) -> BinaryIO:
+        """Raises `NotFound` for a path that is absent, leaves the work folder or is no regular file."""
+        ...
+
+    def apply_service(self, spec: ServiceSpec) -> None:
+        """Record what is wanted durably; the executor moves towards it, also after restarts of the platform."""
+        ...
+
+    def service(self, service_id: str) -> ServiceState: ...
+
+    def services(self) -> list[ServiceState]: ...
+
+    def release_replicas(self, service_id: str, replica_ids: frozenset[str]) -> None:
+        """Tell that no traffic goes to these RETIRING replicas any more: they may be ended now."""
+        ...
+
+    def read_service_log(self, service_id: str, replica_id: str, offset: int = 0, limit: int = 1 << 20) -> bytes: ...
+
+    def remove_service(self, service_id: str) -> None:
+        """End all its replicas and forget it. Idempotent."""
+        ...
+
+
+def iter_chunks(stream: BinaryIO, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
+    """Read `stream` to its end in pieces."""
+    while chunk := stream.read(chunk_bytes):
+        yield chunk

@@ -1,0 +1,193 @@
+"""The executor of one machine: a queue over its cores, memory and GPUs, and supervised processes.
+
+One thread, an event loop, admits, starts and watches; nothing is polled while nothing runs. The public methods are called
+from any thread: they write to the disk what must last, change the records under one lock, and wake the loop.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from orrery.errors import InUse, Unavailable
+from orrery.executors import machine, queue, workfiles
+from orrery.executors.contract import (
+    Capacity,
+    FileInfo,
+    JobSpec,
+    JobState,
+    QueueEntry,
+    Resources,
+    ServiceSpec,
+    ServiceState,
+    UsageSample,
+)
+from orrery.executors.core import Core
+from orrery.executors.jobs import Jobs
+from orrery.executors.launch import Zygote
+from orrery.executors.services import Services
+from orrery.executors.workfiles import ObjectSource
+
+__all__ = ["LocalExecutor", "ObjectSource"]
+
+
+class LocalExecutor:
+    """Runs jobs and services below `home`, taking their input files from `objects`.
+
+    `capacity`: what may be handed out; None: all cores, memory and GPUs of this machine. `preload`: keep a process ready
+    from which notebook jobs start quickly; without it each starts a Python of its own. `lock_timeout_seconds`: how long
+    `start` waits for a predecessor over the same home.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        objects: ObjectSource,
+        *,
+        capacity: Resources | None = None,
+        preload: bool = True,
+        lock_timeout_seconds: float = 10.0,
+    ) -> None:
+        gpus = machine.detect_gpus()
+        if capacity is None:
+            capacity = machine.detect_capacity(len(gpus))
+        elif capacity.gpus > len(gpus):
+            gpus = tuple(str(index) for index in range(capacity.gpus))
+        self._core = Core(Path(home).absolute(), objects, capacity, gpus, Zygote() if preload else None)
+        self._jobs = Jobs(self._core)
+        self._services = Services(self._core)
+        self._lock_timeout_seconds = lock_timeout_seconds
+        self._home_lock: int | None = None
+        self._is_started = False
+
+    # --- life ---
+
+    def start(self) -> None:
+        """Raises `InUse` while another executor works over the same home."""
+        run = self._core.home / "run"
+        run.mkdir(parents=True, exist_ok=True, mode=0o711)
+        self._home_lock = self._take_home(run / "executor.lock")
+        with self._core.lock:
+            self._jobs.adopt()
+            self._services.adopt()
+            self._is_started = True
+        self._core.start()
+        if self._core.zygote is not None:
+            self._core.zygote.start()
+
+    def _take_home(self, path: Path) -> int:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + self._lock_timeout_seconds
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+                    os.close(descriptor)
+                    raise InUse(
+                        f"process {holder} works over {self._core.home} already; stop it, or choose another home"
+                    ) from None
+                time.sleep(0.05)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        return descriptor
+
+    def close(self) -> None:
+        if not self._is_started:
+            return
+        self._is_started = False
+        closed = threading.Event()
+
+        def close_runs() -> None:
+            with self._core.lock:
+                self._core.is_closed = True
+                self._jobs.close()
+                self._services.close()
+            closed.set()
+
+        self._core.call(close_runs)
+        closed.wait()
+        self._core.close()
+        if self._home_lock is not None:
+            os.close(self._home_lock)
+            self._home_lock = None
+
+    def _require_started(self) -> None:
+        if not self._is_started:
+            raise Unavailable("the executor is not running; try again when the platform has started")
+
+    def subscribe(self, callback: Callable[[str], None]) -> None:
+        self._core.subscribe(callback)
+
+    # --- jobs ---
+
+    def submit(self, spec: JobSpec) -> None:
+        self._require_started()
+        self._jobs.submit(spec)
+
+    def state(self, job_id: str) -> JobState:
+        return self._jobs.state(job_id)
+
+    def stop(self, job_id: str) -> None:
+        self._require_started()
+        self._jobs.stop(job_id)
+
+    def forget(self, job_id: str) -> None:
+        self._require_started()
+        self._jobs.forget(job_id)
+
+    def jobs(self) -> list[JobState]:
+        return self._jobs.states()
+
+    def queue(self) -> list[QueueEntry]:
+        return self._jobs.queue()
+
+    def capacity(self) -> Capacity:
+        with self._core.lock:
+            held = self._core.ledger.held()
+            return Capacity(self._core.ledger.capacity, replace(held, cores=round(held.cores, 6)))
+
+    def read_log(self, job_id: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
+        return workfiles.read_range(self._jobs.folder(job_id) / "log", offset, limit)
+
+    def read_reports(self, job_id: str, offset: int = 0) -> tuple[list[dict[str, object]], int]:
+        return workfiles.read_reports(self._jobs.folder(job_id) / "reports.jsonl", offset)
+
+    def usage(self, job_id: str) -> list[UsageSample]:
+        return workfiles.read_usage(self._jobs.folder(job_id) / "usage.jsonl")
+
+    def files(self, job_id: str) -> list[FileInfo]:
+        return workfiles.listing(self._jobs.folder(job_id) / "work")
+
+    def open_file(self, job_id: str, path: str) -> BinaryIO:
+        return workfiles.open_inside(self._jobs.folder(job_id) / "work", path)
+
+    # --- services ---
+
+    def apply_service(self, spec: ServiceSpec) -> None:
+        self._require_started()
+        self._services.apply(spec)
+
+    def service(self, service_id: str) -> ServiceState:
+        return self._services.state(service_id)
+
+    def services(self) -> list[ServiceState]:
+        return self._services.states()
+
+    def release_replicas(self, service_id: str, replica_ids: frozenset[str]) -> None:
+        self._services.release(service_id, replica_ids)
+
+    def read_service_log(self, service_id: str, replica_id: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
+        return workfiles.read_range(self._services.replica_folder(service_id, replica_id) / "log", offset, limit)
+
+    def remove_service(self, service_id: str) -> None:
+        self._require_started()
+        self._services.remove(service_id)

@@ -1,0 +1,454 @@
+"""The shim: the parent of one job or replica, which outlives the platform.
+
+It holds `shim.lock` for as long as it lives, starts the program in a session of its own, samples what the whole family
+of processes uses, enforces the limits, and writes `exit.json` before it ends whatever is left. Standard library only,
+one thread, few imports: it runs either in a small Python of its own (`COMMAND`) or in a child of the zygote.
+
+What lies in FOLDER:
+
+    launch.json   what to run, written by the executor before each start; removed when nothing of the family is left
+    stop          exists when the program shall end
+    shim.lock     locked while the shim lives: a free lock and no exit.json mean that nobody saw the end
+    shim.json     who the shim and the program are; written before the program may run, so that it never starts twice
+    exit.json     how it ended
+    usage.jsonl   samples
+    log           what the program and the shim print
+
+The executor reads one JSON line from the notification pipe: {"pid": ...} when the program runs, {"busy": true} when
+another shim holds the folder, {"settled": true} when the program was started before. No line: it could not be started.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import io
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from orrery.executors.family import boot_id, descendants, group_exists, group_of, oom_kills, start_ticks, usage
+
+FIRST_PERIOD_SECONDS = 0.25
+LAST_PERIOD_SECONDS = 5.0
+#: beyond this multiple of the memory asked for, the program is ended
+OVERUSE = 1.5
+#: room kept on the disk from the start, so that the end can be told even when the disk is full by then
+EXIT_FILE_BYTES = 4096
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+#: the folder that the package `orrery` lies in
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def timestamp(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1e6):06d}Z"
+
+
+def human_bytes(count: float) -> str:
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024 or unit == "GiB":
+            break
+        count /= 1024
+    return f"{count:.1f} {unit}" if unit != "bytes" else f"{count:.0f} bytes"
+
+
+def prctl(option: int, value: int) -> None:
+    _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0)
+
+
+class Shim:
+    def __init__(self, folder: str, notify: int, body: Callable[[], int] | None) -> None:
+        self.folder = folder
+        self.notify_fd = notify
+        self.body = body
+        self.launch: dict[str, Any] = {}
+        self.child = 0
+        self.started: float | None = None
+        self.started_clock = 0.0
+        self.peak_bytes = 0
+        self.cpu_seconds = 0.0
+        self.period = FIRST_PERIOD_SECONDS
+        #: why the program is being ended; empty while it may run
+        self.ending = ""
+        self.ending_message = ""
+        self.kill_clock: float | None = None
+
+    def path(self, name: str) -> str:
+        return f"{self.folder}/{name}"
+
+    def notify(self, **line: object) -> None:
+        try:
+            os.write(self.notify_fd, json.dumps(line).encode() + b"\n")
+        except OSError:
+            pass  # the platform has gone meanwhile: it will find us by shim.json
+        os.close(self.notify_fd)
+
+    def run(self) -> None:
+        # Blocked before the lock is taken: whoever sees this shim may signal it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        lock = os.open(self.path("shim.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.notify(busy=True)
+            return
+        if os.path.exists(self.path("exit.json")) or os.path.exists(self.path("shim.json")):
+            self.notify(settled=True)
+            return
+        with open(self.path("launch.json"), "rb") as file:
+            self.launch = json.load(file)
+        self._keep_room_for_exit()
+        if os.path.exists(self.path("stop")):
+            self._write_exit("STOPPED", None, "stopped before it started")
+            self.notify(settled=True)
+            return
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
+        self.oom_kills = oom_kills()
+        error = self._start(lock)
+        if error:
+            self._reap()
+            self._write_exit("FAILED", 127, error)
+            self.notify(settled=True)
+        else:
+            self.notify(pid=os.getpid())
+            self._watch()
+        self._sweep()
+        try:
+            os.unlink(self.path("launch.json"))
+        except OSError:
+            pass  # only a mark that the sweep is done; the executor would sweep once more
+
+    # --- start ---
+
+    def _start(self, lock: int) -> str:
+        """Start the program; returns what went wrong. It may run only once shim.json is on the disk."""
+        go_read, go_write = os.pipe()
+        error_read, error_write = os.pipe()
+        shim_pid = os.getpid()
+        self.child = os.fork()
+        if not self.child:
+            os.close(lock)
+            os.close(self.notify_fd)
+            os.close(go_write)
+            os.close(error_read)
+            self._become_program(shim_pid, go_read, error_write)
+        os.close(go_read)
+        os.close(error_write)
+        self.started = time.time()
+        self.started_clock = time.monotonic()
+        record = {
+            "pid": shim_pid,
+            "start_ticks": start_ticks(shim_pid),
+            "boot_id": boot_id(),
+            "child": self.child,
+            "child_start_ticks": start_ticks(self.child),
+            "started_at": timestamp(self.started),
+        }
+        self._write("shim.json", json.dumps(record).encode())
+        try:
+            os.write(go_write, b"g")
+        except BrokenPipeError:
+            pass  # it ended before it was let go: the error pipe or its exit status tells
+        os.close(go_write)
+        # Closed by a successful exec or by the forked body: then there is nothing to read.
+        with open(error_read, "rb") as errors:
+            return errors.read().decode("utf-8", "replace")
+
+    def _become_program(self, shim_pid: int, go: int, errors: int) -> NoReturn:
+        try:
+            os.setsid()
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler if self.body else signal.SIG_DFL)
+            signal.signal(signal.SIGPIPE, signal.SIG_IGN if self.body else signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, set[int]())
+            log = os.open(self.path("log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            for source, target in ((null, 0), (log, 1), (log, 2)):
+                os.dup2(source, target)
+            os.close(log)
+            os.close(null)
+            self._make_first_to_go()
+            resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+            account = self.launch.get("account")
+            if account:
+                os.initgroups(account["name"], account["gid"])
+                os.setgid(account["gid"])
+                os.setuid(account["uid"])
+            os.chdir(self.launch["cwd"])
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != shim_pid or os.read(go, 1) != b"g":
+                os._exit(125)
+            os.close(go)
+            environment: dict[str, str] = self.launch["environment"]
+            if self.body:
+                os.close(errors)
+                os.environ.clear()
+                os.environ.update(environment)
+                os._exit(_finish(self.body))
+            argv: list[str] = self.launch["argv"]
+            try:
+                os.execvpe(argv[0], argv, environment)
+            except FileNotFoundError:
+                raise OSError(f"command {argv[0]!r} is not on this job's PATH; check the spelling") from None
+            except PermissionError:
+                raise OSError(f"command {argv[0]!r} may not be executed; give it the executable bit") from None
+        except BaseException as failed:
+            try:
+                os.write(errors, f"could not be started: {failed}".encode())
+                os.write(2, f"could not be started: {failed}\n".encode())
+            finally:
+                os._exit(127)
+
+    def _make_first_to_go(self) -> None:
+        try:
+            with open("/proc/self/oom_score_adj", "w") as file:
+                file.write(str(self.launch.get("oom_score", 500)))
+        except OSError:
+            pass  # a container may forbid it: then the kernel chooses by size alone
+
+    # --- watch ---
+
+    def _watch(self) -> None:
+        limit = self.launch.get("time_limit_seconds")
+        deadline = self.started_clock + limit if limit is not None else None
+        next_sample = self.started_clock + 0.1
+        while True:
+            clocks = [next_sample]
+            if deadline is not None and not self.ending:
+                clocks.append(deadline)
+            if self.kill_clock is not None:
+                clocks.append(self.kill_clock)
+            heard = signal.sigtimedwait(SIGNALS, max(0.0, min(clocks) - time.monotonic()))
+            status = self._reap()
+            if status is not None:
+                self._sample()
+                self._write_exit(*self._judge(status))
+                return
+            now = time.monotonic()
+            if heard is not None and heard.si_signo in (signal.SIGTERM, signal.SIGINT):
+                self._end("STOPPED", "stopped")
+            if deadline is not None and now >= deadline:
+                self._end("TIMED_OUT", f"ran longer than its time limit of {limit:g} s; raise the limit")
+            if self.kill_clock is not None and now >= self.kill_clock:
+                self._signal_all(signal.SIGKILL)
+                self.kill_clock = now + 0.2
+            if now >= next_sample:
+                used = self._sample()
+                allowed = self.launch.get("memory_bytes") or 0
+                if allowed and used > OVERUSE * allowed:
+                    self._end(
+                        "OUT_OF_MEMORY",
+                        f"used {human_bytes(used)} of memory, having asked for {human_bytes(allowed)}; ask for more",
+                        grace=0.0,
+                    )
+                if os.path.exists(self.path("stop")):
+                    self._end("STOPPED", "stopped")
+                close = allowed and used > 0.7 * allowed
+                self.period = FIRST_PERIOD_SECONDS if close else min(LAST_PERIOD_SECONDS, self.period * 1.5)
+                next_sample = time.monotonic() + self.period
+
+    def _end(self, reason: str, message: str, grace: float | None = None) -> None:
+        """Ask the whole family to end; the kill follows after the grace. The first reason counts."""
+        if self.ending:
+            return
+        self.ending, self.ending_message = reason, message
+        seconds: float = self.launch.get("grace_seconds", 10.0) if grace is None else grace
+        self.kill_clock = time.monotonic() + seconds
+        if seconds > 0:
+            self._signal_all(signal.SIGTERM)
+
+    def _signal_all(self, number: int) -> None:
+        # Found before the group is signalled: what its parent leaves is still in the tree, for we reap orphans.
+        family = descendants(os.getpid())
+        targets = [-self.child] if group_exists(self.child) else []
+        for pid in targets + [pid for pid in family if group_of(pid) != self.child]:
+            try:
+                os.kill(pid, number)
+            except (ProcessLookupError, PermissionError):
+                pass  # ended meanwhile, or a set-uid program of another account
+
+    def _reap(self) -> int | None:
+        """Take leave of every child that has ended; returns the program's own wait status."""
+        found = None
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return found
+            if not pid:
+                return found
+            if pid == self.child:
+                found = status
+
+    def _judge(self, status: int) -> tuple[str, int, str]:
+        code = os.waitstatus_to_exitcode(status)
+        if self.ending:
+            return self.ending, code, self.ending_message
+        if code == 0:
+            return "COMPLETED", 0, ""
+        if code == -signal.SIGKILL and oom_kills() > self.oom_kills:
+            return (
+                "OUT_OF_MEMORY",
+                code,
+                (
+                    f"the machine ran out of memory; its peak was {human_bytes(self.peak_bytes)}. "
+                    "Ask for as much memory as it needs, so that it waits for room"
+                ),
+            )
+        if code < 0:
+            return "FAILED", code, f"ended by {_signal_name(-code)}"
+        return "FAILED", code, f"exit status {code}"
+
+    def _sample(self) -> int:
+        cpu, memory = usage(descendants(os.getpid()))
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.cpu_seconds = max(self.cpu_seconds, cpu + ended.ru_utime + ended.ru_stime)
+        # The largest single process that has ended, for what rose and fell between two samples.
+        self.peak_bytes = max(self.peak_bytes, memory, ended.ru_maxrss * 1024)
+        line = {"at": timestamp(time.time()), "cpu_seconds": round(self.cpu_seconds, 3), "memory_bytes": memory}
+        try:
+            fd = os.open(self.path("usage.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, json.dumps(line).encode() + b"\n")
+            finally:
+                os.close(fd)
+        except OSError:
+            pass  # a full disk costs samples, never the job
+        return memory
+
+    # --- end ---
+
+    def _keep_room_for_exit(self) -> None:
+        with open(self.path("exit.tmp"), "wb") as file:
+            file.write(b" " * EXIT_FILE_BYTES)
+
+    def _write_exit(self, reason: str, code: int | None, message: str) -> None:
+        record = {
+            "reason": reason,
+            "code": code,
+            "started_at": None if self.started is None else timestamp(self.started),
+            "ended_at": timestamp(time.time()),
+            "peak_memory_bytes": self.peak_bytes,
+            "cpu_seconds": round(self.cpu_seconds, 3),
+            "message": message[:1000],
+        }
+        fd = os.open(self.path("exit.tmp"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.pwrite(fd, json.dumps(record).encode().ljust(EXIT_FILE_BYTES), 0)
+        os.fsync(fd)
+        os.close(fd)
+        os.rename(self.path("exit.tmp"), self.path("exit.json"))
+        self._sync_folder()
+
+    def _write(self, name: str, data: bytes) -> None:
+        with open(self.path(name + ".tmp"), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(self.path(name + ".tmp"), self.path(name))
+        self._sync_folder()
+
+    def _sync_folder(self) -> None:
+        fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.fsync(fd)
+        os.close(fd)
+
+    def _sweep(self) -> None:
+        """Kill what the program left, in its group or anywhere below; orphans become our children and are found."""
+        deadline = time.monotonic() + 30.0
+        while time.monotonic() < deadline:
+            try:
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            except ChildProcessError:
+                return
+            self._signal_all(signal.SIGKILL)
+            signal.sigtimedwait({signal.SIGCHLD}, 0.05)
+
+
+def _finish(body: Callable[[], int]) -> int:
+    """Run a program in this very process, and what Python does at the end of one."""
+    import atexit
+    import threading
+    import traceback
+
+    try:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)
+        code = body()
+    except SystemExit as exit:
+        code = exit.code if isinstance(exit.code, int) else (0 if exit.code is None else 1)
+        if isinstance(exit.code, str):
+            print(exit.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    try:
+        threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
+    return int(code) & 0xFF
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def supervise(folder: str, notify: int, body: Callable[[], int] | None = None) -> NoReturn:
+    """Be the shim of `folder` in this process, which must be single-threaded and of no further use.
+
+    `body` runs in the forked child instead of executing launch.json's argv.
+    """
+    code = 1
+    try:
+        os.setsid()
+        log = os.open(f"{folder}/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        for source, target in ((null, 0), (log, 1), (log, 2)):
+            os.dup2(source, target)
+        os.close(log)
+        os.close(null)
+        Shim(folder, notify, body).run()
+        code = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def main() -> None:
+    """Started with the folder as last argument and the notification pipe as standard output; returns at once."""
+    notify = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3)
+    if not os.fork():
+        supervise(sys.argv[-1], notify)
+
+
+#: what starts a shim by itself, to be followed by the folder: isolated, without `site`, from compiled code
+COMMAND = (
+    sys.executable,
+    "-I",
+    "-S",
+    "-c",
+    f"import sys; sys.path.append({ROOT!r}); from orrery.executors.shim import main; main()",
+)

@@ -1,0 +1,109 @@
+"""The one entry of every job: `python -m orrery.jobs.run JOB_DIR`, or `main()` in a pre-warmed process's child.
+
+It reads the accepted `job.json`, goes to the job's work folder and runs the program there. The process's exit status is
+the job's; what went wrong is told by a report, once, in words for the person who started it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orrery.errors import OrreryError
+from orrery.jobs import report
+
+EXIT_FAILED = 1
+#: the job's own description is unusable: a defect of whoever wrote it
+EXIT_UNUSABLE = 64
+
+
+def main(job_dir: Path) -> int:
+    """Run the job in `job_dir` and return its exit status. A command replaces this process and never returns."""
+    job_dir = Path(job_dir).resolve()
+    job: dict[str, Any] = json.loads((job_dir / "job.json").read_text("utf-8"))
+    work = job_dir / "work"
+    work.mkdir(exist_ok=True)
+    _set_environment(job_dir, work, job)
+    os.chdir(work)
+    program: dict[str, Any] = job["program"]
+    match program["type"]:
+        case "notebook":
+            from orrery.jobs.warm import warm
+
+            warm()  # nothing is left to do in a pre-warmed process
+            from orrery.jobs import notebook
+
+            return notebook.run(
+                input_path=work / program.get("input_path", "input.ipynb"),
+                output_path=work / program.get("output_path", "output.ipynb"),
+                parameters=program.get("parameters") or {},
+                kernel_name=program.get("kernel_name") or "python3",
+                grace_seconds=float(job.get("grace_seconds") or 10.0),
+            )
+        case "python":
+            return run_python(program["entry"], program.get("arguments") or {})
+        case "command":
+            return run_command(program["argv"])
+        case unknown:
+            report.error("invalid", f"program type {unknown!r} is not one of: notebook, python, command")
+            return EXIT_UNUSABLE
+
+
+def run_python(entry: str, arguments: Mapping[str, Any]) -> int:
+    """Call `module:function` with keyword arguments; an exception becomes the job's error."""
+    try:
+        module_name, _, function_name = entry.partition(":")
+        function = getattr(importlib.import_module(module_name), function_name)
+        function(**arguments)
+    except report.JobFailed as failed:
+        print(f"{failed.code}: {failed.message}", file=sys.stderr, flush=True)
+        return EXIT_FAILED
+    except OrreryError as failed:
+        report.error(failed.code, failed.message, **failed.details)
+        print(f"{failed.code}: {failed.message}", file=sys.stderr, flush=True)
+        return EXIT_FAILED
+    except Exception as failed:
+        # The boundary of the job: whatever was raised is told, with its traceback in the log.
+        traceback.print_exc()
+        report.error("failed", f"{type(failed).__name__}: {failed}")
+        return EXIT_FAILED
+    finally:
+        sys.stdout.flush()
+    return 0
+
+
+def run_command(argv: list[str]) -> int:
+    """Become `argv`. Returns only when it cannot be started."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execvp(argv[0], argv)
+    except FileNotFoundError:
+        message = f"command {argv[0]!r} is not on this job's PATH; check the spelling, or choose an image that has it"
+        status = 127
+    except PermissionError:
+        message = f"command {argv[0]!r} may not be executed; give it the executable bit (chmod +x)"
+        status = 126
+    print(message, file=sys.stderr, flush=True)
+    report.error("invalid", message, argv=argv)
+    return status
+
+
+def _set_environment(job_dir: Path, work: Path, job: Mapping[str, Any]) -> None:
+    """Set the spec's variables; `${ORRERY_WORK_DIR}` in their values stands for the work folder, known only here."""
+    for key, value in (job.get("environment") or {}).items():
+        os.environ[key] = str(value).replace("${ORRERY_WORK_DIR}", str(work))
+    os.environ.setdefault("ORRERY_JOB_ID", str(job.get("id") or job_dir.name))
+    os.environ.setdefault("ORRERY_JOB_DIR", str(job_dir))
+    os.environ.setdefault("ORRERY_WORK_DIR", str(work))
+    os.environ.setdefault(report.REPORTS_VARIABLE, str(job_dir / "reports.jsonl"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,153 @@
+"""What each column of a dataset is: number, boolean, category, text or datetime, found in one scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from orrery.jobs.tabular.problems import BadData
+from orrery.jobs.tabular.sources import Reader, Source, identifier
+
+Kind = Literal["number", "category", "boolean", "text", "datetime"]
+
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+_NUMBERS += ("FLOAT", "DOUBLE", "UHUGEINT")
+#: up to so many different values their counts are told
+MOST_CLASSES = 50
+#: up to so many rows different values are counted exactly
+EXACT_ROWS = 500_000
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    name: str
+    kind: Kind
+    #: as in the file, or as it is read
+    dtype: str
+    rows: int
+    missing: int
+    distinct: int
+    minimum: float | None = None
+    maximum: float | None = None
+    mean: float | None = None
+    #: value -> count where there are few; in descending order of count
+    classes: dict[str, int] | None = None
+    examples: list[Any] = field(default_factory=list[Any])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every number is an integer."""
+        return self.dtype == "integer"
+
+
+def scan(sources: Sequence[Source]) -> str:
+    """The rows of all files, by column name, in the order of the files."""
+    names = ", ".join(identifier(name) for name in sources[0].types)
+    return " UNION ALL ".join(f"SELECT {names} FROM {source.relation}" for source in sources)
+
+
+def describe(reader: Reader, sources: Sequence[Source]) -> list[ColumnInfo]:
+    """Every column of the files together. Raises: BadData where the files have no rows."""
+    file = sources[0].file if len(sources) == 1 else None
+    is_text = {name: not all(source.is_typed for source in sources) for name in sources[0].types}
+    pieces = ["count(*)"]
+    for name, kind in sources[0].types.items():
+        pieces += _measures(identifier(name), kind, is_text[name])
+    values = list(reader.rows(f"SELECT {', '.join(pieces)} FROM ({scan(sources)})", file)[0])
+    rows = int(values.pop(0))
+    if not rows:
+        names = ", ".join(source.file.name for source in sources)
+        raise BadData(f"file {names!r} has a header and no rows; add rows to it", file=names)
+    infos: list[ColumnInfo] = []
+    for place, (name, kind) in enumerate(sources[0].types.items()):
+        measured = values[place * _MEASURES : (place + 1) * _MEASURES]
+        infos.append(_decide(name, kind, is_text[name], rows, measured))
+    if rows <= EXACT_ROWS:
+        exact = ", ".join(f"count(DISTINCT {identifier(info.name)})" for info in infos)
+        counts = reader.rows(f"SELECT {exact} FROM ({scan(sources)})", file)[0]
+        infos = [replace(info, distinct=int(count)) for info, count in zip(infos, counts, strict=True)]
+    infos = [replace(info, kind=_refined(info)) for info in infos]
+    return _with_classes(reader, sources, infos)
+
+
+#: aggregates for each column, in the order that `_decide` reads them
+_MEASURES = 10
+
+
+def _measures(column: str, kind: str, is_text: bool) -> list[str]:
+    number = _as_number(column, kind, is_text)
+    text = f"CAST({column} AS VARCHAR)"
+    stamps = f"count(TRY_CAST({column} AS TIMESTAMP))" if is_text or kind == "VARCHAR" else "0"
+    return [
+        f"count({column})",
+        f"count({number})",
+        f"count(*) FILTER (lower(trim({text})) IN ('true', 'false', 'yes', 'no'))",
+        f"count(*) FILTER (regexp_full_match({text}, '0[0-9]+'))",
+        stamps,
+        f"approx_count_distinct({column})",
+        f"min({number})",
+        f"max({number})",
+        f"avg({number}) FILTER (isfinite({number}))",
+        f"count(*) FILTER ({number} = floor({number}))",
+    ]
+
+
+def as_number(info: ColumnInfo, source_type: str, is_text: bool) -> str:
+    """The SQL that reads a column as float64."""
+    return _as_number(identifier(info.name), source_type, is_text)
+
+
+def _as_number(column: str, kind: str, is_text: bool) -> str:
+    if kind in _NUMBERS or kind.startswith("DECIMAL"):
+        return f"CAST({column} AS DOUBLE)"
+    if is_text:
+        return f"TRY_CAST(trim({column}) AS DOUBLE)"
+    return "CAST(NULL AS DOUBLE)"
+
+
+def _decide(name: str, kind: str, is_text: bool, rows: int, measured: Sequence[Any]) -> ColumnInfo:
+    filled, numbers, booleans, codes, stamps, distinct, low, high, mean, whole = measured
+    base = ColumnInfo(name, "category", "string", rows, rows - filled, int(distinct))
+    if kind == "BOOLEAN":
+        return replace(base, kind="boolean", dtype="boolean")
+    if kind.startswith(("DATE", "TIME")):
+        return replace(base, kind="datetime", dtype=kind.lower())
+    if not filled:
+        return base if is_text or kind == "VARCHAR" else replace(base, kind="number", dtype="float")
+    if numbers == filled and not codes:
+        # Numbers as text with leading zeros ("01067") are codes, not quantities.
+        dtype = "integer" if whole == filled else "float"
+        return replace(base, kind="number", dtype=dtype, minimum=low, maximum=high, mean=mean)
+    if booleans == filled:
+        return replace(base, kind="boolean", dtype="boolean")
+    if stamps == filled:
+        return replace(base, kind="datetime", dtype="timestamp")
+    return base
+
+
+def _refined(info: ColumnInfo) -> Kind:
+    """A category with nearly as many values as rows is text: a name, an identifier, a sentence."""
+    filled = info.rows - info.missing
+    if info.kind == "category" and info.distinct > MOST_CLASSES and info.distinct > filled / 2:
+        return "text"
+    return info.kind
+
+
+def _with_classes(reader: Reader, sources: Sequence[Source], infos: list[ColumnInfo]) -> list[ColumnInfo]:
+    """The counts of each value for columns with few, and examples for all."""
+    few = [info.name for info in infos if 0 < info.distinct <= MOST_CLASSES]
+    counts: dict[str, dict[str, int]] = {}
+    if few:
+        pieces = ", ".join(f"histogram(CAST({identifier(name)} AS VARCHAR))" for name in few)
+        found = reader.rows(f"SELECT {pieces} FROM ({scan(sources)})")[0]
+        for name, histogram in zip(few, found, strict=True):
+            ordered = sorted((histogram or {}).items(), key=lambda item: (-item[1], item[0]))
+            counts[name] = {str(value): int(count) for value, count in ordered}
+    pieces = ", ".join(f"CAST({identifier(info.name)} AS VARCHAR)" for info in infos)
+    head = reader.rows(f"SELECT {pieces} FROM ({scan(sources)}) LIMIT 200")
+    described: list[ColumnInfo] = []
+    for place, info in enumerate(infos):
+        seen = dict.fromkeys(row[place] for row in head if row[place] is not None)
+        described.append(replace(info, classes=counts.get(info.name), examples=[str(value) for value in seen][:5]))
+    return described

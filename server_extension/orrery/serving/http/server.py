@@ -1,0 +1,123 @@
+"""Listening, the clock that ends slow connections, and the graceful stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from orrery.serving.http.connection import ServerConnection
+from orrery.serving.http.exchange import Exchange
+
+
+class Application(Protocol):
+    def on_request(self, exchange: Exchange) -> None:
+        """A head is complete. May raise `HttpError`; must not block."""
+        ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one client may take. A body's own limit is given where it is collected."""
+
+    head_bytes: int = 32768
+    headers: int = 100
+    connections: int = 4096
+    #: from the first byte of a head to its end
+    head_seconds: float = 15.0
+    #: a kept-alive connection without a request
+    idle_seconds: float = 75.0
+    #: a body may be this late, beside `body_bytes_per_second`
+    body_grace_seconds: float = 30.0
+    body_bytes_per_second: int = 1024
+    #: a client that reads nothing of its answer
+    write_stall_seconds: float = 60.0
+    #: between SIGTERM and cutting what is left
+    drain_seconds: float = 25.0
+
+
+class Server:
+    """Serves one application on any number of sockets. Use: `listen_*`, then `await run()`."""
+
+    def __init__(self, application: Application, limits: Limits = Limits(), sweep_seconds: float = 0.5) -> None:
+        self.application = application
+        self.limits = limits
+        self.loop = asyncio.get_running_loop()
+        #: coarse loop time, refreshed by each sweep; deadlines are compared with it
+        self.now = self.loop.time()
+        self.connections: set[ServerConnection] = set()
+        self._listeners: list[asyncio.Server] = []
+        self._sockets: list[tuple[Path, int]] = []
+        self._sweep_seconds = sweep_seconds
+        self._stop = asyncio.Event()
+        self._sweeper = self.loop.call_later(sweep_seconds, self._sweep)
+
+    def connection(self) -> ServerConnection:
+        return ServerConnection(self)
+
+    async def listen_tcp(self, host: str, port: int, *, reuse_port: bool = False) -> int:
+        """Listen and return the port taken (`port` 0: any free one)."""
+        listener = await self.loop.create_server(
+            self.connection, host, port, reuse_port=reuse_port or None, backlog=1024, start_serving=True
+        )
+        self._listeners.append(listener)
+        taken: int = listener.sockets[0].getsockname()[1]
+        return taken
+
+    async def listen_unix(self, path: Path) -> None:
+        """Listen on a socket file of mode 0600, taking the place of a stale one."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISSOCK(path.lstat().st_mode):
+                raise FileExistsError(f"{path} is there and is no socket; remove it or choose another path")
+            path.unlink()
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        before = os.umask(0o177)
+        try:
+            sock.bind(str(path))
+        finally:
+            os.umask(before)
+        self._listeners.append(await self.loop.create_unix_server(self.connection, sock=sock, backlog=1024))
+        self._sockets.append((path, path.stat().st_ino))
+
+    def stop_on_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.loop.add_signal_handler(number, self.stop)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Serve until `stop`, then drain."""
+        await self._stop.wait()
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Stop accepting, answer what has begun, close; cut what is left after `drain_seconds`."""
+        for listener in self._listeners:
+            listener.close()
+        for path, inode in self._sockets:
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_ino == inode:
+                    path.unlink()
+        for connection in list(self.connections):
+            connection.drain()
+        deadline = self.loop.time() + self.limits.drain_seconds
+        while self.connections and self.loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        for connection in list(self.connections):
+            connection.abort()
+        await asyncio.sleep(0)
+        self._sweeper.cancel()
+
+    def _sweep(self) -> None:
+        self.now = self.loop.time()
+        for connection in list(self.connections):
+            connection.sweep(self.now)
+        self._sweeper = self.loop.call_later(self._sweep_seconds, self._sweep)

@@ -1,0 +1,103 @@
+"""Real processes in tests: start one, wait until it is there, stop it whatever happens.
+
+with running([sys.executable, "-m", "http.server", str(port)], log=tmp_path / "server.log") as server:
+    wait_until(lambda: answers(port), what="the server answers", process=server)
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+Found = TypeVar("Found")
+
+PAUSE_SECONDS: Final = 0.05
+STOP_SECONDS: Final = 20.0
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_until(
+    condition: Callable[[], Found | None],
+    *,
+    what: str,
+    seconds: float = 30.0,
+    process: subprocess.Popen[bytes] | None = None,
+) -> Found:
+    """The first true value of `condition`.
+
+    Raises: AssertionError at the deadline, or as soon as `process` has ended.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"the process ended with {process.returncode} before {what}")
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        time.sleep(PAUSE_SECONDS)
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    stop_signal: signal.Signals = signal.SIGTERM,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a session of its own, stopped by `stop_signal` at the end, and killed where it does not obey.
+
+    `environment` is added to this process's. What it writes goes to `log`; the log's end is noted on a failure within.
+    """
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            cwd=folder,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    except BaseException as error:
+        error.add_note(f"--- end of {log}\n{log.read_text(errors='replace')[-4000:]}")
+        raise
+    finally:
+        stop(process, stop_signal)
+
+
+def stop(process: subprocess.Popen[bytes], stop_signal: signal.Signals = signal.SIGTERM) -> None:
+    if process.poll() is None:
+        process.send_signal(stop_signal)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process lives (one that has ended but was not waited for does not)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

@@ -1,0 +1,31 @@
+"""Panels for notebooks: ipywidgets that show a resource live and are found again by its id.
+
+from orrery_widgets import Progress
+Progress("trn_01jd8q3c9k4t7v2x5z")
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orrery_widgets.progress import Progress
+
+__all__ = ["Progress", "is_available"]
+
+
+def is_available() -> bool:
+    """Whether panels can be shown here: ipywidgets is installed."""
+    return importlib.util.find_spec("ipywidgets") is not None
+
+
+def __getattr__(name: str) -> Any:
+    """ipywidgets is loaded with the first panel."""
+    if name != "Progress":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if not is_available():
+        raise ImportError("orrery_widgets.Progress needs ipywidgets; install it: pip install 'orrery[widgets]'")
+    from orrery_widgets.progress import Progress
+
+    return Progress
