@@ -14,6 +14,7 @@ MADE := $(VENV)/made
 LAB := labextension
 LAB_SOURCES := $(shell find $(LAB)/src $(LAB)/style $(LAB)/schema -type f 2>/dev/null) \
     $(wildcard $(LAB)/package.json $(LAB)/tsconfig*.json)
+PROXY := hub/orrery_hub/proxy
 LAB_BUILT := server_extension/orrery/labextension/package.json
 SHARED_DATA := $(shell find notebooks server_extension/jupyter-config -type f 2>/dev/null)
 
@@ -27,7 +28,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 12
 
 run: install ## the whole platform in JupyterHub: http://127.0.0.1:8000 (PORT=, HOST=, EXTRAS=all)
-	@PORT=$(PORT) HOST=$(HOST) exec jupyterhub --config jupyterhub_config.py $(ARGS)
+	@PORT=$(PORT) HOST=$(HOST) exec python -m orrery_hub $(ARGS)
 
 test: $(MADE)/dev install ## every test (ARGS="tests/unit -k name" for some)
 	@pytest $(ARGS)
@@ -57,10 +58,10 @@ build: $(MADE)/dev $(LAB_BUILT) ## wheel and sdist into dist/
 	pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	hatchling build --target sdist --directory dist
 
-install: $(MADE)/package $(if $(filter all,$(EXTRAS)),$(MADE)/all)
+install: $(MADE)/package $(PROXY)/node_modules/.package-lock.json $(if $(filter all,$(EXTRAS)),$(MADE)/all)
 
 clean: ## forget what was built and installed; your data in ~/.orrery stays
-	rm -rf $(VENV) $(LAB)/node_modules $(LAB)/lib server_extension/orrery/labextension dist
+	rm -rf $(VENV) $(LAB)/node_modules $(PROXY)/node_modules $(LAB)/lib server_extension/orrery/labextension dist
 
 # What is installed, each from its lock.
 $(MADE)/venv: requirements/bootstrap.txt
@@ -96,8 +97,13 @@ $(LAB_BUILT): $(LAB_SOURCES) | $(LAB)/node_modules/.package-lock.json
 	@npm --prefix $(LAB) run --silent build:prod
 	@touch $@
 
+# The proxy before the hub.
+$(PROXY)/node_modules/.package-lock.json: $(PROXY)/package-lock.json | $(MADE)/run
+	@npm --prefix $(PROXY) ci --silent --no-audit --no-fund
+	@touch $@
+
 # The package itself, editable; its shared data (the built extension, notebooks, Jupyter's configuration) are copies.
 $(MADE)/package: pyproject.toml $(LAB_BUILT) $(SHARED_DATA) $(MADE)/run
 	@echo "Installing Orrery"
-	@uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@SKIP_JUPYTER_BUILDER=1 uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -43,6 +43,7 @@ export interface Schema {
   'x-orrery-column'?: boolean;
   'x-orrery-group'?: string;
   'x-orrery-upload'?: boolean;
+  'x-orrery-instance-type'?: boolean;
   [extension: string]: unknown;
 }
 
@@ -61,7 +62,6 @@ export interface Column {
   key: string;
   title: string;
   type: ColumnType;
-  sortable?: boolean;
 }
 
 export interface Action {
@@ -124,11 +124,13 @@ export interface Progress {
 export interface Status {
   phase: string;
   state: State;
+  settled: boolean;
   reason: string | null;
   message: string | null;
   progress: Progress | null;
   started_at: string | null;
   ended_at: string | null;
+  duration_seconds: number | null;
   outputs: JsonObject;
 }
 
@@ -145,6 +147,7 @@ export interface Resource {
   spec: JsonObject;
   target: string;
   status: Status;
+  references: Reference[];
   created_at: string;
   updated_at: string;
   deleted_at: string | null;
@@ -158,6 +161,21 @@ export interface Summary {
   name: string;
   owner: string;
   version?: number | null;
+}
+
+/** Where in its spec a resource names another one, and which. */
+export interface Reference extends Summary {
+  path: string;
+  deleted: boolean;
+}
+
+export interface InstanceType {
+  name: string;
+  title: string;
+  cores: number;
+  memory_bytes: number;
+  gpus: number;
+  fits: boolean;
 }
 
 export interface Page<T = Resource> {
@@ -197,10 +215,10 @@ export interface WhoAmI {
   mode: 'local' | 'hub';
 }
 
-export interface ResourceEvent {
-  type: 'created' | 'updated' | 'deleted' | 'restored' | 'purged';
-  resource: Resource;
-}
+/** Of a purged resource only its id and kind are left. */
+export type ResourceEvent =
+  | { type: 'created' | 'updated' | 'deleted' | 'restored'; resource: Resource }
+  | { type: 'purged'; resource: Pick<Resource, 'id' | 'kind'> };
 
 export interface FieldError {
   path: string;

@@ -9,6 +9,7 @@ import type {
   Draft,
   FieldError,
   FileEntry,
+  InstanceType,
   Json,
   JsonObject,
   Kind,
@@ -164,6 +165,10 @@ export class Api {
     return (await this.request<{ items: Kind[] }>('GET', '/kinds')).items;
   }
 
+  async instanceTypes(): Promise<InstanceType[]> {
+    return (await this.request<{ items: InstanceType[] }>('GET', '/instance-types')).items;
+  }
+
   list(plural: string, query: Query = {}, signal?: AbortSignal): Promise<Page> {
     return this.request('GET', `/${plural}`, signal ? { query, signal } : { query });
   }
@@ -188,9 +193,10 @@ export class Api {
     return this.request('POST', `/${plural}/${id}/${action}`, { body });
   }
 
-  remove(plural: string, id: string, preview?: string): Promise<void> {
+  /** Answers with all that went to the trash. */
+  async remove(plural: string, id: string, preview?: string): Promise<Summary[]> {
     const query: Query = preview === undefined ? {} : { cascade: 1, preview };
-    return this.request('DELETE', `/${plural}/${id}`, { query });
+    return (await this.request<{ items: Summary[] }>('DELETE', `/${plural}/${id}`, { query })).items;
   }
 
   dependents(plural: string, id: string, deep = false): Promise<Dependents> {

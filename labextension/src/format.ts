@@ -1,5 +1,5 @@
 /** How values are written for people: bytes, durations, times, numbers, names. Pure functions. */
-import type { Json, Resource, Summary } from './api-types';
+import type { Json, JsonObject, Resource, Summary } from './api-types';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
@@ -109,4 +109,28 @@ export function isUnavailableNumber(value: Json | undefined): boolean {
 
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
+}
+
+/** The spec with every pinned id written as `owner/name` or `owner/name@version` again. */
+export function readableSpec(resource: Resource): JsonObject {
+  const names = new Map(resource.references.map(reference => [reference.path, qualifiedName(reference)]));
+  const rewrite = (value: Json, path: string): Json => {
+    if (typeof value === 'string') {
+      return names.get(path) ?? value;
+    }
+    if (Array.isArray(value)) {
+      return value.map((item, index) => rewrite(item, `${path}.${index}`));
+    }
+    if (value !== null && typeof value === 'object') {
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, rewrite(item, path ? `${path}.${key}` : key)]));
+    }
+    return value;
+  };
+  return rewrite(resource.spec, '') as JsonObject;
+}
+
+/** A title for a property that has none of its own, or only the one that was made from its name. */
+export function propertyTitle(key: string, title: string | undefined): string {
+  const words = key.replace(/[_-]+/g, ' ').trim();
+  return title && title.toLowerCase() !== words.toLowerCase() ? title : words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -23,7 +23,7 @@ export namespace CommandIDs {
   export const openList = 'orrery:open-list';
   /** `{kind, ref, tab?}` */
   export const open = 'orrery:open';
-  /** `{kind, copyOf?, prefill?, paths?, draft?}` */
+  /** `{kind, copyOf?, editOf?, prefill?, paths?, draft?}` */
   export const create = 'orrery:create';
   /** `{path, plural, id}` */
   export const openNotebook = 'orrery:open-notebook';

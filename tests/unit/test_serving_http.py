@@ -288,7 +288,7 @@ def test_the_application_hears_that_the_client_has_gone(listening: Listening, ec
 
 
 def test_an_unclaimed_body_stops_being_read(echo: Echo) -> None:
-    with Listening(lambda: echo, Limits()) as listening, RawClient(listening.address) as client:
+    with Listening(lambda: echo, Limits(drain_seconds=0.1)) as listening, RawClient(listening.address) as client:
         client.send(b"POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
         client.socket.settimeout(0.5)
         with pytest.raises(TimeoutError):

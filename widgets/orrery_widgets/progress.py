@@ -12,7 +12,6 @@ import ipywidgets as widgets  # pyright: ignore[reportMissingTypeStubs]
 from orrery.client import Client, Resource
 from orrery.client.displays import duration_text, explain
 from orrery.client.events import ResourceEvents
-from orrery.client.waiting import is_settled
 from orrery.errors import NotFound, OrreryError
 
 _STYLES = {
@@ -98,7 +97,7 @@ class Progress(widgets.VBox):
         self.show(resource)
         with ResourceEvents(resource.client.transport, [resource.kind]) as events:
             self._events = events
-            if self._closed.is_set() or is_settled(resource):
+            if self._closed.is_set() or resource.has_settled():
                 return
             for event in events:
                 if self._closed.is_set():
@@ -113,7 +112,7 @@ class Progress(widgets.VBox):
                 else:
                     resource.replace(event.resource)
                 self.show(resource)
-                if is_settled(resource):
+                if resource.has_settled():
                     return
 
 

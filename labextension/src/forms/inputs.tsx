@@ -50,7 +50,7 @@ export function NumberInput(props: WidgetProps): JSX.Element {
       inputMode={typeOf(schema) === 'integer' ? 'numeric' : 'decimal'}
       value={shown}
       disabled={props.disabled || props.readonly}
-      placeholder={schema.default == null ? 'automatic' : String(schema.default as number)}
+      placeholder={schema.default == null ? undefined : String(schema.default as number)}
       aria-describedby={described(props.id)}
       onChange={event => change(event.target.value)}
       onBlur={() => setTyping(null)}
@@ -84,7 +84,7 @@ export function Choice(props: WidgetProps): JSX.Element {
       aria-describedby={described(props.id)}
       onChange={event => props.onChange(options[Number(event.target.value)]?.value)}
     >
-      {(chosen < 0 || !props.required) && <option value={-1}>{props.schema.default === undefined ? '' : 'default'}</option>}
+      {(chosen < 0 || !props.required) && <option value={-1}>{props.required ? 'Choose' : 'automatic'}</option>}
       {options.map((option, index) => (
         <option key={String(option.value)} value={index}>
           {option.label}
@@ -104,6 +104,29 @@ export function Switch(props: WidgetProps): JSX.Element {
       aria-describedby={described(props.id)}
       onChange={event => props.onChange(event.target.checked)}
     />
+  );
+}
+
+/** A named size of the machine, with what it holds; what does not fit here cannot be chosen. */
+export function InstanceInput(props: WidgetProps): JSX.Element {
+  const { instanceTypes } = (props.formContext as FormContext).model;
+  const value = typeof props.value === 'string' ? props.value : '';
+  return (
+    <select
+      id={props.id}
+      className="orr-Select"
+      value={value}
+      disabled={props.disabled || props.readonly}
+      aria-describedby={described(props.id)}
+      onChange={event => props.onChange(event.target.value)}
+    >
+      {!instanceTypes.some(type => type.name === value) && <option value={value}>{value}</option>}
+      {instanceTypes.map(type => (
+        <option key={type.name} value={type.name} disabled={!type.fits}>
+          {`${type.name}: ${type.title}${type.fits ? '' : ' (more than this machine has)'}`}
+        </option>
+      ))}
+    </select>
   );
 }
 
@@ -226,6 +249,11 @@ export function parseLoosely(text: string): Json | undefined {
 export function PairsField(props: FieldProps): JSX.Element {
   const values = (props.formData ?? {}) as JsonObject;
   const pairs = Object.entries(values);
+  const source = (props.schema as Schema)['x-orrery-parameters-of'];
+  const { model } = props.formContext as FormContext;
+  if (source && !model.spec[source]) {
+    return <div className="orr-Muted">Choose the {source} first: its parameters appear here.</div>;
+  }
   const set = (next: [string, Json][]): void => props.onChange(Object.fromEntries(next));
   return (
     <div className="orr-Pairs" role="group" aria-labelledby={`${props.idSchema.$id}__label`}>

@@ -74,7 +74,7 @@ export function ReferenceWidget(props: WidgetProps): JSX.Element {
   const me = kinds.user?.name ?? '';
 
   useEffect(() => {
-    const refresh = (_: unknown, event: { resource: Resource }): void => {
+    const refresh = (_: unknown, event: { resource: { kind: string } }): void => {
       if (event.resource.kind === kindName) {
         setRevision(count => count + 1);
       }

@@ -4,11 +4,14 @@
  * Pydantic's schemas are legal but not what a form wants: references are written in place, `anyOf [X, null]` becomes X
  * that may be null, tuples get plain items. The `x-orrery-*` hints choose the widgets.
  */
-import type { RJSFSchema, UiSchema } from '@rjsf/utils';
+import type { Experimental_DefaultFormStateBehavior, RJSFSchema, UiSchema } from '@rjsf/utils';
 import type { Json, JsonObject, Kind, Schema, WhoAmI } from '../api-types';
-import { humanize } from '../format';
+import { humanize, propertyTitle } from '../format';
 
-export const FORM_ROOT = 'root';
+/** Lists begin with as many items as they need, except of uploads: those come from the user. */
+export const FORM_DEFAULTS: Experimental_DefaultFormStateBehavior = {
+  arrayMinItems: { computeSkipPopulate: (_validator, schema) => (schema as Schema)?.['x-orrery-upload'] === true }
+};
 
 /** Write every `$ref` in place and make optional values plain. */
 export function plainSchema(schema: Schema, definitions = schema.$defs ?? {}, depth = 0): Schema {
@@ -22,6 +25,8 @@ export function plainSchema(schema: Schema, definitions = schema.$defs ?? {}, de
     const name = plain.$ref.split('/').pop() ?? '';
     delete plain.$ref;
     const target = go(definitions[name] ?? {});
+    // A definition's title is the name of its class; the field's own name says more.
+    delete target.title;
     plain = { ...target, ...plain };
   }
   if (plain.allOf?.length === 1 && plain.allOf[0]) {
@@ -61,7 +66,7 @@ export function plainSchema(schema: Schema, definitions = schema.$defs ?? {}, de
     plain.properties = Object.fromEntries(
       Object.entries(plain.properties).map(([key, child]) => {
         const property = go(child);
-        return [key, { ...property, title: property.title ?? humanize(key) }];
+        return [key, { ...property, title: propertyTitle(key, property.title) }];
       })
     );
   }
@@ -84,6 +89,8 @@ export function uiSchemaOf(schema: Schema): UiSchema {
     ui['ui:field'] = 'uploads';
   } else if (schema['x-orrery-ref'] && type !== 'array' && type !== 'object') {
     ui['ui:widget'] = 'reference';
+  } else if (schema['x-orrery-instance-type']) {
+    ui['ui:widget'] = 'instance';
   } else if (isColumnList(schema)) {
     ui['ui:widget'] = 'columns';
   } else if (schema['x-orrery-column']) {
@@ -98,6 +105,10 @@ export function uiSchemaOf(schema: Schema): UiSchema {
     ui['ui:widget'] = 'words';
   } else if (type === 'string' && (schema.format === 'textarea' || (schema.maxLength ?? 0) > 500)) {
     ui['ui:widget'] = 'textarea';
+  }
+  if (type === 'object' && schema['x-orrery-group']) {
+    // Its group's frame and title are enough.
+    ui['ui:options'] = { bare: true };
   }
   for (const [key, child] of Object.entries(schema.properties ?? {})) {
     ui[key] = uiSchemaOf(child);
@@ -122,38 +133,98 @@ export interface FormSchemas {
   uiSchema: UiSchema;
 }
 
-/** The whole form of a kind: what every resource has, then its spec. `parameters` are the schemas fetched so far. */
-export function makeFormSchemas(kind: Kind, user: WhoAmI | null, parameters: Record<string, Schema>): FormSchemas {
+/** A dataset that an algorithm reads, by the name that its notebook knows it by. */
+export interface DatasetDeclaration {
+  name: string;
+  title?: string;
+  required?: boolean;
+}
+
+/** What the chosen references say of the rest of the form. */
+export interface Found {
+  /** Schemas of `x-orrery-parameters-of` objects, by their path. */
+  parameters: Record<string, Schema>;
+  datasets: DatasetDeclaration[];
+}
+
+export const NOTHING_FOUND: Found = {
+  parameters: {},
+  datasets: [{ name: 'train', title: 'Training data', required: true }]
+};
+
+/** The whole form of a kind: what every resource has, then its spec. With `only`, just these fields (an edit). */
+export function makeFormSchemas(kind: Kind, user: WhoAmI | null, found: Found, only?: readonly string[]): FormSchemas {
+  const spec = makeSpecSchema(kind, found);
+  const properties: Record<string, Schema> = { ...commonProperties(kind, user?.groups ?? []), spec };
+  if (only) {
+    keepOnly(properties, only, '');
+    keepOnly(spec.properties ?? {}, only, 'spec.');
+    spec.required = (spec.required ?? []).filter(name => name in (spec.properties ?? {}));
+  }
+  const schema: Schema = { type: 'object', required: 'name' in properties ? ['name'] : [], properties };
+  const uiSchema: UiSchema = {
+    ...uiSchemaOf(schema),
+    'ui:order': ['name', 'description', 'spec', 'visibility', 'group', 'tags'].filter(name => name in properties),
+    description: { 'ui:widget': 'textarea', 'ui:options': { rows: 2 } }
+  };
+  return { schema: schema as RJSFSchema, uiSchema };
+}
+
+function keepOnly(properties: Record<string, Schema>, only: readonly string[], prefix: string): void {
+  for (const name of Object.keys(properties)) {
+    if (name !== 'spec' && !only.includes(prefix + name)) {
+      delete properties[name];
+    }
+  }
+}
+
+function makeSpecSchema(kind: Kind, found: Found): Schema {
   const spec = plainSchema(kind.spec_schema);
   spec.title = '';
   delete spec.description;
-  for (const { path, schema } of walk(spec)) {
-    const fetched = parameters[path.join('.')];
-    if (schema['x-orrery-parameters-of'] && fetched) {
-      const plain = plainSchema(fetched);
+  for (const { path, schema } of [...walk(spec)]) {
+    const parameters = found.parameters[path.join('.')];
+    if (schema['x-orrery-parameters-of'] && parameters) {
+      const plain = plainSchema(parameters);
       schema.properties = plain.properties ?? {};
       schema.required = plain.required ?? [];
       schema.additionalProperties = false;
     }
+    const entry = mapEntry(schema);
+    if (entry?.['x-orrery-ref']) {
+      schema.properties = Object.fromEntries(
+        found.datasets.map(({ name, title }) => [name, { ...entry, title: propertyTitle(name, title) }])
+      );
+      schema.required = found.datasets.filter(dataset => dataset.required).map(dataset => dataset.name);
+      schema.additionalProperties = false;
+    }
   }
-  const groups = user?.groups ?? [];
+  return spec;
+}
+
+function mapEntry(schema: Schema): Schema | null {
+  return typeof schema.additionalProperties === 'object' && !schema.properties ? schema.additionalProperties : null;
+}
+
+const SHARING = 'Sharing and tags';
+
+function commonProperties(kind: Kind, groups: string[]): Record<string, Schema> {
   const properties: Record<string, Schema> = {
     name: {
       type: 'string',
       title: 'Name',
       minLength: 1,
-      maxLength: 128,
-      description: `Unique among your ${kind.title_plural.toLowerCase()}; it can be changed later.`
+      maxLength: 63,
+      description: `Letters, digits, '.', '_' and '-'; unique among your ${kind.title_plural.toLowerCase()}. It can be changed later.`
     },
     description: { type: 'string', title: 'Description', description: 'What it is for, in your own words.' },
-    spec,
     visibility: {
       type: 'string',
       title: 'Visibility',
       default: 'private',
       enum: groups.length > 0 ? ['private', 'group', 'public'] : ['private', 'public'],
       description: 'Private: only you. Group: the members of one of your groups. Public: everyone who can sign in.',
-      'x-orrery-group': 'Sharing and tags'
+      'x-orrery-group': SHARING
     },
     tags: {
       type: 'array',
@@ -161,7 +232,7 @@ export function makeFormSchemas(kind: Kind, user: WhoAmI | null, parameters: Rec
       items: { type: 'string' },
       default: [],
       description: 'Words to find it by. Press Enter after each one.',
-      'x-orrery-group': 'Sharing and tags'
+      'x-orrery-group': SHARING
     }
   };
   if (groups.length > 0) {
@@ -170,16 +241,10 @@ export function makeFormSchemas(kind: Kind, user: WhoAmI | null, parameters: Rec
       title: 'Group',
       enum: groups,
       description: 'The group that may see it, where the visibility is "group".',
-      'x-orrery-group': 'Sharing and tags'
+      'x-orrery-group': SHARING
     };
   }
-  const schema: Schema = { type: 'object', required: ['name'], properties };
-  const uiSchema: UiSchema = {
-    ...uiSchemaOf(schema),
-    'ui:order': ['name', 'description', 'spec', 'visibility', ...(groups.length > 0 ? ['group'] : []), 'tags'],
-    description: { 'ui:widget': 'textarea', 'ui:options': { rows: 2 } }
-  };
-  return { schema: schema as RJSFSchema, uiSchema };
+  return properties;
 }
 
 export interface Place {

@@ -7,13 +7,15 @@ import { Button, IconButton } from '../widgets/parts';
 import { Help } from './help';
 import { typeOf } from './schema';
 
+const number = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 10 });
+
 function rangeHint(schema: Schema): string {
   const from = schema.minimum ?? schema.exclusiveMinimum;
   const to = schema.maximum ?? schema.exclusiveMaximum;
   if (from !== undefined && to !== undefined) {
-    return `${from} to ${to}`;
+    return `${number(from)} to ${number(to)}`;
   }
-  return from !== undefined ? `at least ${from}` : to !== undefined ? `at most ${to}` : '';
+  return from !== undefined ? `at least ${number(from)}` : to !== undefined ? `at most ${number(to)}` : '';
 }
 
 /** One field: its label, its "?", the input and what is wrong with it. */
@@ -74,9 +76,12 @@ export function ObjectFieldTemplate(props: ObjectFieldTemplateProps): JSX.Elemen
     const name = properties?.[property.name]?.['x-orrery-group'] ?? '';
     groups.set(name, [...(groups.get(name) ?? []), property.content]);
   }
-  const title = props.title && props.idSchema.$id !== 'root' ? props.title : '';
+  const isBare = props.uiSchema?.['ui:options']?.bare === true || props.idSchema.$id === 'root';
+  const title = isBare ? '' : props.title;
+  // Below the spec itself groups are only headings: frames in frames are hard to read.
+  const isDeep = props.idSchema.$id.split('_').length > 2;
   const body = [...groups.entries()].map(([name, fields]) =>
-    name === '' ? (
+    name === '' || isOnlyItself(name, fields, properties) ? (
       <div key={name} className="orr-Fields">
         {fields}
       </div>
@@ -86,7 +91,7 @@ export function ObjectFieldTemplate(props: ObjectFieldTemplateProps): JSX.Elemen
         <div className="orr-Fields">{fields}</div>
       </details>
     ) : (
-      <fieldset key={name} className="orr-Group">
+      <fieldset key={name} className={isDeep ? 'orr-Subgroup' : 'orr-Group'}>
         <legend>{humanize(name)}</legend>
         <div className="orr-Fields">{fields}</div>
       </fieldset>
@@ -109,6 +114,11 @@ export function ObjectFieldTemplate(props: ObjectFieldTemplateProps): JSX.Elemen
       {body}
     </fieldset>
   );
+}
+
+/** A group of one field that has the group's own name needs no frame around it. */
+function isOnlyItself(group: string, fields: JSX.Element[], properties: Record<string, Schema> | undefined): boolean {
+  return fields.length === 1 && properties?.[String(fields[0]?.key ?? '')]?.title === group;
 }
 
 function isFolded(group: string): boolean {

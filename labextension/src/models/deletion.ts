@@ -15,8 +15,7 @@ export class Deletion {
 
   async remove(kind: Kind, resource: Resource): Promise<DeleteAnswer> {
     try {
-      await this.orrery.api.remove(kind.plural, resource.id);
-      return { result: 'deleted', removed: [resource] };
+      return { result: 'deleted', removed: await this.orrery.api.remove(kind.plural, resource.id) };
     } catch (error) {
       if (error instanceof ApiError && error.code === 'in_use') {
         return { result: 'in_use', message: error.message, dependents: error.dependents };
@@ -31,8 +30,8 @@ export class Deletion {
     return { items: withItself(resource, items), digest: digest ?? '' };
   }
 
-  async removeAll(kind: Kind, resource: Resource, digest: string): Promise<void> {
-    await this.orrery.api.remove(kind.plural, resource.id, digest);
+  removeAll(kind: Kind, resource: Resource, digest: string): Promise<Summary[]> {
+    return this.orrery.api.remove(kind.plural, resource.id, digest);
   }
 
   /** Take back from the trash; what others need comes first. */

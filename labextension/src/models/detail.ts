@@ -4,7 +4,7 @@ import type { Dependents, FileEntry, JsonObject, Kind, Resource, ResourceEvent, 
 import type { IOrrery } from '../tokens';
 import { LogModel } from './log';
 import { Loader } from './loader';
-import { Model } from './model';
+import { Model, throttle } from './model';
 
 /** What one tab loads, by the name of the tab. */
 interface Parts {
@@ -23,6 +23,7 @@ export class DetailModel extends Model {
   private isVisible = false;
   private log: LogModel | null = null;
   private parts: Parts | null = null;
+  private readonly reloadSoon = throttle(() => void this.load(), 1500);
 
   constructor(
     private readonly orrery: IOrrery,
@@ -107,10 +108,10 @@ export class DetailModel extends Model {
   }
 
   private set(resource: Resource): void {
-    const wasSettled = this.resource?.status.ended_at != null;
+    const wasSettled = this.resource?.status.settled === true;
     this.resource = resource;
     this.orrery.events.remember(resource);
-    if (wasSettled && resource.status.ended_at === null) {
+    if (wasSettled && !resource.status.settled) {
       this.log?.resume();
     }
     for (const part of Object.values(this.parts ?? {}) as Loader<unknown>[]) {
@@ -125,7 +126,10 @@ export class DetailModel extends Model {
   private onEvent(_: unknown, event: ResourceEvent): void {
     if (event.resource.id === this.resource?.id) {
       this.isGone = event.type === 'purged';
-      this.set(event.resource);
+      if (event.type !== 'purged') {
+        this.set(withKnownDetails(event.resource, this.resource));
+        this.reloadSoon();
+      }
       this.notify();
     } else if (this.parts && this.resource) {
       // Something else came or went: it may be what uses this one.
@@ -134,4 +138,13 @@ export class DetailModel extends Model {
       }
     }
   }
+}
+
+/** Events leave out what is large; until the whole is read again, what was known of it stays. */
+export function withKnownDetails(next: Resource, known: Resource): Resource {
+  return {
+    ...next,
+    spec: { ...known.spec, ...next.spec },
+    status: { ...next.status, outputs: { ...known.status.outputs, ...next.status.outputs } }
+  };
 }

@@ -41,7 +41,11 @@ export class EventStream extends Model {
 
   /** Tell every panel what one of them learned from an answer, ahead of the event that follows. */
   publish(event: ResourceEvent): void {
-    this.remember(event.resource);
+    if (event.type === 'purged') {
+      this.latest.delete(event.resource.id);
+    } else {
+      this.remember(event.resource);
+    }
     this.received.emit(event);
   }
 

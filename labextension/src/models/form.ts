@@ -3,15 +3,15 @@
  * way, errors by field, and the draft that survives a reload.
  */
 import type { IStateDB } from '@jupyterlab/statedb';
-import type { ErrorSchema, RJSFSchema, RJSFValidationError } from '@rjsf/utils';
+import type { ErrorSchema, RJSFValidationError } from '@rjsf/utils';
 import { ErrorSchemaBuilder, getDefaultFormState } from '@rjsf/utils';
 import validator from '@rjsf/validator-ajv8';
 import type { Api } from '../api';
 import { ApiError, errorMessage } from '../api';
-import type { Draft, FieldError, Json, JsonObject, Kind, Resource, Schema, UploadedFile } from '../api-types';
-import { displayName, safeFileName, valueAt } from '../format';
-import type { FormSchemas } from '../forms/schema';
-import { keepKnown, makeFormSchemas, plainSchema, walk, withoutEmpty } from '../forms/schema';
+import type { Draft, FieldError, InstanceType, Json, JsonObject, Kind, Resource, Schema, UploadedFile } from '../api-types';
+import { readableSpec, safeFileName, valueAt } from '../format';
+import type { DatasetDeclaration, FormSchemas, Found } from '../forms/schema';
+import { FORM_DEFAULTS, NOTHING_FOUND, keepKnown, makeFormSchemas, plainSchema, walk, withoutEmpty } from '../forms/schema';
 import type { IOrrery } from '../tokens';
 import { Model, throttle } from './model';
 import { UploadModel } from './upload';
@@ -21,6 +21,8 @@ export interface FormOptions {
   draft: string;
   /** `owner/name` or id of a resource to begin from. */
   copyOf?: string;
+  /** The resource to change, instead of making a new one. */
+  editOf?: string;
   prefill?: JsonObject;
 }
 
@@ -48,7 +50,9 @@ export class FormModel extends Model {
   columns: DatasetColumn[] | null = null;
   readonly uploads: UploadModel;
   private readonly api: Api;
-  private readonly parameters: Record<string, Schema> = {};
+  instanceTypes: InstanceType[] = [];
+  private original: Resource | null = null;
+  private found: Found = NOTHING_FOUND;
   private readonly chosen = new Map<string, string>();
   private idempotencyKey = '';
   private readonly saveSoon = throttle(() => void this.saveDraft(), 400);
@@ -61,7 +65,7 @@ export class FormModel extends Model {
   ) {
     super();
     this.api = orrery.api;
-    this.schemas = makeFormSchemas(kind, orrery.kinds.user, {});
+    this.schemas = this.makeSchemas();
     this.uploads = new UploadModel(this.api, file => this.addFile(file));
     this.uploads.changed.connect(() => this.notify());
     void this.open();
@@ -114,8 +118,10 @@ export class FormModel extends Model {
     this.setProblems([]);
     this.idempotencyKey ||= crypto.randomUUID();
     try {
-      const resource = await this.api.create(this.kind.plural, draft, this.idempotencyKey);
-      this.orrery.events.publish({ type: 'created', resource });
+      const resource = this.original
+        ? await this.api.patch(this.kind.plural, this.original.id, this.change(draft), this.original.etag)
+        : await this.api.create(this.kind.plural, draft, this.idempotencyKey);
+      this.orrery.events.publish({ type: this.original ? 'updated' : 'created', resource });
       await this.state?.remove(this.options.draft);
       return resource;
     } catch (error) {
@@ -125,6 +131,31 @@ export class FormModel extends Model {
       this.isSending = false;
       this.notify();
     }
+  }
+
+  private makeSchemas(): FormSchemas {
+    const only = this.options.editOf ? this.kind.mutable : undefined;
+    return makeFormSchemas(this.kind, this.orrery.kinds.user, this.found, only);
+  }
+
+  /** What an edit changes, of what may be changed; an emptied field is sent as such. */
+  private change(draft: Draft): JsonObject {
+    const sent = draft as unknown as JsonObject;
+    const change: JsonObject = {};
+    for (const field of this.kind.mutable.filter(name => !name.startsWith('spec.'))) {
+      const value = sent[field] ?? (field === 'description' ? '' : field === 'tags' ? [] : undefined);
+      if (value !== undefined) {
+        change[field] = value;
+      }
+    }
+    if (change.visibility !== 'group') {
+      delete change.group;
+    }
+    const mutable = this.kind.mutable.flatMap(name => (name.startsWith('spec.') ? [name.slice(5)] : []));
+    change.spec = Object.fromEntries(
+      mutable.filter(name => name in draft.spec).map(name => [name, draft.spec[name] ?? null])
+    );
+    return change;
   }
 
   private validate(draft: Draft): FieldError[] {
@@ -151,7 +182,7 @@ export class FormModel extends Model {
   }
 
   setProblems(errors: FieldError[]): void {
-    const builder = new ErrorSchemaBuilder<JsonObject>();
+    const builder = new ErrorSchemaBuilder();
     this.problems = errors.map(({ path, message }) => {
       const parts = path.replace(/^body\./, '').split('.').filter(part => part !== '');
       builder.addErrors(message, parts);
@@ -175,10 +206,11 @@ export class FormModel extends Model {
 
   private async open(): Promise<void> {
     const saved = (await this.state?.fetch(this.options.draft)) as JsonObject | undefined;
-    if (saved) {
-      this.data = saved;
-    } else {
-      this.data = await this.openingData();
+    this.instanceTypes = await this.api.instanceTypes().catch(() => []);
+    try {
+      this.data = saved && !this.options.editOf ? saved : await this.openingData();
+    } catch (error) {
+      this.setProblems([{ path: '', message: errorMessage(error) }]);
     }
     this.applyDefaults();
     await this.followReferences();
@@ -187,6 +219,9 @@ export class FormModel extends Model {
   }
 
   private async openingData(): Promise<JsonObject> {
+    if (this.options.editOf) {
+      return this.valuesOf(this.options.editOf);
+    }
     const opening = OPENING_VALUES[this.kind.kind] ?? {};
     const prefill = this.options.prefill ?? {};
     const data: JsonObject = { spec: {}, ...prefill };
@@ -195,11 +230,7 @@ export class FormModel extends Model {
     if (this.options.copyOf) {
       try {
         const original = await this.api.get(this.kind.plural, this.options.copyOf);
-        data.spec = keepKnown(original.spec, known);
-        data.name = `${original.name}-copy`;
-        data.description = original.description;
-        data.tags = original.tags;
-        data.visibility = original.visibility;
+        return { ...commonValues(original), spec: readableSpec(original), name: `${original.name}-copy` };
       } catch (error) {
         this.setProblems([{ path: '', message: errorMessage(error) }]);
       }
@@ -207,15 +238,28 @@ export class FormModel extends Model {
     return data;
   }
 
+  private async valuesOf(ref: string): Promise<JsonObject> {
+    this.original = await this.api.get(this.kind.plural, ref);
+    const spec = readableSpec(this.original);
+    const mutable = Object.entries(spec).filter(([name]) => this.kind.mutable.includes(`spec.${name}`));
+    return { ...commonValues(this.original), spec: Object.fromEntries(mutable) };
+  }
+
   private applyDefaults(): void {
     const schema = this.schemas.schema;
-    this.data = getDefaultFormState(validator, schema, this.data, schema) as JsonObject;
+    this.data = getDefaultFormState<unknown>(
+      validator,
+      schema,
+      this.data,
+      schema,
+      false,
+      FORM_DEFAULTS
+    ) as JsonObject;
   }
 
   /** Fetch what the chosen references decide: an algorithm's parameters, a dataset's columns. */
   private async followReferences(): Promise<void> {
-    const spec = plainSchema(this.kind.spec_schema);
-    const places = [...walk(spec)];
+    const places = [...walk((this.schemas.schema as Schema).properties?.spec ?? {})];
     const references = places.filter(place => place.schema['x-orrery-ref']);
     const changed = references.filter(({ path, schema }) => {
       const value = valueAt(this.spec, path.join('.'));
@@ -232,32 +276,34 @@ export class FormModel extends Model {
     for (const { path, schema } of parameterPlaces) {
       const source = changed.find(place => place.schema['x-orrery-ref'] === schema['x-orrery-parameters-of']);
       if (source) {
-        await this.loadParameters(path, String(schema['x-orrery-parameters-of']), valueAt(this.spec, source.path.join('.')));
+        await this.loadParameters(
+          path,
+          String(schema['x-orrery-parameters-of']),
+          valueAt(this.spec, source.path.join('.'))
+        );
       }
     }
     if (changed.some(place => String(place.schema['x-orrery-ref']).startsWith('dataset'))) {
       await this.loadColumns(references);
     }
     this.notify();
+    // A new algorithm brings datasets of its own to choose.
+    await this.followReferences();
   }
 
   private async loadParameters(path: string[], kindName: string, ref: Json | undefined): Promise<void> {
     const key = path.join('.');
     const kind = this.orrery.kinds.get(kindName);
-    delete this.parameters[key];
+    this.found = NOTHING_FOUND;
     if (kind && typeof ref === 'string' && ref !== '') {
       try {
-        const resource = await this.api.get(kind.plural, ref);
-        const schema = resource.status.outputs.parameters_schema as unknown as Schema | undefined;
-        if (schema) {
-          this.parameters[key] = schema;
-        }
+        this.found = foundIn(await this.api.get(kind.plural, ref), key, valueAt(this.spec, 'datasets'));
       } catch {
         // A reference that does not resolve is named by the server at its field on submit.
       }
     }
-    this.schemas = makeFormSchemas(this.kind, this.orrery.kinds.user, this.parameters);
-    const fetched = this.parameters[key];
+    this.schemas = this.makeSchemas();
+    const fetched = this.found.parameters[key];
     if (fetched) {
       this.changeSpec(path, current => keepKnown((current ?? {}) as JsonObject, plainSchema(fetched)));
     }
@@ -315,15 +361,35 @@ export class FormModel extends Model {
   }
 }
 
+function commonValues(resource: Resource): JsonObject {
+  const { name, description, tags, visibility, group } = resource;
+  return { name, description, tags, visibility, ...(group === null ? {} : { group }) };
+}
+
+/** What an algorithm says of the form: its parameters, and the datasets that it reads. */
+export function foundIn(algorithm: Resource, path: string, chosen: Json | undefined): Found {
+  const parameters = (algorithm.spec.parameters_schema ?? algorithm.status.outputs.parameters_schema) as unknown as
+    | Schema
+    | undefined;
+  const declared = (Array.isArray(algorithm.spec.datasets) ? algorithm.spec.datasets : []) as unknown as DatasetDeclaration[];
+  const datasets = declared.length > 0 ? [...declared] : [...NOTHING_FOUND.datasets];
+  for (const name of Object.keys(chosen !== null && typeof chosen === 'object' ? chosen : {})) {
+    if (!datasets.some(dataset => dataset.name === name)) {
+      datasets.push({ name });
+    }
+  }
+  return { parameters: parameters ? { [path]: parameters } : {}, datasets };
+}
+
 /** The columns of a dataset or of one of its versions, from wherever it tells them. */
 export function columnsOf(resource: Resource): DatasetColumn[] | null {
-  const candidates = ['status.outputs.columns', 'spec.schema.columns', 'status.outputs.schema.columns', 'spec.schema'];
+  const candidates = ['spec.content.columns', 'status.outputs.content.columns', 'status.outputs.columns'];
   for (const path of candidates) {
     const columns = valueAt(resource, path);
     if (Array.isArray(columns) && columns.length > 0) {
       return columns.map(column => {
         if (column !== null && typeof column === 'object' && !Array.isArray(column)) {
-          return { name: String(column.name ?? ''), type: String(column.type ?? column.kind ?? column.dtype ?? '') };
+          return { name: String(column.name ?? ''), type: String(column.kind ?? column.type ?? column.dtype ?? '') };
         }
         return { name: String(column), type: '' };
       });
@@ -365,13 +431,7 @@ function readableMessage(error: RJSFValidationError): string {
 }
 
 /** A title for the form's tab. */
-export function formTitle(kind: Kind | undefined, options: { copyOf?: string | undefined }): string {
+export function formTitle(kind: Kind | undefined, options: { copyOf?: string; editOf?: string }): string {
   const what = (kind?.title ?? 'resource').toLowerCase();
-  return options.copyOf ? `Copy ${what}` : `New ${what}`;
+  return options.editOf ? `Edit ${what}` : options.copyOf ? `Copy ${what}` : `New ${what}`;
 }
-
-export function refOf(resource: Resource): string {
-  return `${resource.owner}/${displayName(resource)}`;
-}
-
-export type { RJSFSchema };

@@ -97,7 +97,7 @@ export function phaseOf(kind: Kind | undefined, resource: Resource): Phase {
       name,
       title: humanize(name.toLowerCase()),
       state: resource.status.state,
-      settled: true
+      settled: resource.status.settled
     }
   );
 }

@@ -108,7 +108,7 @@ export class ListModel extends Model {
     try {
       const page = await this.api.list(
         this.kind.plural,
-        { q, state, owner, order, limit, cursor, trashed: trashed ? 1 : null },
+        { q, state, owner, order, limit, cursor, trashed: trashed ? 1 : null, total: cursor === null ? 1 : null },
         request.signal
       );
       const before = cursor === null ? [] : this.items;
@@ -116,7 +116,7 @@ export class ListModel extends Model {
       this.items = [...before, ...page.items.filter(item => !known.has(item.id))];
       this.items.forEach(item => this.orrery.events.remember(item));
       this.next = page.next;
-      this.total = page.total ?? (page.next === null ? this.items.length : null);
+      this.total = page.total ?? (cursor === null ? null : this.total);
       this.error = null;
       this.isLoaded = true;
       this.keepSelectionKnown();
@@ -136,29 +136,36 @@ export class ListModel extends Model {
   }
 
   private onEvent(_: unknown, event: ResourceEvent): void {
-    const resource = event.resource;
-    if (resource.kind !== this.kind.kind || !this.isLoaded) {
+    const { id, kind } = event.resource;
+    if (kind !== this.kind.kind || !this.isLoaded) {
       return;
     }
-    const index = this.items.findIndex(item => item.id === resource.id);
-    const belongs = event.type !== 'purged' && this.belongs(resource);
-    if (index >= 0 && belongs) {
-      this.items = this.items.map(item => (item.id === resource.id ? resource : item));
-    } else if (index >= 0) {
-      this.items = this.items.filter(item => item.id !== resource.id);
-      this.total = this.total === null ? null : Math.max(0, this.total - 1);
-      this.selected.delete(resource.id);
-      this.reloadSoon();
-    } else if (belongs && event.type !== 'updated') {
-      if (this.query.order === '-created_at' && event.type === 'created') {
-        this.items = [resource, ...this.items];
-        this.total = this.total === null ? null : this.total + 1;
-      } else {
-        this.reloadSoon();
+    const isListed = this.items.some(item => item.id === id);
+    if (event.type === 'purged' || !this.belongs(event.resource)) {
+      if (isListed) {
+        this.drop(id);
       }
+    } else if (isListed) {
+      this.replace(event.resource);
+    } else if (event.type === 'created' && this.query.order === '-created_at') {
+      this.items = [event.resource, ...this.items];
+      this.total = this.total === null ? null : this.total + 1;
+      this.notify();
     } else {
-      return;
+      this.reloadSoon();
     }
+  }
+
+  private replace(resource: Resource): void {
+    this.items = this.items.map(item => (item.id === resource.id ? resource : item));
+    this.notify();
+  }
+
+  private drop(id: string): void {
+    this.items = this.items.filter(item => item.id !== id);
+    this.total = this.total === null ? null : Math.max(0, this.total - 1);
+    this.selected.delete(id);
+    this.reloadSoon();
     this.notify();
   }
 

@@ -13,7 +13,12 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
   requires: [IOrrery],
   activate: (app: JupyterFrontEnd, orrery: IOrrery) => {
     const running = new Set<string>();
-    orrery.events.received.connect((_, { resource, type }) => {
+    orrery.events.received.connect((_, event) => {
+      if (event.type === 'purged' || event.type === 'deleted') {
+        running.delete(event.resource.id);
+        return;
+      }
+      const { resource } = event;
       const kind = orrery.kinds.get(resource.kind);
       if (!kind || !isRun(kind) || !orrery.kinds.isMine(resource)) {
         return;
@@ -21,7 +26,7 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
       const phase = phaseOf(kind, resource);
       if (!phase.settled) {
         running.add(resource.id);
-      } else if (running.delete(resource.id) && type !== 'deleted' && type !== 'purged') {
+      } else if (running.delete(resource.id)) {
         notify(app, kind, resource, phase);
       }
     });

@@ -4,7 +4,7 @@ import { ILayoutRestorer } from '@jupyterlab/application';
 import type { WidgetTracker as Tracker } from '@jupyterlab/apputils';
 import { ICommandPalette, IThemeManager, WidgetTracker } from '@jupyterlab/apputils';
 import { IStateDB } from '@jupyterlab/statedb';
-import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import type { ReadonlyJSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { UUID } from '@lumino/coreutils';
 import type { Widget } from '@lumino/widgets';
 import type { JsonObject } from '../api-types';
@@ -88,7 +88,7 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
       label: args =>
         formTitle(orrery.kinds.get(text(args.kind)), {}).replace('resource', text(args.kind).replace('-', ' ') || 'resource'),
       icon: args => kindIcon(text(args.kind)),
-      describedBy: { args: objectSchema({ kind: 'string', copyOf: 'string', draft: 'string', prefill: 'object' }) },
+      describedBy: { args: objectSchema({ kind: 'string', copyOf: 'string', editOf: 'string', draft: 'string', prefill: 'object' }) },
       execute: args => {
         const formArgs = makeFormArgs(args);
         const open = forms.find(panel => panel.args.draft === formArgs.draft);
@@ -167,6 +167,9 @@ async function addToPalette(orrery: IOrrery, palette: ICommandPalette): Promise<
 
 function makeFormArgs(args: ReadonlyPartialJSONObject): FormArgs {
   const formArgs: FormArgs = { kind: text(args.kind), draft: text(args.draft) || `orrery-form-${UUID.uuid4()}` };
+  if (args.editOf) {
+    formArgs.editOf = text(args.editOf);
+  }
   if (args.copyOf) {
     formArgs.copyOf = text(args.copyOf);
   }
@@ -184,7 +187,7 @@ function text(value: unknown): string {
 }
 
 /** The JSON schema of a command's arguments, as Lab's command registry wants it. */
-function objectSchema(properties: Record<string, string>): ReadonlyPartialJSONObject {
+function objectSchema(properties: Record<string, string>): ReadonlyJSONObject {
   return {
     type: 'object',
     properties: Object.fromEntries(Object.entries(properties).map(([name, type]) => [name, { type }]))

@@ -137,6 +137,13 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
   const orrery = usePanel();
   const { go, kinds } = orrery;
   const isMine = kinds.isMine(resource) || kinds.user?.admin === true;
+  const edit = (): void => {
+    if (kind.mutable.some(field => field.startsWith('spec.'))) {
+      go.create(kind.kind, { editOf: resource.id });
+    } else {
+      void editResource(orrery, kind, resource);
+    }
+  };
   const restore = (): void => {
     new Deletion(orrery).restore([resource]).then(
       () => model.load(),
@@ -172,7 +179,7 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
           testId="orrery-deploy"
         />
       )}
-      {isMine && <Button label="Edit" onClick={() => void editResource(orrery, kind, resource)} testId="orrery-edit" />}
+      {isMine && <Button label="Edit" onClick={edit} testId="orrery-edit" />}
       {kind.creatable && (
         <IconButton
           label={`Copy ${displayName(resource)} as new`}

@@ -128,8 +128,8 @@ async function deleteWithDependents(
   if (!isAgreed) {
     return false;
   }
-  await deletion.removeAll(kind, resource, digest);
-  offerUndo(deletion, items, `${plural(items.length, 'resource')} were moved to the trash.`);
+  const removed = await deletion.removeAll(kind, resource, digest);
+  offerUndo(deletion, removed, `${plural(removed.length, 'resource')} were moved to the trash.`);
   return true;
 }
 

@@ -1,7 +1,8 @@
 /** The form that makes a new resource, generated from what its kind declares. */
 import { FormComponent } from '@jupyterlab/ui-components';
 import type { IStateDB } from '@jupyterlab/statedb';
-import type { RegistryWidgetsType, RegistryFieldsType, TemplatesType } from '@rjsf/utils';
+import type { ReadonlyJSONObject } from '@lumino/coreutils';
+import type { RegistryFieldsType, RegistryWidgetsType, TemplatesType, UiSchema, ValidatorType } from '@rjsf/utils';
 import validator from '@rjsf/validator-ajv8';
 import { useEffect, useRef } from 'react';
 import type { JsonObject, Kind, Resource } from '../api-types';
@@ -9,6 +10,7 @@ import {
   Choice,
   ColumnInput,
   ColumnsInput,
+  InstanceInput,
   JsonInput,
   NumberInput,
   PairsField,
@@ -17,6 +19,7 @@ import {
   TextInput,
   Words
 } from '../forms/inputs';
+import { FORM_DEFAULTS } from '../forms/schema';
 import { ReferenceWidget } from '../forms/reference';
 import { ArrayFieldTemplate, FieldTemplate, NoTemplate, ObjectFieldTemplate } from '../forms/templates';
 import { UploadsField } from '../forms/uploads';
@@ -29,7 +32,7 @@ import { usePanel } from './context';
 import { KindPanel } from './panel';
 import { Busy, Button, Icon } from './parts';
 
-const WIDGETS: RegistryWidgetsType = {
+const WIDGETS = {
   TextWidget: TextInput,
   UpDownWidget: NumberInput,
   TextareaWidget: TextArea,
@@ -39,18 +42,20 @@ const WIDGETS: RegistryWidgetsType = {
   reference: ReferenceWidget,
   column: ColumnInput,
   columns: ColumnsInput,
+  instance: InstanceInput,
   words: Words,
   json: JsonInput
-};
-const FIELDS: RegistryFieldsType = { uploads: UploadsField, pairs: PairsField };
-const TEMPLATES: Partial<TemplatesType> = {
+} as unknown as RegistryWidgetsType<ReadonlyJSONObject>;
+const FIELDS = { uploads: UploadsField, pairs: PairsField } as unknown as RegistryFieldsType<ReadonlyJSONObject>;
+const TEMPLATES = {
   FieldTemplate,
   ObjectFieldTemplate,
   ArrayFieldTemplate,
   DescriptionFieldTemplate: NoTemplate,
   FieldErrorTemplate: NoTemplate,
   ErrorListTemplate: NoTemplate
-};
+} as unknown as TemplatesType<ReadonlyJSONObject>;
+const VALIDATOR = validator as unknown as ValidatorType<ReadonlyJSONObject>;
 
 export interface FormArgs extends FormOptions {
   kind: string;
@@ -79,8 +84,8 @@ export class FormPanel extends KindPanel<FormModel> {
 
   /** What opens this form again; files that are already on their way are not read twice. */
   get restoreArgs(): JsonObject {
-    const { kind, draft, copyOf, prefill } = this.args;
-    return { kind, draft, ...(copyOf ? { copyOf } : {}), ...(prefill ? { prefill } : {}) };
+    const { kind, draft, copyOf, editOf, prefill } = this.args;
+    return { kind, draft, ...(copyOf ? { copyOf } : {}), ...(editOf ? { editOf } : {}), ...(prefill ? { prefill } : {}) };
   }
 
   protected label(kind: Kind | undefined): string {
@@ -143,13 +148,14 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
       <Problems model={model} />
       <FormComponent
         schema={model.schemas.schema}
-        uiSchema={model.schemas.uiSchema}
+        uiSchema={model.schemas.uiSchema as unknown as UiSchema<ReadonlyJSONObject>}
         formData={model.data}
         formContext={{ model }}
-        validator={validator}
+        validator={VALIDATOR}
         widgets={WIDGETS}
         fields={FIELDS}
-        templates={TEMPLATES as TemplatesType}
+        templates={TEMPLATES}
+        experimental_defaultFormStateBehavior={FORM_DEFAULTS}
         extraErrors={model.extraErrors}
         onChange={event => void model.setData(event.formData as JsonObject)}
         onSubmit={() => void submit()}
@@ -165,7 +171,7 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
           <Button
             type="submit"
             kind="accept"
-            label={model.isSending ? 'Sending …' : SUBMIT_WORDS[model.kind.kind] ?? 'Create'}
+            label={model.isSending ? 'Sending …' : model.options.editOf ? 'Save' : (SUBMIT_WORDS[model.kind.kind] ?? 'Create')}
             disabled={model.isSending || model.uploads.isBusy}
             testId="orrery-submit"
           />

@@ -13,7 +13,14 @@ import { usePanel, useTick } from './context';
 
 const ROW_HEIGHT = 36;
 const features = tableFeatures({});
-const SORTABLE = new Set(['name', 'created_at', 'updated_at']);
+/** What the server orders by, by the key of the column. */
+const ORDERS: Record<string, string> = {
+  name: 'name',
+  owner: 'owner',
+  created_at: 'created_at',
+  updated_at: 'updated_at',
+  'status.phase': 'phase'
+};
 
 /** The share of the width that a type of column takes, in `fr`, and its least width. */
 const WIDTHS: Record<Column['type'], string> = {
@@ -143,9 +150,10 @@ export function Grid(props: { model: ListModel }): JSX.Element {
 function HeaderCell(props: { column: Column; model: ListModel }): JSX.Element {
   const { column, model } = props;
   const { order } = model.query;
-  const isSorted = order.replace(/^-/, '') === column.key;
+  const field = ORDERS[column.key];
+  const isSorted = order.replace(/^-/, '') === field;
   const isDescending = order.startsWith('-');
-  if (!(column.sortable ?? SORTABLE.has(column.key))) {
+  if (field === undefined) {
     return (
       <div role="columnheader" className="orr-Grid-cell" data-type={column.type}>
         {column.title}
@@ -153,8 +161,8 @@ function HeaderCell(props: { column: Column; model: ListModel }): JSX.Element {
     );
   }
   const sort = (): void => {
-    const first = column.type === 'date' ? `-${column.key}` : column.key;
-    const other = first.startsWith('-') ? column.key : `-${column.key}`;
+    const first = column.type === 'date' ? `-${field}` : field;
+    const other = column.type === 'date' ? field : `-${field}`;
     model.setQuery({ order: order === first ? other : first });
   };
   return (

@@ -21,12 +21,13 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 import httpx
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from orrery.api import errors
 from orrery.api.auth import COOKIE
 from orrery.domain.access import User
-from orrery.errors import Forbidden, Invalid, Unavailable
+from orrery.errors import Forbidden, Invalid, Unauthenticated, Unavailable
 
 FRESH_SECONDS: Final = 60.0
 #: while the hub does not answer (it restarts), what it said is believed for this long
@@ -55,12 +56,13 @@ class HubSettings:
     access_scopes: frozenset[str]
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> HubSettings | None:
-        """None when no hub started this process."""
-        token, api_url = environment.get("JUPYTERHUB_API_TOKEN"), environment.get("JUPYTERHUB_API_URL")
-        prefix = environment.get("JUPYTERHUB_SERVICE_PREFIX")
-        if not (token and api_url and prefix):
-            return None
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> HubSettings:
+        """Raises: Invalid when no hub started this process."""
+        needed = ("JUPYTERHUB_API_TOKEN", "JUPYTERHUB_API_URL", "JUPYTERHUB_SERVICE_PREFIX")
+        missing = [name for name in needed if not environment.get(name)]
+        if missing:
+            raise Invalid(f"{missing[0]} is not set: `orrery up --hub` is started by JupyterHub as its service")
+        token, api_url, prefix = (environment[name] for name in needed)
         name = environment.get("JUPYTERHUB_SERVICE_NAME", "orrery")
         host, base = environment.get("JUPYTERHUB_HOST", ""), environment.get("JUPYTERHUB_BASE_URL", "/")
         scopes = environment.get("JUPYTERHUB_OAUTH_ACCESS_SCOPES")
@@ -101,6 +103,11 @@ class HubAuthenticator:
         self._clock = clock
         self._http = httpx.AsyncClient(timeout=10.0, trust_env=False, transport=transport)
         self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
+
+    @classmethod
+    def from_environment(cls) -> HubAuthenticator:
+        """Raises: Invalid when no hub started this process."""
+        return cls(HubSettings.from_environment())
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -187,6 +194,18 @@ class HubAuthenticator:
         """`target` where it is one of this service's pages, else its first page: a login leads nowhere else."""
         is_own = target.startswith(self.settings.prefix) and not any(ord(letter) < 33 for letter in target)
         return target if is_own and "\\" not in target else self.settings.prefix
+
+
+def install(app: FastAPI, hub: HubAuthenticator, *_: object) -> None:
+    """The login's routes; and whoever opens a page without having logged in is sent there and comes back."""
+    app.include_router(make_login_router(hub))
+
+    @app.exception_handler(Unauthenticated)
+    async def log_in(request: Request, error: Unauthenticated) -> Response:  # pyright: ignore[reportUnusedFunction]
+        if not is_page(request):
+            return errors.answer(error)
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(hub.login_url(target), status_code=302)
 
 
 def is_page(request: Request) -> bool:

@@ -27,6 +27,11 @@ class Dataset(Resource):
             return made
         return self.client.dataset_versions.get(self.qualified_name)
 
+    def has_settled(self) -> bool:
+        """Asked to be published, it is not done before its version is there."""
+        is_publishing = self.spec.get("publish") and self.status.state != "Failed" and not self.is_deleted
+        return super().has_settled() and not (is_publishing and self.latest_version is None)
+
     @property
     def latest_version(self) -> int | None:
         return self.status.outputs.get("latest_version")
@@ -36,8 +41,7 @@ class Dataset(Resource):
         return self.status.outputs.get("rows")
 
     @property
-    def columns(self) -> list[Json]:
-        """What the inspection found of each column."""
+    def columns(self) -> list[str]:
         return self.status.outputs.get("columns") or []
 
 

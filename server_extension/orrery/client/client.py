@@ -219,7 +219,7 @@ class Client:
 
     def batch(self, operations: Sequence[Mapping[str, Any]]) -> list[Json]:
         """Many requests in one: `{"method", "path", "body"}` each, and `{"status", "body"}` of each."""
-        return self.transport.create("/batch", {"operations": plain(list(operations))})["results"]
+        return self.transport.json("POST", "/batch", body={"operations": plain(list(operations))})["results"]
 
     def close(self) -> None:
         self.transport.close()

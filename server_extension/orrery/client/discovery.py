@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ class Platform:
     token: str | None = field(default=None, repr=False)
     #: the file that says so, read again when the platform moves; None: given by hand or by the environment
     source: Path | None = None
+    #: the token is the caller's own choice, and stays when the file is read again
+    is_token_given: bool = False
 
     @property
     def api(self) -> str:
@@ -42,7 +44,7 @@ def find_platform(url: str | None = None, token: str | None = None) -> Platform:
     token = token or os.environ.get("ORRERY_TOKEN") or None
     if url is None:
         running = read_platform_file(platform_file())
-        return Platform(running.url, token or running.token, running.source)
+        return running if token is None else replace(running, token=token, is_token_given=True)
     if not url.startswith(("http://", "https://")):
         raise Invalid(f"{url!r} is no address of a platform; it begins with http:// or https://")
     url = url.rstrip("/").removesuffix("/api/v1")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from orrery.client.resources import plain
 from orrery.client.transport import Patience, segment
+from orrery.errors import NotFound
 
 if TYPE_CHECKING:
     from orrery.client.builtin import Endpoint
 
 #: an endpoint that has no replica ready says so with 503; waiting long for one is the caller's choice
 _PATIENCE = Patience(refused_seconds=5.0, away_seconds=5.0)
+
+#: gateways follow a new route a moment after the endpoint has become active
+_ROUTE_SECONDS = 3.0
 
 
 @runtime_checkable
@@ -48,4 +53,12 @@ def predict_document(endpoint: Endpoint, instances: Any, parameters: Mapping[str
     if parameters:
         body["parameters"] = plain(parameters)
     address = f"{endpoint.url}/v1/models/{segment(endpoint.name)}:predict"
-    return endpoint.client.transport.json("POST", address, body=body, patience=_PATIENCE)
+    deadline = time.monotonic() + _ROUTE_SECONDS
+    while True:
+        try:
+            return endpoint.client.transport.json("POST", address, body=body, patience=_PATIENCE)
+        except NotFound:
+            if endpoint.status.state != "Active" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+            endpoint.refresh()  # raises, when it is the endpoint that is gone

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from orrery.client.transport import segment
-from orrery.errors import Invalid
+from orrery.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from orrery.client.client import Client
@@ -160,7 +160,11 @@ class Resource:
 
         Raises: WrongPhase where the action is not possible now, NotFound for an action that the kind has not.
         """
-        answer: Json = self.client.transport.json("POST", f"{self.path}/{segment(action)}", body=body)
+        declared = [one.name for one in self.client.declaration(self.kind).actions]
+        if action not in (*declared, "restore"):
+            known = ", ".join([*declared, "copy", "restore"])
+            raise NotFound(f"a {self.kind} has no action {action!r}; it has: {known}")
+        answer: Json = self.client.transport.json("POST", f"{self.path}/{segment(action)}", body=plain(body))
         if answer.get("id") != self.id:
             return self.client.wrap(answer)
         self.replace(answer)
@@ -242,6 +246,10 @@ class Resource:
     def references(self) -> list[Json]:
         """Summaries of what it uses."""
         return self.client.transport.json("GET", f"{self.path}/references")["items"]
+
+    def has_settled(self) -> bool:
+        """Whether, as last read, nothing but a user's act will change it further."""
+        return self.status.phase in self.client.declaration(self.kind).settled
 
     def wait(self, timeout: float | None = None, *, progress: bool = True) -> Self:
         """Follow it until it has settled, through restarts of the platform as well.

@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -169,6 +169,8 @@ class Transport:
         except NoPlatform:
             return False
         with self._lock:
+            if self.platform.is_token_given:
+                found = replace(found, token=self.platform.token, is_token_given=True)
             moved = (found.url, found.token) != (self.platform.url, self.platform.token)
             self.platform = found
         return moved

@@ -26,17 +26,12 @@ class Display(Protocol):
     def update(self, resource: Resource) -> None: ...
 
 
-def is_settled(resource: Resource) -> bool:
-    """Whether nothing but a user's act will change its phase."""
-    return resource.status.phase in resource.client.declaration(resource.kind).settled
-
-
 def wait_until_settled(resource: Resource, *, timeout_seconds: float | None, display: Display) -> None:
     """Raises: RunFailed, RunStopped, WaitTimeout, NotFound."""
     with display:
         resource.refresh()
         display.update(resource)
-        if not is_settled(resource):
+        if not resource.has_settled():
             _follow(resource, timeout_seconds, display)
     check_outcome(resource)
 
@@ -54,7 +49,7 @@ def _follow(resource: Resource, timeout_seconds: float | None, display: Display)
                 raise NotFound(f"{resource.kind} {resource.qualified_name} was deleted while it was waited for")
             else:
                 resource.replace(event.resource)
-            if is_settled(resource):
+            if resource.has_settled():
                 # events leave out what is large
                 display.update(resource.refresh())
                 return

@@ -1,11 +1,14 @@
 """What an executor is: it runs jobs to their end and keeps services listening.
 
-The platform's controllers speak only to this contract; `orrery.executors.local` implements it with supervised processes
-on one machine, `orrery.executors.kubernetes` with Jobs and Deployments. `orrery.testing.executors` holds the conformance
-suite that every implementation passes.
+The platform's controllers speak only to this contract; `orrery.executors.local` implements it with supervised
+processes on one machine, `orrery.executors.kubernetes` with Jobs and Deployments. `orrery.testing.executors` holds the
+conformance suite that every implementation passes.
 
-Two rules make it safe to be killed at any line: `submit` is idempotent by the job's id and returns only after the job is
-recorded, and `apply_service` states what is wanted rather than what to do.
+Two rules make it safe to be killed at any line: `submit` is idempotent by the job's id and returns only after the job
+is recorded, and `apply_service` states what is wanted rather than what to do.
+
+In the values of `environment` and the arguments of a command, `$(NAME)` stands for what the executor itself puts into
+the program's environment, as on Kubernetes: `$(ORRERY_WORK_DIR)/datasets/train`. An unknown name stays as it is.
 """
 
 from __future__ import annotations
@@ -248,11 +251,14 @@ class Executor(Protocol):
         ...
 
     def subscribe(self, callback: Callable[[str], None]) -> None:
-        """Call back with the id of a job or service, from a thread of the executor's, after each change of its state."""
+        """Call back with the id of a job or service, from the executor's thread, after each change of its state."""
         ...
 
     def submit(self, spec: JobSpec) -> None:
-        """Record the job durably and queue it. Idempotent by id. Raises `Unschedulable` when no machine can ever hold it."""
+        """Record the job durably and queue it. Idempotent by id.
+
+        Raises: `Unschedulable` when no machine can ever hold it; `Invalid` for a spec that cannot work.
+        """
         ...
 
     def state(self, job_id: str) -> JobState: ...

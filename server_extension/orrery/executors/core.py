@@ -61,6 +61,14 @@ class Core:
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
+        self.loop.run_until_complete(self._end_tasks())
+
+    async def _end_tasks(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # transports close in the turn after
 
     def call(self, callback: Callable[..., object], *arguments: object) -> None:
         """Have the loop's thread call it soon; nothing happens once the executor is closed."""
@@ -98,7 +106,7 @@ class Core:
     # --- admission ---
 
     def enqueue(self, claim: Claim, on_admitted: Callable[[Claim], None]) -> None:
-        """Put a claim in line; `on_admitted` is called from the loop's thread when it is given. Under the lock."""
+        """Put a claim in line; `on_admitted`, which must be quick, is called when it is given. Under the lock."""
         self.ledger.line.add(claim)
         self._on_admitted[claim.id] = on_admitted
         self.admit_soon()
@@ -123,9 +131,8 @@ class Core:
             self._is_admitting = False
             if self.is_closed:
                 return
-            admitted = [(claim, self._on_admitted.pop(claim.id)) for claim in self.ledger.admit()]
-        for claim, on_admitted in admitted:
-            on_admitted(claim)
+            for claim in self.ledger.admit():
+                self._on_admitted.pop(claim.id)(claim)
 
     # --- runs ---
 

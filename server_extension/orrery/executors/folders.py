@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -281,7 +281,7 @@ def write_exit(folder: Path, exit: Exit) -> None:
 
 
 @contextlib.contextmanager
-def hold_lock(folder: Path) -> Iterator[bool]:
+def hold_lock(folder: Path) -> Generator[bool]:
     """True: no shim lives, and none can come to be meanwhile. False: one lives, or the folder is gone."""
     try:
         descriptor = os.open(folder / "shim.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -17,7 +17,6 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -187,16 +186,15 @@ class Jobs:
     # --- start ---
 
     def _on_admitted(self, claim: queue.Claim) -> None:
-        with self._core.lock:
-            active = self._active[claim.id]
-            active.phase = JobPhase.STARTING
-            gpus = self._core.ledger.gpus_of(claim.id)
+        active = self._active[claim.id]
+        active.phase = JobPhase.STARTING
+        gpus = self._core.ledger.gpus_of(claim.id)
         self._core.notify(claim.id)
         spec = active.job.spec
         if spec.files or spec.run_as is not None:
             self._core.in_pool(lambda: self._prepare(active, gpus))
         else:
-            self._prepare(active, gpus)
+            self._core.call(self._prepare, active, gpus)
 
     def _prepare(self, active: ActiveJob, gpus: tuple[str, ...]) -> None:
         """Lay out the folder and launch; in the pool where files have to be fetched."""

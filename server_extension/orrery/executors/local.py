@@ -1,7 +1,7 @@
 """The executor of one machine: a queue over its cores, memory and GPUs, and supervised processes.
 
-One thread, an event loop, admits, starts and watches; nothing is polled while nothing runs. The public methods are called
-from any thread: they write to the disk what must last, change the records under one lock, and wake the loop.
+One thread, an event loop, admits, starts and watches; nothing is polled while nothing runs. The public methods are
+called from any thread: they write to the disk what must last, change the records under one lock, and wake the loop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orrery.errors import InUse, Unavailable
-from orrery.executors import machine, queue, workfiles
+from orrery.executors import machine, workfiles
 from orrery.executors.contract import (
     Capacity,
     FileInfo,
@@ -40,9 +40,9 @@ __all__ = ["LocalExecutor", "ObjectSource"]
 class LocalExecutor:
     """Runs jobs and services below `home`, taking their input files from `objects`.
 
-    `capacity`: what may be handed out; None: all cores, memory and GPUs of this machine. `preload`: keep a process ready
-    from which notebook jobs start quickly; without it each starts a Python of its own. `lock_timeout_seconds`: how long
-    `start` waits for a predecessor over the same home.
+    `capacity`: what may be handed out; None: all cores, memory and GPUs of this machine. `preload`: keep a process
+    ready from which notebook jobs start quickly; without it each starts a Python of its own. `lock_timeout_seconds`:
+    how long `start` waits for a predecessor over the same home.
     """
 
     def __init__(

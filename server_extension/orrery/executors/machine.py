@@ -54,7 +54,10 @@ def detect_capacity(gpus: int) -> Resources:
 
 
 def open_process(record: folders.ShimRecord) -> int | None:
-    """A pidfd of exactly the process that the record names; None when it has ended. Raises `OSError` where unsupported."""
+    """A pidfd of exactly the process that the record names; None when it has ended.
+
+    Raises: `OSError` where the kernel has none.
+    """
     if record.boot_id != boot_id():
         return None
     try:

@@ -12,7 +12,7 @@ The rule, for people to rely on:
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orrery.errors import Invalid, Unschedulable
@@ -34,12 +34,16 @@ class Claim:
     #: services come before every job
     rank: int
     sequence: int
+    #: of a roll-out: the holder that this one will replace, whose cores it shares until that one has gone
+    replaces: str | None = None
 
     @property
     def order(self) -> tuple[int, int]:
         return (-self.rank, self.sequence)
 
 
+#: the reason of whoever fits
+STARTS = "starts in a moment"
 #: the rank of a replica, before every priority of jobs
 SERVICE_RANK = max(Priority) + 1
 
@@ -52,12 +56,22 @@ def subtract(left: Resources, right: Resources) -> Resources:
     return Resources(left.cores - right.cores, left.memory_bytes - right.memory_bytes, left.gpus - right.gpus)
 
 
-def total(claims: Iterator[Claim]) -> Resources:
+def need(claim: Claim, holders: Mapping[str, Claim]) -> Resources:
+    """What the claim takes besides what is held: a successor shares the cores of whom it replaces, not the memory."""
+    replaced = holders.get(claim.replaces) if claim.replaces is not None else None
+    if replaced is None:
+        return claim.resources
+    wanted = claim.resources
+    return Resources(max(0.0, wanted.cores - replaced.resources.cores), wanted.memory_bytes, wanted.gpus)
+
+
+def total(claims: Iterable[Claim], holders: Mapping[str, Claim]) -> Resources:
     cores, memory, gpus = 0.0, 0, 0
     for claim in claims:
-        cores += claim.resources.cores
-        memory += claim.resources.memory_bytes
-        gpus += claim.resources.gpus
+        taken = need(claim, holders)
+        cores += taken.cores
+        memory += taken.memory_bytes
+        gpus += taken.gpus
     return Resources(cores, memory, gpus)
 
 
@@ -85,7 +99,7 @@ def check_schedulable(wanted: Resources, capacity: Resources) -> None:
     for (kind, amount), (_, there_is) in zip(_parts(wanted), _parts(capacity), strict=True):
         if amount > there_is + EPSILON:
             raise Unschedulable(
-                f"{describe(kind, amount)} asked for, and this machine has {describe(kind, there_is)} in all; ask for less",
+                f"{describe(kind, amount)} asked for; this machine has {describe(kind, there_is)} in all: ask for less",
                 resource=kind,
                 asked=amount,
                 available=there_is,
@@ -121,44 +135,52 @@ class Line:
 
 def admit(line: Line, holders: Mapping[str, Claim], capacity: Resources) -> list[Claim]:
     """Those of the line who may start now, in order. Stops looking as soon as nothing is left to give."""
-    free = subtract(capacity, total(iter(holders.values())))
+    free = subtract(capacity, total(holders.values(), holders))
     floor: Claim | None = None
     spare = free
     admitted: list[Claim] = []
     for claim in line:
-        if floor is None and fits(claim.resources, free):
+        wanted = need(claim, holders)
+        if floor is None and fits(wanted, free):
             admitted.append(claim)
-            free = subtract(free, claim.resources)
+            free = subtract(free, wanted)
         elif floor is None:
             floor = claim
-            behind = total(holder for holder in holders.values() if holder.order > claim.order)
+            behind = total((holder for holder in holders.values() if holder.order > claim.order), holders)
             spare = subtract(subtract(capacity, behind), claim.resources)
-        elif fits(claim.resources, free) and fits(claim.resources, spare):
+        elif fits(wanted, free) and fits(wanted, spare):
             admitted.append(claim)
-            free = subtract(free, claim.resources)
-            spare = subtract(spare, claim.resources)
-        if floor is not None and (
-            min(free.cores, spare.cores) <= EPSILON or min(free.memory_bytes, spare.memory_bytes) <= 0
-        ):
+            free = subtract(free, wanted)
+            spare = subtract(spare, wanted)
+        if floor is not None and is_used_up(free, spare):
             break
     return admitted
 
 
-def explain(wanted: Resources, holders: Mapping[str, Claim], capacity: Resources) -> str:
+def is_used_up(*parts: Resources) -> bool:
+    """Nobody fits: every claim takes some of the cores."""
+    return any(part.cores <= EPSILON or part.memory_bytes < 0 for part in parts)
+
+
+def explain(claim: Claim, holders: Mapping[str, Claim], capacity: Resources) -> str:
     """What it waits for and who has it: "waits for 2 cores: 2 of 2 are held by alice/breast-1"."""
-    held = total(iter(holders.values()))
+    held = total(holders.values(), holders)
     reasons: list[str] = []
-    for (kind, amount), (_, has), (_, taken) in zip(_parts(wanted), _parts(capacity), _parts(held), strict=True):
+    for (kind, amount), (_, has), (_, taken) in zip(
+        _parts(need(claim, holders)), _parts(capacity), _parts(held), strict=True
+    ):
         if amount <= has - taken + EPSILON:
             continue
-        who = [claim for claim in holders.values() if dict(_parts(claim.resources))[kind] > 0]
-        who.sort(key=lambda claim: -dict(_parts(claim.resources))[kind])
-        names = ", ".join(claim.name for claim in who[:3]) + (f" and {len(who) - 3} more" if len(who) > 3 else "")
-        of = human_bytes(taken) if kind == "memory" else f"{taken:g}"
-        reasons.append(
-            f"{describe(kind, amount)}: {of} of {describe(kind, has).split(' of ')[0] if kind == 'memory' else f'{has:g}'} are held by {names}"
-        )
-    return "waits for " + "; for ".join(reasons) if reasons else "starts in a moment"
+        who = sorted(holders.values(), key=lambda holder: -_amount(holder, kind))
+        names = [holder.name for holder in who if _amount(holder, kind) > 0]
+        others = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        part = f"{human_bytes(taken)} of {human_bytes(has)}" if kind == "memory" else f"{taken:g} of {has:g}"
+        reasons.append(f"{describe(kind, amount)}: {part} are held by {', '.join(names[:3])}{others}")
+    return f"waits for {'; for '.join(reasons)}" if reasons else STARTS
+
+
+def _amount(claim: Claim, kind: str) -> float:
+    return dict(_parts(claim.resources))[kind]
 
 
 def explain_line(line: Line, holders: Mapping[str, Claim], capacity: Resources) -> list[tuple[Claim, str]]:
@@ -166,10 +188,10 @@ def explain_line(line: Line, holders: Mapping[str, Claim], capacity: Resources) 
     explained: list[tuple[Claim, str]] = []
     first: Claim | None = None
     for place, claim in enumerate(line, start=1):
-        reason = explain(claim.resources, holders, capacity)
+        reason = explain(claim, holders, capacity)
         if first is None:
             first = claim
-        elif reason == "starts in a moment":
+        elif reason == STARTS:
             reason = f"waits its turn, number {place}: what is free is kept for {first.name}, which came first"
         else:
             reason += f"; number {place} in line, {first.name} is next"
@@ -188,7 +210,7 @@ class Ledger:
         self._gpus: dict[str, tuple[str, ...]] = {}
 
     def held(self) -> Resources:
-        return total(iter(self.holders.values()))
+        return total(self.holders.values(), self.holders)
 
     def admit(self) -> list[Claim]:
         """Give to all who may have: they leave the line and hold."""
@@ -217,8 +239,8 @@ class Ledger:
         if self.holders.pop(identifier, None) is not None:
             self._free_gpus = sorted({*self._free_gpus, *self._gpus.pop(identifier, ())}, key=natural)
 
-    def explain(self, wanted: Resources) -> str:
-        return explain(wanted, self.holders, self.capacity)
+    def explain(self, claim: Claim) -> str:
+        return explain(claim, self.holders, self.capacity)
 
 
 def natural(gpu: str) -> tuple[int, str]:

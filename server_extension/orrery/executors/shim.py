@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import io
 import json
 import os
 import resource
@@ -30,7 +29,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from orrery.executors.family import boot_id, descendants, group_exists, group_of, oom_kills, start_ticks, usage
 
@@ -386,8 +385,7 @@ def _finish(body: Callable[[], int]) -> int:
     import traceback
 
     try:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(line_buffering=True)
+        cast("Any", sys.stdout).reconfigure(line_buffering=True)
         code = body()
     except SystemExit as exit:
         code = exit.code if isinstance(exit.code, int) else (0 if exit.code is None else 1)
@@ -398,7 +396,7 @@ def _finish(body: Callable[[], int]) -> int:
         code = 1
     try:
         threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-        atexit._run_exitfuncs()
+        atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:

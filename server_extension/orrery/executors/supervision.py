@@ -1,7 +1,7 @@
 """Watching runs: from the request for a shim to the end of it, as events of one loop.
 
-A `Run` belongs to a folder. Its callbacks come from the loop's thread: `on_running` once the program may run, `on_ended`
-once its shim has gone and nothing of it is left. Waiting costs nothing: pipes and pidfds wake the loop.
+A `Run` belongs to a folder. Its callbacks come from the loop's thread: `on_running` once the program may run,
+`on_ended` once its shim has gone and nothing of it is left. Waiting costs nothing: pipes and pidfds wake the loop.
 """
 
 from __future__ import annotations
@@ -60,6 +60,8 @@ class Run:
     def launch(self) -> None:
         """Start the program unless it was started before; launch.json lies ready."""
         self._timer = None
+        if self._is_closed:
+            return
         self._launches += 1
         launching = None
         if self._zygote is not None and self._launches < MAX_LAUNCHES:
@@ -75,6 +77,8 @@ class Run:
     def adopt(self) -> None:
         """Find out from the folder where the run is, and go on from there. Never starts the program."""
         self._timer = None
+        if self._is_closed:
+            return
         try:
             record = folders.read_shim(self.folder)
             if record is None:
@@ -171,6 +175,8 @@ class Run:
 
     def end_unstarted(self, reason: ExitReason, message: str) -> None:
         """Write the end of a program that never ran, unless a shim is there after all."""
+        if self._is_closed:
+            return
         ended = Exit(reason, None, None, datetime.now(UTC), message=message)
         with folders.hold_lock(self.folder) as free:
             never_started = free and not (self.folder / "shim.json").exists()

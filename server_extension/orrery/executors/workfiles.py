@@ -131,7 +131,7 @@ def tail(path: Path, lines: int = 20, limit: int = 4000) -> str:
 
 
 def read_reports(path: Path, offset: int) -> tuple[list[dict[str, object]], int]:
-    """Whole lines from `offset` on, and where to go on. A line that is no JSON object is passed over: jobs write this file."""
+    """Whole lines from `offset` on, and where to go on. What is no JSON object is passed over: jobs write this file."""
     chunk = REPORTS_CHUNK_BYTES
     while True:
         data = read_range(path, offset, chunk)

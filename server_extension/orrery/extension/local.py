@@ -60,7 +60,7 @@ def default_home() -> Path:
 
 
 def default_command(home: Path) -> list[str]:
-    return [sys.executable, "-m", "orrery.client.cli", "up", "--port", "0", "--home", str(home)]
+    return [sys.executable, "-m", "orrery", "up", "--port", "0", "--home", str(home)]
 
 
 def backoff_seconds(failures: int) -> float:

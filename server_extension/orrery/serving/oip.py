@@ -189,6 +189,8 @@ def _arrange(tensors: list[Tensor], schema: InputSchema) -> tuple[int, list[Row]
     given: dict[str, Tensor] = {}
     n_rows = -1
     for tensor in tensors:
+        if tensor.name in schema.ignored:
+            continue
         if tensor.name not in schema.names:
             raise schema.unknown_column(tensor.name, "the request")
         if tensor.name in given:
@@ -199,7 +201,7 @@ def _arrange(tensors: list[Tensor], schema: InputSchema) -> tuple[int, list[Row]
             raise _bad(f"tensor {tensor.name!r} has {tensor.shape[0]} rows, tensor {first.name!r} has {n_rows}")
         n_rows = tensor.shape[0]
         given[tensor.name] = tensor
-    if n_rows == 0:
+    if n_rows <= 0:
         raise _bad("the tensors have no rows; send at least one")
     for column in schema.columns:
         tensor = given.get(column.name)
@@ -208,7 +210,7 @@ def _arrange(tensors: list[Tensor], schema: InputSchema) -> tuple[int, list[Row]
                 raise _bad(f"tensor {column.name!r} is missing, and the model needs it; add it", column=column.name)
         else:
             _check_datatype(tensor, column)
-    if all(isinstance(tensor.data, list) for tensor in tensors):
+    if all(isinstance(tensor.data, list) for tensor in given.values()):
         nothing: list[object] = [None] * n_rows
         data = [cast("list[object]", given[name].data) if name in given else nothing for name in schema.names]
         rows = [schema.check_row(i, list(values)) for i, values in enumerate(zip(*data, strict=True))]

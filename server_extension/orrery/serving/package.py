@@ -59,6 +59,8 @@ class ModelMetadata:
     #: role -> path inside the folder
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     requirements: tuple[str, ...] = ()
+    #: columns of the dataset that the model does not use, and why; a client may send them along
+    ignored: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
     def is_classifier(self) -> bool:
@@ -115,6 +117,7 @@ def parse_metadata(document: object, where: str = METADATA_FILE) -> ModelMetadat
         example=reader.mapping("example") or None,
         files=cast("Mapping[str, str]", files),
         requirements=tuple(str(item) for item in reader.items("requirements")),
+        ignored=reader.mapping("ignored"),
     )
 
 

@@ -28,6 +28,8 @@ class InputSchema:
         self.names = [column.name for column in metadata.inputs]
         self.width = len(self.names)
         self._keys = frozenset(self.names)
+        self.ignored = frozenset(metadata.ignored)
+        self._target = metadata.target
         self._all_numbers = all(column.kind == "number" for column in self.columns)
         all_nullable = all(column.nullable for column in self.columns)
         self._fast_types = _NUMBERS_OR_NULL if all_nullable else _NUMBERS
@@ -74,7 +76,7 @@ class InputSchema:
         if row.keys() == self._keys:
             return [row[name] for name in self.names]
         for name in row:
-            if name not in self._keys:
+            if name not in self._keys and name not in self.ignored:
                 raise self.unknown_column(name, f"row {index}")
         for column in self.columns:
             if column.name not in row and not column.nullable:
@@ -87,6 +89,8 @@ class InputSchema:
         return [row.get(name) for name in self.names]
 
     def unknown_column(self, name: str, where: str) -> HttpError:
+        if name == self._target:
+            return _invalid("unknown_column", f"{where} has column {name!r}, which the model predicts; leave it out", column=name)
         near = difflib.get_close_matches(name, self.names, 1, 0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"the columns are {_listed(self.names)}"
         return _invalid(

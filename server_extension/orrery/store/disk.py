@@ -39,12 +39,14 @@ def make_durable_folder(folder: Path, mode: int = 0o700) -> None:
     sync_folder(folder.parent)
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, staging: Path | None = None) -> None:
     """Write `content` so that a reader, or the next start, finds either the old file or the whole new one.
+
+    `staging` is a folder on the same file system for the unfinished file (None: beside it, its name with a dot first).
 
     Raises: `OutOfSpace`; the old file is then as it was.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    temporary = (staging or path.parent) / f".{path.name[:200]}.{secrets.token_hex(6)}"
     try:
         with refusing_full_disk(path.parent, len(content)), temporary.open("xb") as file:
             file.write(content)

@@ -46,8 +46,12 @@ class RawClient:
         else:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout_seconds)
-            self.socket.connect(address)
-        self._buffer = b""
+            try:
+                self.socket.connect(address)
+            except OSError:
+                self.socket.close()
+                raise
+        self._buffer = bytearray()
 
     def __enter__(self) -> RawClient:
         return self
@@ -79,32 +83,24 @@ class RawClient:
         return Answer(status, headers, self.rest())
 
     def head(self) -> tuple[int, dict[str, str]]:
-        while b"\r\n\r\n" not in self._buffer:
-            self._more()
-        head, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
-        first, *lines = head.decode("latin-1").split("\r\n")
+        first, *lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         pairs = (line.split(":", 1) for line in lines)
         return int(first.split(" ")[1]), {name.lower(): value.strip() for name, value in pairs}
 
     def chunks(self) -> Iterator[bytes]:
         while True:
-            size = int(self.line(), 16)
+            size = int(self._until(b"\r\n"), 16)
             data = self.exactly(size)
             self.exactly(2)
             if not size:
                 return
             yield data
 
-    def line(self) -> bytes:
-        while b"\r\n" not in self._buffer:
-            self._more()
-        line, self._buffer = self._buffer.split(b"\r\n", 1)
-        return line
-
     def exactly(self, size: int) -> bytes:
         while len(self._buffer) < size:
             self._more()
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
         return data
 
     def rest(self) -> bytes:
@@ -112,13 +108,17 @@ class RawClient:
         with contextlib.suppress(EOFError):
             while True:
                 self._more()
-        data, self._buffer = self._buffer, b""
-        return data
+        return self.exactly(len(self._buffer))
+
+    def _until(self, end: bytes) -> bytes:
+        while (at := self._buffer.find(end)) < 0:
+            self._more()
+        return self.exactly(at + len(end))[:at]
 
     def _more(self) -> None:
-        data = self.socket.recv(1 << 16)
+        data = self.socket.recv(1 << 18)
         if not data:
-            raise EOFError(f"the connection was closed; unread: {self._buffer[:200]!r}")
+            raise EOFError(f"the connection was closed; unread: {bytes(self._buffer[:200])!r}")
         self._buffer += data
 
 

@@ -68,8 +68,9 @@ def save(
     classes: Sequence[object] | None = None,
     name: str = "linear",
     example: Mapping[str, object] | None = None,
+    **more: object,
 ) -> Path:
-    """Write a package. `weights`: (n_columns, n_classes), or (n_columns, 1) for a regression."""
+    """Write a package. `weights`: (n_columns, n_classes), or (n_columns, 1) for a regression; `more`: further fields."""
     folder.mkdir(parents=True, exist_ok=True)
     outputs: list[dict[str, object]] = [{"name": "prediction", "datatype": "FP64" if classes is None else "BYTES"}]
     if classes is not None:
@@ -86,6 +87,7 @@ def save(
         "classes": classes,
         "example": example,
         "files": {"model": "weights.json"},
+        **more,
     }
     (folder / METADATA_FILE).write_bytes(orjson.dumps(metadata))
     (folder / "weights.json").write_bytes(orjson.dumps({"weights": weights, "bias": bias}))

@@ -16,9 +16,6 @@ from orrery.errors import Invalid, NotFound
 from orrery.store.disk import replace_file
 from orrery.store.objects import Object
 
-#: how `replace_file` names what it has not finished
-_TEMPORARY = "."
-
 
 @dataclass(frozen=True)
 class Listed:
@@ -31,8 +28,10 @@ class ArtifactTree:
     """Blocking; safe among threads and processes: an artifact is replaced atomically."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root.absolute()
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root = root.absolute() / "tree"
+        self._staging = root.absolute() / "staging"
+        for folder in (self.root, self._staging):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def put(self, path: str, stored: Object) -> None:
         """Name an object that is in the store. Raises: `Invalid` for a path that leaves the tree."""
@@ -40,7 +39,7 @@ class ArtifactTree:
         if target == self.root:
             raise Invalid("an artifact needs a file name")
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(target, json.dumps({"oid": stored.oid, "size": stored.size}).encode())
+        replace_file(target, json.dumps({"oid": stored.oid, "size": stored.size}).encode(), self._staging)
 
     def get(self, path: str) -> Object:
         """Raises: `NotFound` for what is absent or a folder."""
@@ -54,7 +53,7 @@ class ArtifactTree:
         folder = self._path(path)
         if not folder.is_dir():
             return []
-        found = sorted(entry for entry in folder.iterdir() if not entry.name.startswith(_TEMPORARY))
+        found = sorted(folder.iterdir())
         return [Listed(entry.name, None if entry.is_dir() else _read(entry)) for entry in found]
 
     def remove(self, path: str) -> None:
@@ -70,11 +69,11 @@ class ArtifactTree:
         return {_read(path).oid for path in self._files()}
 
     def _files(self) -> Iterator[Path]:
-        return (path for path in self.root.rglob("*") if path.is_file() and not path.name.startswith(_TEMPORARY))
+        return (path for path in self.root.rglob("*") if path.is_file())
 
     def _path(self, path: str) -> Path:
         parts = [part for part in path.split("/") if part not in ("", ".")]
-        if any(part == ".." or "\0" in part or part.startswith(_TEMPORARY) for part in parts):
+        if any(part == ".." or "\0" in part for part in parts):
             raise Invalid(f"the artifact path {path[:200]!r} is not allowed; use plain names between slashes")
         return self.root.joinpath(*parts)
 

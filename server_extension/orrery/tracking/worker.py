@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from urllib.parse import quote
 
 SETTINGS_VARIABLE = "ORRERY_TRACKING"
@@ -27,10 +28,11 @@ class WorkerSettings:
     artifacts: str
     #: for `ObjectStore.from_url`
     objects_url: str
+    #: local folder for objects on their way to a remote store
     staging: str
 
     def to_json(self) -> str:
-        return json.dumps(self.__dict__)
+        return json.dumps(asdict(self))
 
 
 def main() -> None:
@@ -58,9 +60,27 @@ def main() -> None:
     from orrery.store.objects import ObjectStore
     from orrery.tracking import repository
 
-    repository.install(ObjectStore.from_url(settings.objects_url, staging=settings.staging and _path(settings.staging)))
+    repository.install(ObjectStore.from_url(settings.objects_url, staging=Path(settings.staging)))
     initialize_backend_stores(database_url, database_url, "mlflow-artifacts:/")
     uvicorn.run(app, uds=settings.socket, log_level="warning", access_log=False, ws="none", timeout_keep_alive=75)
+
+
+def _prepare_database(url: str) -> str:
+    """Make MLflow's schema on PostgreSQL, and the URL that stays within it: its tables' names would meet the platform's.
+
+    Any other URL is its own.
+    """
+    from sqlalchemy import create_engine, make_url, text
+
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "postgresql":
+        return url
+    engine = create_engine(parsed)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA IF NOT EXISTS mlflow"))
+    engine.dispose()
+    scoped = parsed.update_query_dict({"options": "-csearch_path=mlflow"})
+    return scoped.render_as_string(hide_password=False)
 
 
 def _end_with_input() -> None:

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'react';
 import { ApiError, errorMessage } from '../../api';
 import type { Json, JsonObject, Resource } from '../../api-types';
-import { formatDuration, valueAt } from '../../format';
+import { formatDuration } from '../../format';
 import { usePanel } from '../context';
 import { Button, CopyButton, Note } from '../parts';
 import { Card } from './overview';
@@ -14,12 +14,9 @@ interface Answer {
   isError: boolean;
 }
 
-/** The first deployed model, as a reference. */
-export function firstModel(resource: Resource): string | null {
-  const deployments = valueAt(resource, 'spec.deployments');
-  const first = Array.isArray(deployments) ? deployments[0] : undefined;
-  const model = first && typeof first === 'object' && !Array.isArray(first) ? first.model : undefined;
-  return typeof model === 'string' ? model : null;
+/** The first deployed model. */
+function firstModel(resource: Resource): string | null {
+  return resource.references.find(reference => reference.kind === 'model')?.id ?? null;
 }
 
 export function EndpointTab(props: TabProps): JSX.Element {
@@ -46,7 +43,7 @@ export function EndpointTab(props: TabProps): JSX.Element {
   }, [api, kinds, reference]);
   const path = String(resource.status.outputs.url ?? '');
   const name = model?.name ?? resource.name;
-  const example = valueAt(model, 'spec.example');
+  const example = model?.status.outputs.example;
   const body = example && typeof example === 'object' ? example : { instances: [{}] };
   return (
     <div className="orr-Endpoint">

@@ -1,7 +1,7 @@
 /** What was asked, what came of it, and what it has to do with others. */
 import type { ReactNode } from 'react';
 import type { Json, JsonObject, Kind, Resource, Schema } from '../../api-types';
-import { formatBytes, formatDuration, formatNumber, formatTime, humanize } from '../../format';
+import { formatBytes, formatDuration, formatNumber, formatTime, humanize, readableSpec } from '../../format';
 import { plainSchema } from '../../forms/schema';
 import { useTick } from '../context';
 import { plainText } from '../cells';
@@ -24,7 +24,7 @@ export function OverviewTab(props: TabProps): JSX.Element {
         </Card>
         <Card title="Specification">
           <Pairs>
-            <ObjectPairs value={resource.spec} schema={plainSchema(kind.spec_schema)} hidden={HIDDEN_SPEC} />
+            <ObjectPairs value={readableSpec(resource)} schema={plainSchema(kind.spec_schema)} hidden={HIDDEN_SPEC} />
           </Pairs>
         </Card>
       </div>
@@ -33,8 +33,11 @@ export function OverviewTab(props: TabProps): JSX.Element {
 }
 
 /** Shown in a place of their own. */
-const HIDDEN_SPEC = ['metrics', 'example', 'inputs', 'outputs', 'schema', 'notebook', 'parameters_schema'];
-const HIDDEN_OUTPUTS = ['metrics', 'preview', 'columns', 'queue', 'parameters_schema', 'warnings', 'schema', 'example'];
+const HIDDEN_SPEC = ['metrics', 'content', 'notebook', 'parameters_schema'];
+const HIDDEN_OUTPUTS = [
+  ...['metrics', 'preview', 'columns', 'queue', 'parameters_schema', 'warnings', 'content', 'example'],
+  ...['inputs', 'outputs', 'model_files', 'notebook']
+];
 
 function isObject(value: Json | undefined): value is JsonObject {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
@@ -49,7 +52,7 @@ export function Card(props: { title: string; children: ReactNode; testId?: strin
   );
 }
 
-function Metrics(props: { values: JsonObject }): JSX.Element {
+export function Metrics(props: { values: JsonObject }): JSX.Element {
   return (
     <dl className="orr-Metrics" data-testid="orrery-metrics">
       {Object.entries(props.values)

@@ -1,18 +1,28 @@
 /** The first rows of a dataset, its columns, and what the check found. */
-import type { Json, Resource } from '../../api-types';
+import type { Json, JsonObject, Resource } from '../../api-types';
 import { formatBytes, formatNumber, plural, valueAt } from '../../format';
 import { plainText } from '../cells';
-import { Note } from '../parts';
+import { kindIcon } from '../../icons';
+import { Empty, Note } from '../parts';
 import { Card } from './overview';
 import type { TabProps } from './registry';
+
+/** Long, or said elsewhere. */
+const HIDDEN_FACTS = new Set(['classes', 'smallest_class', 'rows', 'dtype']);
 
 interface ColumnInfo {
   name: string;
   facts: Record<string, Json>;
 }
 
-function columnsIn(resource: Resource): ColumnInfo[] {
-  const columns = valueAt(resource, 'status.outputs.columns') ?? valueAt(resource, 'spec.schema.columns');
+/** What inspecting the files found: a dataset's outputs, or what a published version has of them. */
+function contentOf(resource: Resource): JsonObject {
+  const candidates = [resource.spec.content, resource.status.outputs.content, resource.status.outputs];
+  return candidates.find((content): content is JsonObject => Array.isArray(valueAt(content, 'columns'))) ?? {};
+}
+
+function columnsIn(content: JsonObject): ColumnInfo[] {
+  const { columns } = content;
   if (!Array.isArray(columns)) {
     return [];
   }
@@ -25,8 +35,8 @@ function columnsIn(resource: Resource): ColumnInfo[] {
   });
 }
 
-function rowsIn(resource: Resource, columns: ColumnInfo[]): Json[][] {
-  const preview = valueAt(resource, 'status.outputs.preview');
+function rowsIn(content: JsonObject, columns: ColumnInfo[]): Json[][] {
+  const { preview } = content;
   if (!Array.isArray(preview)) {
     return [];
   }
@@ -38,17 +48,21 @@ function rowsIn(resource: Resource, columns: ColumnInfo[]): Json[][] {
   });
 }
 
-export function hasPreview(resource: Resource): boolean {
-  return columnsIn(resource).length > 0;
-}
-
 export function PreviewTab(props: TabProps): JSX.Element {
   const { resource } = props;
-  const columns = columnsIn(resource);
-  const rows = rowsIn(resource, columns);
-  const { outputs } = resource.status;
-  const warnings = Array.isArray(outputs.warnings) ? outputs.warnings : [];
-  const facts = [...new Set(columns.flatMap(column => Object.keys(column.facts)))].slice(0, 8);
+  const content = contentOf(resource);
+  const columns = columnsIn(content);
+  const rows = rowsIn(content, columns);
+  const bytes = resource.status.outputs.bytes;
+  const warnings = Array.isArray(content.warnings) ? content.warnings : [];
+  const facts = [...new Set(columns.flatMap(column => Object.keys(column.facts)))].filter(fact => !HIDDEN_FACTS.has(fact));
+  if (columns.length === 0) {
+    return (
+      <Empty icon={kindIcon('dataset')} title="Nothing to show yet">
+        The first rows and the columns appear here once the files have been read.
+      </Empty>
+    );
+  }
   return (
     <div className="orr-Overview">
       {warnings.map((warning, index) => (
@@ -57,9 +71,9 @@ export function PreviewTab(props: TabProps): JSX.Element {
         </Note>
       ))}
       <div className="orr-Muted">
-        {typeof outputs.rows === 'number' && `${plural(outputs.rows, 'row')}, `}
+        {typeof content.rows === 'number' && `${plural(content.rows, 'row')}, `}
         {plural(columns.length, 'column')}
-        {typeof outputs.bytes === 'number' && `, ${formatBytes(outputs.bytes)}`}
+        {typeof bytes === 'number' && `, ${formatBytes(bytes)}`}
       </div>
       {rows.length > 0 && (
         <Card title={`First ${plural(rows.length, 'row')}`} testId="orrery-preview">

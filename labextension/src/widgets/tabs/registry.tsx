@@ -9,7 +9,8 @@ import { LogsTab } from './logs';
 import { MetricsTab } from './metrics';
 import { NotebookTab } from './notebook';
 import { OverviewTab } from './overview';
-import { PreviewTab, hasPreview } from './preview';
+import { ModelCardTab } from './model-card';
+import { PreviewTab } from './preview';
 import { UsageTab } from './usage';
 
 export interface TabProps {
@@ -26,6 +27,9 @@ export interface TabDefinition {
 /** Progress is shown above the tabs, always; it needs none of its own. */
 const TABS: Record<string, TabDefinition> = {
   overview: { name: 'overview', title: 'Overview', Body: OverviewTab },
+  data: { name: 'data', title: 'Data', Body: PreviewTab },
+  card: { name: 'card', title: 'Model card', Body: ModelCardTab },
+  playground: { name: 'playground', title: 'Try it', Body: EndpointTab },
   logs: { name: 'logs', title: 'Logs', Body: LogsTab },
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
   files: { name: 'files', title: 'Files', Body: FilesTab },
@@ -33,19 +37,11 @@ const TABS: Record<string, TabDefinition> = {
   lineage: { name: 'lineage', title: 'Lineage', Body: LineageTab },
   usage: { name: 'usage', title: 'Usage', Body: UsageTab }
 };
-const PREVIEW: TabDefinition = { name: 'preview', title: 'Preview', Body: PreviewTab };
-const TRY_IT: TabDefinition = { name: 'try', title: 'Try it', Body: EndpointTab };
 
 export function tabsOf(kind: Kind, resource: Resource): TabDefinition[] {
   const tabs = kind.tabs.flatMap(name => TABS[name] ?? []);
   if (!tabs.some(tab => tab.name === 'overview') && TABS.overview) {
     tabs.unshift(TABS.overview);
   }
-  if (hasPreview(resource)) {
-    tabs.splice(1, 0, PREVIEW);
-  }
-  if (typeof resource.status.outputs.url === 'string') {
-    tabs.splice(1, 0, TRY_IT);
-  }
-  return tabs;
+  return tabs.filter(tab => tab.name !== 'playground' || typeof resource.status.outputs.url === 'string');
 }

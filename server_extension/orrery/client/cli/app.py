@@ -1,7 +1,7 @@
 """The application object, what every command shares, and how errors become exit codes.
 
-    0 done   1 the run failed, or a defect   2 wrong usage or invalid   3 not found   4 conflict, in use, wrong phase
-    5 not logged in or not allowed   6 the platform does not answer   124 the wait timed out   130 interrupted
+0 done   1 the run failed, or a defect   2 wrong usage or invalid   3 not found   4 conflict, in use, wrong phase
+5 not logged in or not allowed   6 the platform does not answer   124 the wait timed out   130 interrupted
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _EPILOG = (
     "KIND is a kind's singular, plural or short form (training, trainings, trn). NAME is a name, owner/name, "
-    "name@version or an id. The platform is the one of ORRERY_URL and ORRERY_TOKEN, else the one running in ORRERY_HOME "
+    "name@version or an id. The platform is that of ORRERY_URL and ORRERY_TOKEN, else the one running in ORRERY_HOME "
     "(default ~/.orrery). Exit codes: 0 done, 1 the run failed, 2 invalid, 3 not found, 4 conflict, 5 not allowed, "
     "6 no platform, 124 timed out, 130 interrupted."
 )
@@ -79,12 +79,15 @@ def _complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
 OutputOption = Annotated[
     Output, typer.Option("--output", "-o", help="How to print it; json and yaml hold everything.", show_default=True)
 ]
-KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="training, trainings, trn ...", autocompletion=_complete_kind)]
+KindArgument = Annotated[
+    str, typer.Argument(metavar="KIND", help="training, trainings, trn ...", autocompletion=_complete_kind)
+]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="name, owner/name, name@version or id", autocompletion=_complete_name)
 ]
 NamesArgument = Annotated[
-    list[str], typer.Argument(metavar="NAME...", help="name, owner/name, name@version or id", autocompletion=_complete_name)
+    list[str],
+    typer.Argument(metavar="NAME...", help="name, owner/name, name@version or id", autocompletion=_complete_name),
 ]
 
 
@@ -99,7 +102,9 @@ def connect() -> Generator[Client]:
     from orrery.client.client import Client
 
     with Client() as client:
-        client.transport.on_retry = lambda reason: note(f"The platform does not answer just now, trying again ({reason})")
+        client.transport.on_retry = lambda reason: note(
+            f"The platform does not answer just now, trying again ({reason})"
+        )
         yield client
 
 
@@ -137,16 +142,17 @@ def tell(error: errors.OrreryError) -> None:
 
     if isinstance(error, RunFailed) and error.log_tail:
         note(f"{error.log_tail}\n")
-    style = {"fg": typer.colors.RED, "bold": True} if sys.stderr.isatty() else {}
-    typer.echo(f"{typer.style('Error:', **style)} {error.message}", err=True)
+    # echo takes the colour out where stderr is no terminal
+    typer.echo(f"{typer.style('Error:', fg=typer.colors.RED, bold=True)} {error.message}", err=True)
     fields = [(path, message) for path, message in field_messages(error) if message not in error.message]
     for path, message in fields:
         note(f"  {path}: {message}")
     dependents: Any = error.details.get("dependents")
     if isinstance(error, errors.InUse) and dependents:
-        for dependent in dependents:
-            note(f"  {label(dependent)}")
-        note("Delete those first, or all at once with --cascade, which lists everything before it asks.")
+        for text in map(label, dependents):
+            if text not in error.message:
+                note(f"  {text}")
+        note("--cascade deletes all of them: it lists everything first, and asks.")
 
 
 def label(summary: dict[str, Any]) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from orrery.client.cli.app import Output
+from orrery.client.cli.app import Output, label
 from orrery.client.displays import duration_text
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ def print_description(resource: Resource) -> None:
         if value:
             typer.echo(f"  {title + ':':<20}{value}")
     spec = _with_labels(resource)
-    outputs = {key: value for key, value in status.outputs.items() if value not in (None, [], {})}
-    dependents = [f"{d['kind']} {d['owner']}/{d['name']}" for d in resource.dependents()]
+    outputs = {key: _shortened(value) for key, value in status.outputs.items() if value not in (None, [], {})}
+    dependents = [label(summary) for summary in resource.dependents()]
     sections: dict[str, Any] = {"Spec": spec, "Outputs": outputs, "Used by": dependents}
     for title, content in sections.items():
         if content:
@@ -179,6 +179,19 @@ def print_description(resource: Resource) -> None:
             typer.echo(f"\n{title}:\n" + "".join(f"  {line}\n" for line in text.splitlines()), nl=False)
     possible = [action.name for action in kind.actions if not action.phases or status.phase in action.phases]
     typer.echo(f"\nPossible now: {', '.join([*possible, 'delete'])}")
+
+
+def _shortened(value: object, longest: int = 12) -> object:
+    """What would fill the screen, in one line."""
+    import yaml
+
+    if not isinstance(value, dict | list) or yaml.safe_dump(value).count("\n") <= longest:
+        return cast("object", value)
+    entries = list(cast("Iterable[Any]", value))
+    text = ", ".join(map(str, entries))
+    if isinstance(value, list) and all(isinstance(entry, str) for entry in entries) and len(text) < 2000:
+        return text
+    return f"{len(entries)} entries; -o yaml shows them"
 
 
 def _with_labels(resource: Resource) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def down(home: HomeOption = None) -> None:
 
 def queue(output: OutputOption = Output.TABLE) -> None:
     """Show the jobs that wait for a place, in their order, and why."""
-    from orrery.client.cli.output import bytes_text, print_document, print_table
+    from orrery.client.cli.output import print_document, print_table
 
     with connect() as client:
         answer = client.queue()
@@ -58,17 +58,30 @@ def queue(output: OutputOption = Output.TABLE) -> None:
         print_document(answer, output)
         return
     rows = [
-        [str(i.get("place", "-")), i.get("priority") or "-", i.get("owner") or "-", i.get("title") or "-", i.get("reason") or "-"]
+        [
+            str(i.get("place", "-")),
+            i.get("priority") or "-",
+            i.get("owner") or "-",
+            i.get("title") or "-",
+            i.get("reason") or "-",
+        ]
         for i in answer["items"]
     ]
     if rows:
         print_table(["Place", "Priority", "Owner", "Job", "Waits because"], rows)
-    capacity: dict[str, Any] = answer.get("capacity") or {}
-    total, held = capacity.get("total") or {}, capacity.get("held") or {}
-    if total:
-        memory = f"{bytes_text(held.get('memory_bytes', 0))} of {bytes_text(total.get('memory_bytes', 0))} memory"
-        gpus = f", {held.get('gpus', 0)} of {total['gpus']} GPUs" if total.get("gpus") else ""
-        note(f"{'' if rows else 'Nothing waits. '}In use: {held.get('cores', 0):g} of {total.get('cores', 0):g} cores, {memory}{gpus}")
+    note(f"{'' if rows else 'Nothing waits. '}{_capacity_text(answer.get('capacity') or {})}")
+
+
+def _capacity_text(capacity: dict[str, dict[str, Any]]) -> str:
+    """What is in use of the machine; nothing where the platform does not say."""
+    from orrery.client.cli.output import bytes_text
+
+    total, held = capacity.get("total"), capacity.get("held")
+    if not total or not held:
+        return ""
+    gpus = f", {held['gpus']} of {total['gpus']} GPUs" if total.get("gpus") else ""
+    memory = f"{bytes_text(held['memory_bytes'])} of {bytes_text(total['memory_bytes'])} memory"
+    return f"In use: {held['cores']:g} of {total['cores']:g} cores, {memory}{gpus}"
 
 
 def whoami(output: OutputOption = Output.TABLE) -> None:
@@ -123,7 +136,13 @@ def kinds(output: OutputOption = Output.TABLE) -> None:
             print_document(client.transport.json("GET", "/kinds"), output)
             return
         rows = [
-            [kind.plural, kind.name, kind.prefix or "-", ", ".join(action.name for action in kind.actions) or "-", kind.description]
+            [
+                kind.plural,
+                kind.name,
+                kind.prefix or "-",
+                ", ".join(action.name for action in kind.actions) or "-",
+                kind.description,
+            ]
             for kind in client.kinds
         ]
     print_table(["Kind", "Singular", "Short", "Actions", "What it is"], rows)

@@ -1,4 +1,4 @@
-"""Starting and stopping a platform on this machine. The server's code is imported here, and nowhere else in the client."""
+"""Starting and stopping a platform on this machine: the one place in the client that imports the server's code."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ def _server() -> ModuleType:
         return importlib.import_module("orrery.api.up")
     except ModuleNotFoundError as error:
         raise Invalid(
-            f"the platform is not installed here ({error.name} is missing); install it: pip install 'orrery[server,tabular]'"
+            f"the platform is not installed here ({error.name} is missing); "
+            "install it: pip install 'orrery[server,tabular]'"
         ) from error
 
 
 def serve(*, port: int | None, home: Path | None, hub: bool, keep_serving: bool) -> int:
     """Serve until a signal. Answers the exit code."""
-    given: dict[str, Any] = {"port": port, "home": orrery_home(home), "hub": hub, "keep_serving": keep_serving}
+    given: dict[str, Any] = {"home": orrery_home(home), "hub": hub, "keep_serving": keep_serving}
+    if port is not None:
+        given["port"] = port
     return int(_server().serve(**given) or 0)
 
 

@@ -105,7 +105,9 @@ def parse_json(source: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         shown = text if len(text) <= 60 else f"{text[:57]}..."
-        raise Invalid(f"{shown!r} is not JSON: {error}; quote it for the shell, or give @file or - for stdin") from error
+        raise Invalid(
+            f"{shown!r} is not JSON: {error}; quote it for the shell, or give @file or - for stdin"
+        ) from error
 
 
 def read_documents(name: str) -> list[dict[str, Any]]:

@@ -242,10 +242,13 @@ def _define(data: Data, task: str) -> Problem:
                 column=info.name,
             )
         return Problem("regression", None, values.astype(np.float64))
-    if info.distinct > MOST_CLASSES or (is_number and not info.is_whole and info.distinct > MOST_NUMBER_CLASSES):
+    most = MOST_CLASSES
+    if is_number:
+        most = max(MOST_NUMBER_CLASSES, len(data) // 4) if info.is_whole else MOST_NUMBER_CLASSES
+    if info.distinct > min(most, MOST_CLASSES):
         raise BadData(
-            f"target {info.name!r} has {info.distinct} different values, too many for classes; "
-            "choose task 'regression', or another column",
+            f"target {info.name!r} has {info.distinct} different values in {len(data)} rows, too many for classes; "
+            "choose another column, or an algorithm with task 'regression' for numbers",
             column=info.name,
         )
     counts = Counter(int(value) if is_number and info.is_whole else str(value) for value in values.tolist())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,19 +88,17 @@ def save_model(
     metrics: Mapping[str, float],
     check: Part,
     folder: Path | None = None,
-    needs: Sequence[str] = (),
 ) -> Path:
     """Write the package to `EM_MODEL_DIR`, load it again as the endpoint will, and compare both on the rows of `check`.
 
+    `framework`: the module that trained it, such as "xgboost".
     Raises: JobFailed when the loaded model answers anything else than the one in memory.
     """
-    from importlib.metadata import version
-
     folder = folder or Path(os.environ.get("EM_MODEL_DIR") or "model")
     content = PackageContent(
         name=model_name(),
         framework=framework,
-        framework_version=version(framework),
+        framework_version=str(importlib.import_module(framework).__version__),
         task=problem.task,
         target=data.target.name,
         encoder=encoder,
@@ -108,7 +107,6 @@ def save_model(
         classes=problem.classes,
         metrics=metrics,
         ignored={**encoder.dropped, **data.dropped},
-        needs=needs,
     )
     write_package(folder, content)
     _compare(load(folder), encoder, model, problem, check)

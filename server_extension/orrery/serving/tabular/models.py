@@ -81,7 +81,7 @@ class BoostedTrees:
         return self.booster.inplace_predict(features, predict_type="margin")
 
     def contributions(self, features: Array) -> tuple[Array, Array]:
-        import xgboost
+        from orrery.serving.tabular.boosting import xgboost
 
         found = self.booster.predict(xgboost.DMatrix(features), pred_contribs=True)
         return found[..., :-1], found[..., -1]
@@ -91,7 +91,7 @@ class BoostedTrees:
 
     @classmethod
     def load(cls, path: Path) -> BoostedTrees:
-        import xgboost
+        from orrery.serving.tabular.boosting import xgboost
 
         booster = xgboost.Booster(model_file=path)
         # Rows come few at a time: waking other threads costs more than they do.

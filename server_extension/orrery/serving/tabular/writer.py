@@ -6,12 +6,12 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from orrery import __version__
 from orrery.serving.package import FORMAT, METADATA_FILE
 from orrery.serving.tabular.encoder import Encoder
 from orrery.serving.tabular.models import LinearModel, TableModel
@@ -41,8 +41,6 @@ class PackageContent:
     metrics: Mapping[str, float] = field(default_factory=dict[str, float])
     #: columns of the dataset that the model does not use, and why: a client may send them along
     ignored: Mapping[str, str] = field(default_factory=dict[str, str])
-    #: distributions needed to predict, beside NumPy
-    needs: Sequence[str] = ()
 
 
 def write_package(folder: Path, content: PackageContent) -> None:
@@ -54,6 +52,9 @@ def write_package(folder: Path, content: PackageContent) -> None:
     content.model.save(folder / files["model"])
     inputs = [_input(column.name, column.kind, content) for column in content.encoder.columns]
     example = [{entry["name"]: _example(content.columns[entry["name"]], entry["kind"]) for entry in inputs}]
+    requirements = [f"orrery=={__version__}", f"numpy=={np.__version__}"]
+    if not is_linear:
+        requirements.insert(0, f"{content.framework}=={content.framework_version}")
     document = {
         "format": FORMAT,
         "name": content.name,
@@ -69,10 +70,10 @@ def write_package(folder: Path, content: PackageContent) -> None:
         "metrics": {name: float(value) for name, value in content.metrics.items() if np.isfinite(value)},
         "example": {"instances": example},
         "files": files,
-        "requirements": [f"{name}=={version(name)}" for name in ("numpy", *content.needs)],
+        "requirements": requirements,
     }
     (folder / "MLmodel").write_text(_mlmodel(content, inputs), "utf-8")
-    (folder / "requirements.txt").write_text("\n".join(document["requirements"]) + "\n", "utf-8")
+    (folder / "requirements.txt").write_text("\n".join(requirements) + "\n", "utf-8")
     _write_json(folder / METADATA_FILE, {key: value for key, value in document.items() if value is not None})
 
 

@@ -1,0 +1,105 @@
+"""The whole of JupyterHub's configuration, from a few settings.
+
+    # jupyterhub_config.py
+    from orrery_hub import configure
+    configure(c)                # afterwards, change what you like: c.JupyterHub.port = 9000
+
+What is set on `c` before the call and matters here is kept: `c.JupyterHub.base_url`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from orrery_hub.front import find_proxy_command
+from orrery_hub.settings import HubSettings, choose_inner_ports
+from orrery_hub.tied import tie
+
+log = logging.getLogger("orrery_hub")
+
+SERVICE: Final = "orrery"
+ACCESS_SCOPE: Final = f"access:services!service={SERVICE}"
+TEMPLATES: Final = Path(__file__).with_name("templates")
+SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+def configure(c: Any, settings: HubSettings | None = None) -> None:
+    """Raises: InvalidSetting."""
+    settings = settings or HubSettings.from_environment()
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ports = choose_inner_ports(settings.folder)
+    base_url = c.JupyterHub.base_url if isinstance(c.JupyterHub.base_url, str) else "/"
+    prefix = f"{base_url.rstrip('/')}/services/{SERVICE}"
+    platform = settings.platform_url or f"http://127.0.0.1:{ports['platform']}"
+    configure_hub(c, settings, ports)
+    configure_accounts(c, settings)
+    configure_pages(c, prefix, is_shared=not is_in_kubernetes())
+    c.JupyterHub.services = [make_service(settings, platform)]
+    c.JupyterHub.load_roles = make_roles()
+    c.Spawner.server_token_scopes = ["users:activity!user", "access:servers!server", ACCESS_SCOPE]
+    c.Spawner.default_url = "/lab"
+    c.JupyterHub.allow_named_servers = True
+    if is_in_kubernetes():
+        c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
+        c.Spawner.environment = {"ORRERY_URL": f"{platform}{prefix}"}
+    else:
+        c.JupyterHub.spawner_class = "orrery_hub.spawner.OrrerySpawner"
+        c.OrrerySpawner.users_folder = str(settings.users)
+        c.OrrerySpawner.platform_url = f"{platform}{prefix}"
+
+
+def is_in_kubernetes() -> bool:
+    """Whether this process runs in a pod that may talk to its cluster."""
+    return "KUBERNETES_SERVICE_HOST" in os.environ and SERVICE_ACCOUNT.exists()
+
+
+def configure_hub(c: Any, settings: HubSettings, ports: dict[str, int]) -> None:
+    c.JupyterHub.bind_url = f"http://{settings.host}:{settings.port}"
+    c.JupyterHub.hub_ip = "127.0.0.1"
+    c.JupyterHub.hub_port = ports["hub"]
+    c.JupyterHub.db_url = f"sqlite:///{settings.folder / 'jupyterhub.sqlite'}"
+    c.JupyterHub.cookie_secret_file = str(settings.folder / "cookie_secret")
+    c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{ports['proxy']}"
+    c.ConfigurableHTTPProxy.pid_file = str(settings.folder / "proxy.pid")
+    c.ConfigurableHTTPProxy.command = tie(find_proxy_command())
+
+
+def configure_accounts(c: Any, settings: HubSettings) -> None:
+    c.JupyterHub.authenticator_class = "orrery_hub.authenticator.OrreryAuthenticator"
+    c.OrreryAuthenticator.open_signup = True
+    c.OrreryAuthenticator.ask_email_on_signup = True
+    c.OrreryAuthenticator.allowed_failed_logins = 10
+    c.OrreryAuthenticator.seconds_before_next_try = 60
+    # An account is made by signing up; whoever has one may log in.
+    c.Authenticator.allow_all = True
+    c.Authenticator.admin_users = set(settings.admins)
+
+
+def configure_pages(c: Any, prefix: str, *, is_shared: bool) -> None:
+    c.JupyterHub.template_paths = [str(TEMPLATES)]
+    c.JupyterHub.template_vars = {"orrery_prefix": prefix, "orrery_is_shared": is_shared}
+
+
+def make_service(settings: HubSettings, platform: str) -> dict[str, Any]:
+    """The platform; the hub starts it, save where it runs elsewhere."""
+    service: dict[str, Any] = {"name": SERVICE, "url": platform, "oauth_no_confirm": True, "display": True}
+    if settings.platform_url is not None:
+        return service | {"api_token": os.environ.get("ORRERY_SERVICE_TOKEN", "")}
+    own = {name: value for name, value in os.environ.items() if name.startswith(("ORRERY_", "MLFLOW_", "AWS_"))}
+    return service | {
+        "command": tie([sys.executable, "-m", "orrery", "up", "--hub", "--home", str(settings.home)]),
+        "environment": {**own, "ORRERY_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"},
+        "cwd": str(settings.folder),
+    }
+
+
+def make_roles() -> list[dict[str, Any]]:
+    """Everybody may use the platform as themselves; the platform itself may do nothing at the hub.
+
+    It learns who somebody is from that person's own token, which always tells its owner's name and groups.
+    """
+    return [{"name": "user", "description": "A person with an account", "scopes": ["self", ACCESS_SCOPE]}]

@@ -1,0 +1,118 @@
+"""Notebooks on one machine: each is a local process with a folder of its own.
+
+Nobody needs a Unix account: everything runs under the hub's own, which makes everybody on the machine one circle of
+trust. Where the hub runs as root, `use_unix_accounts` runs each person's servers under the Unix account of their name.
+"""
+
+# JupyterHub is not typed.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from jupyterhub.spawner import LocalProcessSpawner, set_user_setuid
+from traitlets import Bool, Unicode, default
+
+#: below it are the system's own accounts, which no sign-up may ever reach
+FIRST_PERSON_UID: Final = 1000
+
+
+def escape(name: str) -> str:
+    """A folder's name for any user or server name: distinct, and never `.` or `..`."""
+    quoted = quote(name, safe="@+")
+    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
+
+
+def find_account(name: str) -> pwd.struct_passwd | None:
+    """The Unix account of a person, never one of the system's."""
+    try:
+        account = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return account if account.pw_uid >= FIRST_PERSON_UID else None
+
+
+class OrrerySpawner(LocalProcessSpawner):
+    """Usage: `c.JupyterHub.spawner_class = "orrery"`."""
+
+    users_folder = Unicode(help="Each user gets a folder below this one: $ORRERY_HOME/users.").tag(config=True)
+    platform_url = Unicode(help="The platform as notebooks reach it, with its prefix and no trailing slash.").tag(
+        config=True
+    )
+    use_unix_accounts = Bool(
+        False,
+        help="""Run a person's servers under the Unix account of the same name, where there is one (uid 1000 or more)
+        and the hub runs as root. Whoever gets a hub account of that name gets the Unix account: close the sign-up, or
+        let an administrator allow each one (OrreryAuthenticator.open_signup = False).""",
+    ).tag(config=True)
+
+    @property
+    def account(self) -> pwd.struct_passwd | None:
+        """The Unix account to switch to; None: stay with the hub's."""
+        if not self.use_unix_accounts or os.geteuid() != 0:
+            return None
+        return find_account(self.user.name)
+
+    @property
+    def home_folder(self) -> Path:
+        account = self.account
+        return Path(account.pw_dir) if account else Path(self.users_folder, escape(self.user.name))
+
+    @property
+    def data_folder(self) -> Path:
+        """What this server opens; a named server has its own."""
+        return self.home_folder / "servers" / escape(self.name) if self.name else self.home_folder / "notebooks"
+
+    @default("cmd")
+    def _default_cmd(self) -> list[str]:
+        return [str(Path(sys.executable).with_name("jupyterhub-singleuser"))]
+
+    @default("default_url")
+    def _default_default_url(self) -> str:
+        return "/lab"
+
+    def get_args(self) -> list[str]:
+        root = ["--allow-root"] if os.geteuid() == 0 and self.account is None else []
+        return [*super().get_args(), *root]
+
+    def user_env(self, env: dict[str, str]) -> dict[str, str]:
+        if self.account is not None:
+            return super().user_env(env)
+        return env | {
+            "USER": self.user.name,
+            "HOME": str(self.home_folder),
+            "SHELL": os.environ.get("SHELL") or "/bin/sh",
+        }
+
+    def get_env(self) -> dict[str, str]:
+        return {**super().get_env(), "ORRERY_URL": self.platform_url}
+
+    def make_preexec_fn(self, name: str) -> Callable[[], None]:
+        account, folder = self.account, self.data_folder
+        switch = set_user_setuid(name, chdir=False) if account is not None else None
+
+        def prepare() -> None:
+            """In the new process, as whoever it runs as."""
+            if switch is not None:
+                switch()
+            os.umask(0o077)
+            folder.mkdir(parents=True, exist_ok=True)
+            os.chdir(folder)
+
+        return prepare
+
+    async def start(self) -> Any:
+        self.notebook_dir = str(self.data_folder)
+        if self.account is None:
+            self.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return await super().start()
+
+    def move_certs(self, paths: Any) -> Any:
+        return paths if self.account is None else super().move_certs(paths)
