@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, cast
 
 import httptools
@@ -109,8 +110,8 @@ async def _own(port: int, path: str, body: str, headers: dict[str, str], connect
     for _ in range(connections):
         done = loop.create_future()
         waiting.append(done)
-        until = began + seconds
-        await loop.create_connection(lambda d=done: _Client(request, until, latencies, d), "127.0.0.1", port)
+        make = partial(_Client, request, began + seconds, latencies, done)
+        await loop.create_connection(make, "127.0.0.1", port)
     errors = sum(await asyncio.gather(*waiting))
     took = time.perf_counter() - began
     latencies.sort()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-KSERVE_SERVER = '''
+KSERVE_SERVER = """
 import sys
 import kserve, numpy as np, xgboost
 
@@ -30,7 +30,7 @@ if __name__ == "__main__":
     model = Model("bench")
     model.load()
     kserve.ModelServer(http_port=int(sys.argv[2]), enable_grpc=False, workers=1).start([model])
-'''
+"""
 
 MLFLOW_SAVE = """
 import sys
@@ -95,8 +95,22 @@ PEERS = {
             _v2,
             _mlserver,
         ),
-        Peer("kserve", ("kserve==0.21.0", "xgboost-cpu", "scikit-learn"), "/v2/health/ready", "/v1/models/bench:predict", _v1, _kserve),
-        Peer("mlflow", ("mlflow==3.17.2", "xgboost-cpu", "scikit-learn"), "/ping", "/invocations", lambda rows: {"inputs": rows}, _mlflow),
+        Peer(
+            "kserve",
+            ("kserve==0.21.0", "xgboost-cpu", "scikit-learn"),
+            "/v2/health/ready",
+            "/v1/models/bench:predict",
+            _v1,
+            _kserve,
+        ),
+        Peer(
+            "mlflow",
+            ("mlflow==3.17.2", "xgboost-cpu", "scikit-learn"),
+            "/ping",
+            "/invocations",
+            lambda rows: {"inputs": rows},
+            _mlflow,
+        ),
     )
 }
 

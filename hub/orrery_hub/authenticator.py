@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from jupyterhub.user import User
 from nativeauthenticator import NativeAuthenticator
+from nativeauthenticator.handlers import LoginHandler as NativeLoginHandler
 from nativeauthenticator.handlers import SignUpHandler as NativeSignUpHandler
 from tornado import web
 from traitlets import default
@@ -31,10 +32,6 @@ MINIMUM_PASSWORD_LENGTH: Final = 6
 class OrreryAuthenticator(NativeAuthenticator):
     """Usage: `c.JupyterHub.authenticator_class = "orrery_hub.authenticator.OrreryAuthenticator"`."""
 
-    @default("username_pattern")
-    def _default_username_pattern(self) -> str:
-        return USERNAME
-
     @default("minimum_password_length")
     def _default_minimum_password_length(self) -> int:
         return MINIMUM_PASSWORD_LENGTH
@@ -44,15 +41,11 @@ class OrreryAuthenticator(NativeAuthenticator):
         profiles.ensure_table(self.db)
 
     def validate_username(self, username: str) -> bool:
-        return username not in RESERVED_NAMES and bool(super().validate_username(username))
+        is_fit = re.fullmatch(USERNAME, username) is not None and username not in RESERVED_NAMES
+        return is_fit and bool(super().validate_username(username))
 
     def is_password_strong(self, password: str) -> bool:
         return len(password.encode()) <= PASSWORD_BYTES and bool(super().is_password_strong(password))
-
-    async def authenticate(self, handler: Any, data: dict[str, str]) -> str | None:
-        if len(data.get("password", "").encode()) > PASSWORD_BYTES:
-            return None
-        return await super().authenticate(handler, data)
 
     def full_name(self, username: str) -> str:
         return profiles.full_name(self.db, username)
@@ -62,10 +55,9 @@ class OrreryAuthenticator(NativeAuthenticator):
         super().delete_user(user)
 
     def get_handlers(self, app: Any) -> list[Any]:
-        return [
-            (path, SignUpHandler if handler is NativeSignUpHandler else handler, *rest)
-            for path, handler, *rest in super().get_handlers(app)
-        ]
+        handlers: list[Any] = super().get_handlers(app)
+        ours: dict[Any, Any] = {NativeSignUpHandler: SignUpHandler, NativeLoginHandler: LoginHandler}
+        return [(path, ours.get(handler, handler), *rest) for path, handler, *rest in handlers]
 
     def check_sign_up(self, form: SignUpForm) -> dict[str, str]:
         """What is wrong, by field; each says what was given (never a password) and what to do."""
@@ -95,6 +87,18 @@ class OrreryAuthenticator(NativeAuthenticator):
         elif form.password != form.confirmation:
             wrong["confirmation"] = "The two passwords differ; type the same one twice."
         return wrong
+
+
+class LoginHandler(NativeLoginHandler):
+    """`/hub/login`."""
+
+    async def post(self) -> None:
+        if len(self.get_argument("password", "", strip=False).encode()) > PASSWORD_BYTES:
+            # No account has it, and bcrypt would fail on it.
+            username = self.get_argument("username", "")
+            self.finish(await self._render(login_error="Invalid username or password.", username=username))
+            return
+        await super().post()
 
 
 class SignUpForm:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from orrery.serving.runtimes import load
 from orrery.testing.algorithms import AlgorithmConformance, FinishedJob, columns_of, train, write_dataset
 
@@ -44,14 +45,25 @@ def real_dataset(name: str, folder: Path) -> Path:
     return path
 
 
-def test_xgboost_finds_breast_cancer_on_held_out_rows(tmp_path: Path) -> None:
-    """ROC AUC of at least 0.98: of the mean over five splits, since one of 114 rows moves by 0.01 with luck alone."""
-    path = real_dataset("breast_cancer", tmp_path)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of matplotlib's own
+def test_xgboost_finds_breast_cancer_on_held_out_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ROC AUC of at least 0.98, in the mean over ten splits: with 114 held-out rows one split alone moves by 0.01.
+
+    The notebook's cells run here, one split after the other.
+    """
+    (tmp_path / "train").mkdir()
+    real_dataset("breast_cancer", tmp_path / "train")
+    monkeypatch.setenv("EM_DATASET_TRAIN", str(tmp_path / "train"))
+    monkeypatch.chdir(tmp_path)
     areas: list[float] = []
-    for seed in range(5):
-        job = train(XGBOOST, tmp_path / f"job-{seed}", {"train": [path]}, {"target": "target", "seed": seed})
-        assert job.code == 0, job.log
-        areas.append(job.result["roc_auc"])
+    for seed in range(10):
+        names: dict[str, Any] = {"display": lambda shown: None}
+        for cell in json.loads(XGBOOST.read_text())["cells"]:
+            if cell["cell_type"] == "code":
+                exec("".join(cell["source"]), names)
+                if "parameters" in cell["metadata"].get("tags", []):
+                    names["seed"] = seed
+        areas.append(names["metrics"]["roc_auc"])
     assert float(np.mean(areas)) >= 0.98, areas
 
 

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from orrery.errors import InUse, Invalid
 from orrery.executors import folders
 from orrery.executors.contract import ExitReason, JobPhase, JobSpec, PythonProgram, Resources

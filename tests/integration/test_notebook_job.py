@@ -13,24 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from orrery.testing.algorithms import FinishedJob, run_job
 
 DEADLINE_SECONDS = 60
 
 
-def write_notebook(folder: Path, *cells: str, parameters: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+def write_notebook(folder: Path, *cells: str, parameters: str | None = None) -> None:
     sources = [(parameters, ["parameters"])] if parameters is not None else []
     sources += [(cell, []) for cell in cells]
     document = {
         "nbformat": 4,
         "nbformat_minor": 5,
-        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        | (metadata or {}),
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
         "cells": [
-            {"cell_type": "code", "id": f"c{place}", "metadata": {"tags": tags}, "source": source, "outputs": [], "execution_count": None}
+            {"cell_type": "code", "id": f"c{place}", "metadata": {"tags": tags}, "source": source}
+            | {"outputs": [], "execution_count": None}
             for place, (source, tags) in enumerate(sources)
         ],
-    }  # fmt: skip
+    }
     (folder / "work").mkdir(parents=True, exist_ok=True)
     (folder / "work" / "input.ipynb").write_text(json.dumps(document))
 
@@ -60,14 +61,15 @@ def test_nothing_else_is_in_the_log(tmp_path: Path) -> None:
 
 def test_parameters_replace_the_cells_defaults(tmp_path: Path) -> None:
     write_notebook(tmp_path, "print(rate, name, missing)", parameters="rate: float = 0.1\nname = 'a'\nmissing = 1")
-    job = run_job(tmp_path, {"type": "notebook", "parameters": {"rate": 0.5, "name": "b's \"c\"", "missing": None}})
-    assert job.log == "0.5 b's \"c\" None\n"
+    job = run_job(tmp_path, {"type": "notebook", "parameters": {"rate": 0.5, "name": 'b\'s "c"', "missing": None}})
+    assert job.log == '0.5 b\'s "c" None\n'
 
 
 def test_progress_comes_from_the_cells_unless_the_notebook_tells_its_own(tmp_path: Path) -> None:
     job = run_notebook(tmp_path / "silent", "1", "2", "3", "4")
     assert [report["fraction"] for report in job.of("progress")] == [0.25, 0.5, 0.75, 1.0]
-    job = run_notebook(tmp_path / "telling", "1", "from orrery.jobs import report\nreport.progress(0.4, message='here')", "3")
+    tells = "from orrery.jobs import report\nreport.progress(0.4, message='here')"
+    job = run_notebook(tmp_path / "telling", "1", tells, "3")
     assert [(report["fraction"], report["message"]) for report in job.of("progress")] == [(0.4, "here")]
 
 
@@ -94,7 +96,7 @@ def test_exiting_with_zero_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_a_kernel_that_dies_is_told_as_such(tmp_path: Path) -> None:
-    job = run_notebook(tmp_path, "print('before', flush=True)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "3")
+    job = run_notebook(tmp_path, "print('before')", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "3")
     assert job.code == 1
     assert job.error["code"] == "kernel_died"
     assert "memory" in job.error["message"]
@@ -186,8 +188,8 @@ def test_a_stop_interrupts_the_cell_and_leaves_the_notebook(whole_group: bool, t
     write_notebook(
         tmp_path,
         "print('done before')",
-        "import pathlib, time\npathlib.Path('started').touch()\n"
-        "try:\n    time.sleep(600)\nfinally:\n    pathlib.Path('saved').touch()",
+        "import pathlib, time\ntry:\n    pathlib.Path('started').touch()\n    time.sleep(600)\n"
+        "finally:\n    pathlib.Path('saved').touch()",
         "print('never')",
     )
     running = Running(tmp_path)
@@ -204,7 +206,14 @@ def test_a_stop_interrupts_the_cell_and_leaves_the_notebook(whole_group: bool, t
 
 
 def test_a_cell_that_ignores_the_stop_is_killed_within_the_grace(tmp_path: Path) -> None:
-    cell = "import pathlib\npathlib.Path('started').touch()\nwhile True:\n    try:\n        while True: pass\n    except KeyboardInterrupt: pass"
+    cell = """
+import pathlib
+while True:
+    try:
+        pathlib.Path('started').touch()
+        while True: pass
+    except KeyboardInterrupt: pass
+"""
     write_notebook(tmp_path, cell)
     running = Running(tmp_path)
     running.wait_for((tmp_path / "work" / "started").exists)
@@ -276,7 +285,8 @@ for folder in sys.argv[1:]:
 def test_jobs_forked_from_a_warm_process_run_alike(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("one", "two", "three")]
     for folder in folders:
-        write_notebook(folder, f"print('in {folder.name}')", "import numpy; numpy.ones((200, 200)) @ numpy.ones((200, 200))")
+        product = "import numpy; numpy.ones((200, 200)) @ numpy.ones((200, 200))"
+        write_notebook(folder, f"print('in {folder.name}')", product)
         (folder / "job.json").write_text(json.dumps({"program": {"type": "notebook"}}))
     argv = [sys.executable, "-P", "-c", FORKING, *map(str, folders)]
     ended = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)

@@ -128,7 +128,7 @@ def test_a_download_waits_for_a_slow_reader(client: httpx.Client, shared: Path, 
 
 def steady(path: Path, checks: int = 5) -> int | None:
     """The number in a file once it has stopped to change."""
-    seen = [wait_until(lambda: path.exists() and path.read_text() or None, what=f"{path} is written")]
+    seen = [wait_until(lambda: (path.exists() and path.read_text()) or None, what=f"{path} is written")]
     for _ in range(checks):
         try:
             wait_until(lambda: path.read_text() != seen[-1], what="a change", seconds=0.1)

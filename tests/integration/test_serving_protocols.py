@@ -1,4 +1,4 @@
-"""The model server as a process, over both protocols: answers, and refusals that name the row, the column and the remedy."""
+"""The model server as a process, over both protocols: answers, and refusals that name row, column and remedy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+
 from orrery.testing import linear
 from orrery.testing.http import Answer, Process, RawClient, call, wait_until
 
@@ -26,7 +27,12 @@ MIXED = [
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("serving")
     cancer = linear.save(
-        folder / "cancer", NUMBERS, [[1, 0], [0, 1]], [0, 0], ["benign", "malignant"], example={"instances": [{"mean radius": 1}]}
+        folder / "cancer",
+        NUMBERS,
+        [[1, 0], [0, 1]],
+        [0, 0],
+        ["benign", "malignant"],
+        example={"instances": [{"mean radius": 1}]},
     )
     price = linear.save(
         folder / "price", MIXED, [[10], [1], [100]], [0.5], target="amount", ignored={"id": "an identifier"}
@@ -92,7 +98,9 @@ def test_v1_probabilities_come_beside_the_labels(server: str) -> None:
         ("cancer", [7], "wrong_type", ["instances[0] is 7"]),
     ],
 )
-def test_v1_wrong_input_is_400_and_says_where(server: str, model: str, instances: object, code: str, words: list[str]) -> None:
+def test_v1_wrong_input_is_400_and_says_where(
+    server: str, model: str, instances: object, code: str, words: list[str]
+) -> None:
     answer = predict(server, model, instances)
     error: Any = answer.json["error"]
     assert (answer.status, error["code"]) == (400, code)
@@ -174,9 +182,18 @@ def test_oip_server_and_model_metadata(server: str) -> None:
 @pytest.mark.parametrize("data", [[2, 1, 1, 5], [[2, 1], [1, 5]]], ids=["flat", "nested"])
 @pytest.mark.parametrize("datatype", ["FP64", "FP32", "INT64", "INT32"])
 def test_oip_one_tensor_for_all_columns(server: str, data: list[Any], datatype: str) -> None:
-    answer = infer(server, "cancer", {"id": "42", "parameters": {"trace": 1}, "inputs": [tensor("input-0", datatype, [2, 2], data)]})
+    answer = infer(
+        server,
+        "cancer",
+        {"id": "42", "parameters": {"trace": 1}, "inputs": [tensor("input-0", datatype, [2, 2], data)]},
+    )
     document: Any = answer.json
-    assert (document["id"], document["parameters"], document["model_name"], document["model_version"]) == ("42", {"trace": 1}, "cancer", "7")
+    assert (document["id"], document["parameters"], document["model_name"], document["model_version"]) == (
+        "42",
+        {"trace": 1},
+        "cancer",
+        "7",
+    )
     prediction, probabilities = document["outputs"]
     assert prediction == tensor("prediction", "BYTES", [2], ["benign", "malignant"])
     assert (probabilities["shape"], probabilities["datatype"], len(probabilities["data"])) == ([2, 2], "FP64", 4)
@@ -204,7 +221,11 @@ def test_oip_outputs_are_chosen_by_name(server: str) -> None:
     ("model", "inputs", "words"),
     [
         ("cancer", [], "'inputs' must be a list"),
-        ("cancer", [tensor("x", "FP64", [1, 3], [1, 2, 3])], "shape is [1, 3]; one tensor for all columns has shape [n, 2]"),
+        (
+            "cancer",
+            [tensor("x", "FP64", [1, 3], [1, 2, 3])],
+            "shape is [1, 3]; one tensor for all columns has shape [n, 2]",
+        ),
         ("cancer", [tensor("x", "FP64", [2, 2], [1, 2, 3])], "means 4 values, data has 3"),
         ("cancer", [tensor("x", "FP63", [1, 2], [1, 2])], "datatype is 'FP63'"),
         ("cancer", [tensor("x", "BYTES", [1, 2], ["a", "b"])], "datatype is BYTES, column 'mean radius' takes FP64"),
@@ -218,7 +239,9 @@ def test_oip_outputs_are_chosen_by_name(server: str) -> None:
         ("price", [tensor("age", "FP64", [1], [1]), tensor("age", "FP64", [1], [1])], "given twice"),
     ],
 )
-def test_oip_wrong_input_is_400_in_the_protocols_own_shape(server: str, model: str, inputs: list[Any], words: str) -> None:
+def test_oip_wrong_input_is_400_in_the_protocols_own_shape(
+    server: str, model: str, inputs: list[Any], words: str
+) -> None:
     answer = infer(server, model, {"inputs": inputs})
     assert answer.status == 400
     assert words in str(answer.json["error"]) and isinstance(answer.json["error"], str)

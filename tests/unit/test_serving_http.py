@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from orrery.serving.http import Exchange, HttpError, Limits
 from orrery.testing.http import RawClient, call, wait_until
 from orrery.testing.listening import Listening
@@ -103,7 +104,8 @@ def test_http_1_0_closes_unless_it_asks_to_keep(listening: Listening) -> None:
 
 
 def test_chunked_and_length_bodies_arrive_whole_however_they_are_cut(listening: Listening) -> None:
-    chunked = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n"
+    chunked = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunked += b"3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n"
     plain = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde"
     with RawClient(listening.address) as client:
         for message in (chunked, plain):
@@ -333,7 +335,7 @@ AMBIGUOUS: dict[str, bytes] = {
     "chunked, identity": HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
     "vertical tab": HEAD + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
     "quoted": HEAD + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n',
-    "encoding in 1.0": b"POST / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "encoding in 1.0": b"POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunk size 0x": CHUNKED + b"0x0\r\n\r\n",
     "chunk size sign": CHUNKED + b"-0\r\n\r\n",
     "chunk size overflow": CHUNKED + b"10000000000000000\r\n\r\n",

@@ -2,13 +2,16 @@
 import type { FieldProps, WidgetProps } from '@rjsf/utils';
 import { closeIcon } from '@jupyterlab/ui-components';
 import { useState } from 'react';
-import type { Json, JsonObject, Schema } from '../api-types';
-import type { FormModel } from '../models/form';
+import type { InstanceType, Json, JsonObject, Schema } from '../api-types';
+import type { DatasetColumn, FormModel } from '../models/form';
 import { Button, IconButton, Tags } from '../widgets/parts';
 import { typeOf } from './schema';
 
+/** The form library draws a field again only where this differs: what widgets show of the model is named here. */
 export interface FormContext {
   model: FormModel;
+  columns: DatasetColumn[] | null;
+  instanceTypes: InstanceType[];
 }
 
 const described = (id: string): string => `${id}__error`;
@@ -109,7 +112,7 @@ export function Switch(props: WidgetProps): JSX.Element {
 
 /** A named size of the machine, with what it holds; what does not fit here cannot be chosen. */
 export function InstanceInput(props: WidgetProps): JSX.Element {
-  const { instanceTypes } = (props.formContext as FormContext).model;
+  const { instanceTypes } = props.formContext as FormContext;
   const value = typeof props.value === 'string' ? props.value : '';
   return (
     <select
@@ -165,7 +168,7 @@ export function Words(props: WidgetProps): JSX.Element {
 
 /** One column of the chosen dataset; typed by hand where the columns are not known. */
 export function ColumnInput(props: WidgetProps): JSX.Element {
-  const { columns } = (props.formContext as FormContext).model;
+  const { columns } = props.formContext as FormContext;
   const value = typeof props.value === 'string' ? props.value : '';
   if (!columns) {
     return <TextInput {...props} />;
@@ -192,7 +195,7 @@ export function ColumnInput(props: WidgetProps): JSX.Element {
 
 /** Several columns of the chosen dataset. */
 export function ColumnsInput(props: WidgetProps): JSX.Element {
-  const { columns } = (props.formContext as FormContext).model;
+  const { columns } = props.formContext as FormContext;
   const chosen = Array.isArray(props.value) ? (props.value as string[]) : [];
   if (!columns) {
     return <Words {...props} />;

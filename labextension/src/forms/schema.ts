@@ -4,14 +4,9 @@
  * Pydantic's schemas are legal but not what a form wants: references are written in place, `anyOf [X, null]` becomes X
  * that may be null, tuples get plain items. The `x-orrery-*` hints choose the widgets.
  */
-import type { Experimental_DefaultFormStateBehavior, RJSFSchema, UiSchema } from '@rjsf/utils';
-import type { Json, JsonObject, Kind, Schema, WhoAmI } from '../api-types';
-import { humanize, propertyTitle } from '../format';
-
-/** Lists begin with as many items as they need, except of uploads: those come from the user. */
-export const FORM_DEFAULTS: Experimental_DefaultFormStateBehavior = {
-  arrayMinItems: { computeSkipPopulate: (_validator, schema) => (schema as Schema)?.['x-orrery-upload'] === true }
-};
+import type { RJSFSchema, UiSchema } from '@rjsf/utils';
+import type { FieldError, Json, JsonObject, Kind, Schema, WhoAmI } from '../api-types';
+import { humanize, propertyTitle, valueAt } from '../format';
 
 /** Write every `$ref` in place and make optional values plain. */
 export function plainSchema(schema: Schema, definitions = schema.$defs ?? {}, depth = 0): Schema {
@@ -190,6 +185,11 @@ function makeSpecSchema(kind: Kind, found: Found): Schema {
       schema.required = plain.required ?? [];
       schema.additionalProperties = false;
     }
+    if (schema['x-orrery-upload']) {
+      // The form library would fill in empty files; that some are needed is said by `missingUploads`.
+      schema['x-orrery-least'] = schema.minItems ?? 0;
+      delete schema.minItems;
+    }
     const entry = mapEntry(schema);
     if (entry?.['x-orrery-ref']) {
       schema.properties = Object.fromEntries(
@@ -259,6 +259,16 @@ export function* walk(schema: Schema, path: string[] = []): Generator<Place> {
     yield { path: here, schema: child };
     yield* walk(child, here);
   }
+}
+
+/** Uploads that are needed and have no file yet. */
+export function missingUploads(schema: Schema, spec: JsonObject): FieldError[] {
+  return [...walk(schema)].flatMap(({ path, schema: place }) => {
+    const least = place['x-orrery-least'];
+    const files = valueAt(spec, path.join('.'));
+    const isMissing = typeof least === 'number' && least > 0 && (!Array.isArray(files) || files.length < least);
+    return isMissing ? [{ path: `spec.${path.join('.')}`, message: 'Add at least one file.' }] : [];
+  });
 }
 
 /** Drop what was left empty, so that the server applies its own defaults. */

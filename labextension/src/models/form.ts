@@ -11,7 +11,7 @@ import { ApiError, errorMessage } from '../api';
 import type { Draft, FieldError, InstanceType, Json, JsonObject, Kind, Resource, Schema, UploadedFile } from '../api-types';
 import { readableSpec, safeFileName, valueAt } from '../format';
 import type { DatasetDeclaration, FormSchemas, Found } from '../forms/schema';
-import { FORM_DEFAULTS, NOTHING_FOUND, keepKnown, makeFormSchemas, plainSchema, walk, withoutEmpty } from '../forms/schema';
+import { NOTHING_FOUND, keepKnown, makeFormSchemas, missingUploads, plainSchema, walk, withoutEmpty } from '../forms/schema';
 import type { IOrrery } from '../tokens';
 import { Model, throttle } from './model';
 import { UploadModel } from './upload';
@@ -160,10 +160,13 @@ export class FormModel extends Model {
 
   private validate(draft: Draft): FieldError[] {
     const { errors } = validator.validateFormData(draft, this.schemas.schema, undefined, readable);
-    return errors.map(error => ({
+    const found = errors.map(error => ({
       path: (error.property ?? '').replace(/^\./, '').replace(/\['?([^'\]]+)'?\]/g, '.$1'),
       message: error.message ?? 'This is not right.'
     }));
+    const spec = (this.schemas.schema as Schema).properties?.spec ?? {};
+    const missing = missingUploads(spec, draft.spec).filter(upload => !found.some(error => error.path === upload.path));
+    return [...found, ...missing];
   }
 
   private refused(error: unknown): void {
@@ -247,14 +250,7 @@ export class FormModel extends Model {
 
   private applyDefaults(): void {
     const schema = this.schemas.schema;
-    this.data = getDefaultFormState<unknown>(
-      validator,
-      schema,
-      this.data,
-      schema,
-      false,
-      FORM_DEFAULTS
-    ) as JsonObject;
+    this.data = getDefaultFormState<unknown>(validator, schema, this.data, schema) as JsonObject;
   }
 
   /** Fetch what the chosen references decide: an algorithm's parameters, a dataset's columns. */

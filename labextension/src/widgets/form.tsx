@@ -19,7 +19,6 @@ import {
   TextInput,
   Words
 } from '../forms/inputs';
-import { FORM_DEFAULTS } from '../forms/schema';
 import { ReferenceWidget } from '../forms/reference';
 import { ArrayFieldTemplate, FieldTemplate, NoTemplate, ObjectFieldTemplate } from '../forms/templates';
 import { UploadsField } from '../forms/uploads';
@@ -150,12 +149,11 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
         schema={model.schemas.schema}
         uiSchema={model.schemas.uiSchema as unknown as UiSchema<ReadonlyJSONObject>}
         formData={model.data}
-        formContext={{ model }}
+        formContext={{ model, columns: model.columns, instanceTypes: model.instanceTypes }}
         validator={VALIDATOR}
         widgets={WIDGETS}
         fields={FIELDS}
         templates={TEMPLATES}
-        experimental_defaultFormStateBehavior={FORM_DEFAULTS}
         extraErrors={model.extraErrors}
         onChange={event => void model.setData(event.formData as JsonObject)}
         onSubmit={() => void submit()}
@@ -165,9 +163,6 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
         disabled={model.isSending}
       >
         <footer className="orr-Form-foot">
-          <AsNotebook model={model} />
-          <span className="orr-Spring" />
-          <Button label="Cancel" onClick={props.onCancel} />
           <Button
             type="submit"
             kind="accept"
@@ -175,6 +170,8 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
             disabled={model.isSending || model.uploads.isBusy}
             testId="orrery-submit"
           />
+          <Button label="Cancel" onClick={props.onCancel} />
+          <AsNotebook model={model} />
         </footer>
       </FormComponent>
     </div>

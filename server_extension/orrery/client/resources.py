@@ -187,9 +187,8 @@ class Resource:
 
     def copy(self, name: str, **spec: Any) -> Self:
         """A new resource with the same spec, and the given fields of it replaced."""
-        return type(self)(
-            self.client, self.client.transport.create(f"{self.path}/copy", {"name": name, "spec": plain(spec)})
-        )
+        body = {"name": name, "spec": plain(spec)}
+        return type(self)(self.client, self.client.transport.json("POST", f"{self.path}/copy", body=body))
 
     def update(
         self,

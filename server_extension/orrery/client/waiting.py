@@ -83,7 +83,7 @@ def check_outcome(resource: Resource) -> None:
         message = status.message or status.reason or "it gave no reason"
         raise RunFailed(f"{what} failed: {message}", log_tail=_tail(resource), **facts)
     if status.state == "Cancelled" and not resource.stop_asked:
-        raise RunStopped(f"{what} was stopped{f': {status.message}' if status.message else ''}", **facts)
+        raise RunStopped(f"{what} was stopped", **facts)
 
 
 def _tail(resource: Resource) -> str:

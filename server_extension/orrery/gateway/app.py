@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -105,10 +106,14 @@ class Gateway:
         if self.access_log is not None:
             self.access_log.flush()
 
-    async def _every(self, seconds: float, check: object) -> None:
+    async def _every(self, seconds: float, check: Callable[[], object]) -> None:
+        """Call `check` again and again; a fault in one turn is logged and does not end the others."""
         while True:
             await asyncio.sleep(seconds)
-            check()  # type: ignore[operator]
+            try:
+                check()
+            except Exception:
+                log.exception("a periodic check failed", extra={"action": "check"})
 
     # ---- requests
 
@@ -164,18 +169,18 @@ class Gateway:
             stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
             if stamp == self._stamp:
                 return False
-            document = parse_routes(path.read_bytes())
+            data = path.read_bytes()
         except FileNotFoundError:
             return False
         except OSError as error:
             log.error("%s cannot be read: %s", path, error, extra={"action": "read_routes"})
             return False
+        self._stamp = stamp
+        try:
+            self.table.apply(parse_routes(data))
         except BadRoutes as error:
-            self._stamp = stamp
             log.error("%s is not applied: %s", path, error, extra={"action": "read_routes"})
             return False
-        self._stamp = stamp
-        self.table.apply(document)
         return True
 
     def check_deadlines(self) -> None:

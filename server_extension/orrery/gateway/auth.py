@@ -87,7 +87,8 @@ def verify_jwt(token: bytes, key: bytes, now: float) -> tuple[Identity, float] |
     claims = _json_part(parts[1])
     if claims is None:
         return None
-    subject, expires, groups = claims.get("sub"), claims.get("exp"), claims.get("groups") or []
+    subject, expires = claims.get("sub"), claims.get("exp")
+    groups = cast("object", claims.get("groups") or [])
     if (
         not isinstance(subject, str)
         or not subject
@@ -228,7 +229,7 @@ def _identity(body: bytes) -> Identity | None:
     if not isinstance(document, dict):
         return None
     fields = cast("dict[str, object]", document)
-    name, groups = fields.get("name"), fields.get("groups") or []
+    name, groups = fields.get("name"), cast("object", fields.get("groups") or [])
     if not isinstance(name, str) or not name or not isinstance(groups, list):
         return None
     return Identity(name, frozenset(str(group) for group in cast("list[object]", groups)), fields.get("admin") is True)

@@ -1,7 +1,8 @@
 """The live side of the routes: which replica gets the next request.
 
-Deployments are chosen by smooth weighted round-robin (nginx's): exact over each period and without bursts. Within one the
-replica with the fewest requests outstanding is taken. State survives a new routes document, by deployment and replica id.
+Deployments are chosen by smooth weighted round-robin (nginx's): exact over each period and without bursts. Within one
+the replica with the fewest requests outstanding is taken. State survives a new routes document, by deployment and
+replica id.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class Counts:
 
 
 class EndpointCounts:
-    """An endpoint's own counts hold every request; those refused before a deployment was chosen are in no deployment's."""
+    """The endpoint's own counts hold every request; those refused before a deployment was chosen are only there."""
 
     def __init__(self, owner: str, name: str) -> None:
         self.owner = owner

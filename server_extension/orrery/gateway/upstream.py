@@ -94,7 +94,7 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as stop:
-            consumer, self._consumer = self._consumer, None
+            consumer = self._take_consumer()
             if consumer is not None:
                 consumer.on_switch(self._status, self._headers, data[cast(int, stop.args[0]) :])
             return
@@ -199,7 +199,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._finish(reusable=self._parser.should_keep_alive())
 
     def _finish(self, *, reusable: bool) -> None:
-        consumer, self._consumer = self._consumer, None
+        consumer = self._take_consumer()
         if reusable and self.whole and self.usable:
             self.resume()
             self._pool.give_back(self)
@@ -208,8 +208,12 @@ class UpstreamConnection(asyncio.Protocol):
         if consumer is not None:
             consumer.on_answer_end()
 
-    def _lose(self, reason: str) -> None:
+    def _take_consumer(self) -> Consumer | None:
         consumer, self._consumer = self._consumer, None
+        return consumer
+
+    def _lose(self, reason: str) -> None:
+        consumer = self._take_consumer()
         if consumer is not None:
             consumer.on_lost(reason)
 

@@ -14,8 +14,15 @@ from typing import Any, cast
 
 Schema = Mapping[str, Any]
 
-_WORDS = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
-_WORDS |= {"array": "a list", "object": "an object", "null": "empty"}
+_WORDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "empty",
+}
 
 
 class _Refused(Exception):

@@ -56,10 +56,11 @@ def read_algorithm(path: Path) -> AlgorithmDeclaration:
     """Raises: Invalid naming the file and the field that is wrong."""
     notebook = read_notebook(path)
     metadata = cast("dict[str, Any]", notebook.get("metadata") or {})
-    declared = metadata.get("orrery") or {}
+    declared = cast("object", metadata.get("orrery") or {})
     if not isinstance(declared, dict):
         raise Invalid(f"{path.name}: metadata 'orrery' is {declared!r}; it must be an object")
     own = cast("dict[str, Any]", declared)
+    kernel = cast("dict[str, Any]", metadata.get("kernelspec") or {})
     try:
         schema = read_parameters(parameters_source(notebook))
     except Invalid as invalid:
@@ -73,7 +74,7 @@ def read_algorithm(path: Path) -> AlgorithmDeclaration:
         framework=_text(own, "framework", path),
         metrics=tuple(_metric(item, path) for item in _items(own, "metrics", path)),
         datasets=tuple(_dataset(item, path) for item in _items(own, "datasets", path)),
-        kernel_name=str((metadata.get("kernelspec") or {}).get("name") or "python3"),
+        kernel_name=str(kernel.get("name") or "python3"),
         parameters=schema,
     )
 
@@ -94,7 +95,7 @@ def read_notebook(path: Path) -> dict[str, Any]:
 def parameters_source(notebook: Mapping[str, Any]) -> str:
     """The source of the cell tagged `parameters`; empty where there is none."""
     for cell in notebook["cells"]:
-        if "parameters" in (cell.get("metadata") or {}).get("tags", []):
+        if "parameters" in cast("dict[str, Any]", cell.get("metadata") or {}).get("tags", []):
             return _source(cell)
     return ""
 
@@ -119,7 +120,7 @@ def _text(declared: Mapping[str, Any], key: str, path: Path) -> str:
 
 
 def _items(declared: Mapping[str, Any], key: str, path: Path) -> Sequence[Any]:
-    value = declared.get(key) or []
+    value = cast("object", declared.get(key) or [])
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list):

@@ -6,6 +6,10 @@ Otherwise the kernel is started as its kernel spec says. Either way it stays in 
 supervises the job reaches it, and it speaks over sockets in a private folder instead of TCP ports.
 """
 
+# jupyter_client and ipykernel carry few types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportIncompatibleMethodOverride=false, reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 import atexit
@@ -21,7 +25,7 @@ import sys
 import tempfile
 import uuid
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -74,7 +78,7 @@ class GroupProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         environment = dict(kwargs.get("env") or os.environ)
         environment["JPY_PARENT_PID"] = str(os.getpid())
-        self.process = subprocess.Popen(cmd, env=environment, cwd=kwargs.get("cwd"), stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(cmd, env=environment, cwd=kwargs.get("cwd"), stdin=subprocess.DEVNULL)  # noqa: ASYNC220
         self.pid = self.process.pid
         return self.connection_info
 
@@ -86,7 +90,7 @@ class KernelClient(AsyncKernelClient):
         # The manager knows whether the process lives: no heartbeat. Nobody answers questions: no stdin.
         super().start_channels(shell=True, iopub=True, stdin=False, hb=False, control=True)
 
-    async def wait_for_ready(self, timeout: float | None = None) -> None:
+    async def wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         from queue import Empty
 
         # iopub may connect after the kernel's first messages: ask again until an answer has come on both channels.
@@ -167,7 +171,7 @@ class Kernel:
         if self.process is not None:
             self._wait_until_listening()
             manager.connection_file = str(self.folder / "connection.json")
-            manager.load_connection_info(self._connection)
+            manager.load_connection_info(cast("Any", self._connection))
             provisioner = LocalProvisioner(kernel_id=uuid.uuid4().hex, kernel_spec=self.spec, parent=manager)
             provisioner.process = self.process  # pyright: ignore[reportAttributeAccessIssue]
             manager.provisioner = provisioner
@@ -236,7 +240,7 @@ def _become_kernel(connection_file: Path, parent: int, ready: int) -> NoReturn:
     """In the fork: be an IPython kernel until asked to end. Never returns into the parent's code."""
     status = 1
     try:
-        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGTERM, _leave_it_to_the_job)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
@@ -249,7 +253,7 @@ def _become_kernel(connection_file: Path, parent: int, ready: int) -> NoReturn:
 
         app = IPKernelApp.instance(parent_handle=parent)
         app.initialize(["-f", str(connection_file), "--HistoryManager.enabled=False", "--log-level=ERROR"])
-        # Its own orderly closing can wait ten seconds for a thread that it has stopped before; `_leave` closes by ending.
+        # Its own orderly closing can wait ten seconds for a thread that it has stopped before: end without it.
         atexit.unregister(app.close)
         os.write(ready, b"1")
         os.close(ready)
@@ -268,7 +272,7 @@ def _become_kernel(connection_file: Path, parent: int, ready: int) -> NoReturn:
 def _leave(status: int) -> NoReturn:
     """End as an interpreter would (exit hooks, buffers written) without unwinding into the code before the fork."""
     try:
-        atexit._run_exitfuncs()
+        atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
         for thing in gc.get_objects():
             if isinstance(thing, io.TextIOWrapper | io.BufferedWriter | io.BufferedRandom) and not thing.closed:
                 thing.flush()
@@ -276,6 +280,5 @@ def _leave(status: int) -> NoReturn:
         os._exit(status)
 
 
-def _interrupt(signum: int, frame: object) -> None:
-    """The polite signal: what the cell runs is interrupted as by a person, so that it can still save."""
-    raise KeyboardInterrupt
+def _leave_it_to_the_job(signum: int, frame: object) -> None:
+    """A polite stop reaches the whole group; the job's own process interrupts the cell, once, so that it can save."""

@@ -5,6 +5,10 @@ what was done. What the cells print goes to the job's log as it comes. A noteboo
 gets it from its cells; a cell's exception becomes the job's error unless the notebook has told a better one.
 """
 
+# papermill and nbclient carry no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportIncompatibleMethodOverride=false, reportPrivateImportUsage=false
+
 from __future__ import annotations
 
 import json
@@ -179,6 +183,7 @@ def run(
         papermill_engines.register("orrery", Engine)
         return _execute(record, kernel, stop, mark)
     except Invalid as invalid:
+        kernel.signal(signal.SIGKILL)  # it has run nothing yet
         report.error(invalid.code, invalid.message, **invalid.details)
         _log(invalid.message + "\n")
         return EXIT_FAILED

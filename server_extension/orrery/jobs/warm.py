@@ -1,9 +1,12 @@
 """What a process that starts jobs by forking loads beforehand.
 
-Importing is most of the time that Papermill takes to begin; forked from here a notebook's first cell runs in a fraction of
-it. Kept out on purpose: everything that starts threads when imported (a fork would lose them), and what Papermill probes
-for but jobs do not use (cloud file systems, pyarrow, a debugger, the IRI grammar of `rfc3987_syntax`, which alone takes a second).
+Importing is most of the time that Papermill takes to begin; forked from here a notebook's first cell runs in a
+fraction of it. Kept out on purpose: everything that starts threads when imported (a fork would lose them), and what
+Papermill probes for but jobs do not use: cloud file systems, pyarrow, a debugger, and the IRI grammar of
+`rfc3987_syntax`, which alone takes a second.
 """
+
+# pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """`python -m orrery.serving`: one model server process.
 
 Without arguments it reads what the executor gives a replica: `ORRERY_SOCKET`, and the model package in
-`$ORRERY_WORK_DIR/model`. `ORRERY_MODEL_NAME` and `ORRERY_MODEL_VERSION` override the name in the package and the version, 1.
+`$ORRERY_WORK_DIR/model`. `ORRERY_MODEL_NAME` and `ORRERY_MODEL_VERSION` override the name in the package and the
+version, 1.
 """
 
 from __future__ import annotations
@@ -138,8 +139,10 @@ async def serve(settings: Settings) -> None:
     server.stop_on_signals()
     if settings.socket is not None:
         await server.listen_unix(settings.socket)
+        where = str(settings.socket)
     else:
         port = await server.listen_tcp(settings.host, settings.port)
+        where = f"http://{settings.host}:{port}"
         if settings.port_file is not None:
             settings.port_file.write_text(str(port))
     loop = asyncio.get_running_loop()
@@ -148,7 +151,6 @@ async def serve(settings: Settings) -> None:
         runtime = await loop.run_in_executor(None, functools.partial(load, folder))
         models[name] = ServedModel.of(name, settings.version, runtime, application.metrics)
     application.serve(models | {alias: models[name] for alias, name in settings.aliases.items()})
-    where = str(settings.socket) if settings.socket else f"http://{settings.host}:{port}"
     log.info("ready: %s on %s", ", ".join(models), where, extra={"action": "ready"})
     await server.run()
 

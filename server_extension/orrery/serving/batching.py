@@ -1,8 +1,9 @@
 """Loop-turn batching: what arrives within one turn of the event loop is predicted in one call.
 
-There is no timer, so that a lone request waits for nobody. A model's call costs 100 to 200 µs however few rows it gets,
-far more than HTTP does; under load every turn brings several requests and they share it. Large inputs, and all inputs of a
-model that turns out to be slow, are predicted in one thread beside the loop; meanwhile what arrives joins the next batch.
+There is no timer, so that a lone request waits for nobody. A model's call costs 100 to 200 µs however few rows it
+gets, far more than HTTP does; under load every turn brings several requests and they share it. Large inputs, and all
+inputs of a model that turns out to be slow, are predicted in one thread beside the loop; meanwhile what arrives joins
+the next batch.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Counts of one model server, in Prometheus' text format, written by hand (the client library costs 10 ms at start).
 
-Names: `orrery_serving_<noun>_<unit>[_total]`; labels are the model and the answer's class, never anything a client sends.
+Names: `orrery_serving_<noun>_<unit>[_total]`; labels are the model and the answer's class, never anything a client
+sends.
 """
 
 from __future__ import annotations

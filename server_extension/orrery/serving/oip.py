@@ -89,9 +89,7 @@ def parse_request(body: bytes, header_length: int | None, schema: InputSchema) -
         tensor, binary = _tensor(_mapping(item, f"inputs[{i}]"), i, binary)
         tensors.append(tensor)
     if binary:
-        raise _bad(
-            f"{len(binary)} bytes follow the last tensor; binary_data_size and Inference-Header-Content-Length do not add up"
-        )
+        raise _bad(f"{len(binary)} bytes follow the last tensor; the sizes do not add up to the body's length")
     n_rows, rows, columns = _arrange(tensors, schema)
     return OipRequest(
         id=request_id,
@@ -266,7 +264,7 @@ def _check_datatype(tensor: Tensor, column: Column) -> None:
 def encode_response(
     request: OipRequest, prediction: Prediction, metadata: ModelMetadata, name: str, version: str
 ) -> tuple[bytes, int | None]:
-    """The body, and the length of its JSON part where binary data follows. Raises `HttpError` 400 for an unknown output."""
+    """The body, and the length of its JSON part where binary data follows. Raises `HttpError` 400."""
     arrays: dict[str, tuple[str, Array]] = {}
     for output in metadata.outputs:
         if output.name == "probabilities":

@@ -1,7 +1,7 @@
 """The model package: a folder with `orrery-model.json`, which says what the model takes, gives and is made of.
 
-Read with checks that name the field, since people and other programs write these files too. Nothing in a package is ever
-unpickled or executed.
+Read with checks that name the field, since people and other programs write these files too. Nothing in a package is
+ever unpickled or executed.
 """
 
 from __future__ import annotations

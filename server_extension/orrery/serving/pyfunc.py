@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,15 +25,16 @@ class PackagedModel:
 
         Raises: ValueError naming a column that the model needs and the input lacks.
         """
-        import pandas
+        import pandas  # pyright: ignore[reportMissingTypeStubs]
 
         metadata = self.runtime.metadata
         columns: dict[str, Array] = {}
-        rows = len(next(iter(model_input.values()))) if isinstance(model_input, dict) else len(model_input)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        given = cast("Mapping[str, Any]", model_input)
+        rows = len(next(iter(given.values()))) if isinstance(model_input, dict) else len(given)
         for column in metadata.inputs:
-            if column.name not in model_input and not column.nullable:
+            if column.name not in given and not column.nullable:
                 raise ValueError(f"the input lacks column {column.name!r}, which model {metadata.name!r} needs")
-            values = model_input[column.name] if column.name in model_input else [None] * rows
+            values = given[column.name] if column.name in given else [None] * rows
             columns[column.name] = _as_array(column, list(values))
         prediction = self.runtime.predict(columns)
         frame = {"prediction": prediction.labels_or_values}

@@ -52,8 +52,8 @@ class Explanation:
 class Runtime(Protocol):
     """A loaded model. Methods may be called from two threads at once, and must not change the arrays they are given.
 
-    `columns` holds every input column of the metadata, each of shape (n_rows,): float64 with NaN for what is missing for
-    numbers; float64 1, 0 or NaN for booleans; object arrays of str, None for missing, for categories.
+    `columns` holds every input column of the metadata, each of shape (n_rows,): float64 with NaN for what is missing
+    for numbers; float64 1, 0 or NaN for booleans; object arrays of str, None for missing, for categories.
     """
 
     @property

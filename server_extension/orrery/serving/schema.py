@@ -56,7 +56,7 @@ class InputSchema:
         else:
             raise _invalid(
                 "wrong_type",
-                f"instances[{index}] is {_shown(row)}; it must be a list of {self.width} values or an object by column name",
+                f"instances[{index}] is {_shown(row)}; it must be a list of {self.width} values or an object",
             )
         return self.check_row(index, values)
 
@@ -90,7 +90,9 @@ class InputSchema:
 
     def unknown_column(self, name: str, where: str) -> HttpError:
         if name == self._target:
-            return _invalid("unknown_column", f"{where} has column {name!r}, which the model predicts; leave it out", column=name)
+            return _invalid(
+                "unknown_column", f"{where} has column {name!r}, which the model predicts; leave it out", column=name
+            )
         near = difflib.get_close_matches(name, self.names, 1, 0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"the columns are {_listed(self.names)}"
         return _invalid(

@@ -4,8 +4,8 @@
         notebook = Path("forest.ipynb")
         tasks = ("binary_classification",)
 
-The notebook runs as a real job, once for each task, on a small dataset with missing values, categories, an identifier and
-a text target. What is asserted is what the platform, the forms and the endpoints rely on.
+The notebook runs as a real job, once for each task, on a small dataset with missing values, categories, an identifier
+and a text target. What is asserted is what the platform, the forms and the endpoints rely on.
 """
 
 from __future__ import annotations
@@ -174,9 +174,7 @@ class AlgorithmConformance:
         for task in cls.tasks:
             folder = tmp_path_factory.mktemp(task)
             target = write_dataset(folder / "data.csv", task)
-            job = train(
-                cls.notebook, folder / "job", {"train": [folder / "data.csv"]}, {"target": target, **cls.quick}
-            )
+            job = train(cls.notebook, folder / "job", {"train": [folder / "data.csv"]}, {"target": target, **cls.quick})
             assert job.code == 0, job.log
             jobs[task] = job
         return jobs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -47,7 +48,9 @@ class Account:
         return wait_until(ready, what=f"the server {name!r} of {self.name} is ready", seconds=60)
 
     def _forgery_header(self) -> dict[str, str]:
-        token = next(cookie.value for cookie in self.browser.cookies.jar if (cookie.name, cookie.path) == ("_xsrf", "/hub/"))
+        token = next(
+            cookie.value for cookie in self.browser.cookies.jar if (cookie.name, cookie.path) == ("_xsrf", "/hub/")
+        )
         return {"X-XSRFToken": token or "", "Referer": f"{self.browser.base_url}hub/home"}
 
 
@@ -56,13 +59,17 @@ class Hub:
     url: str
     home: Path
     process: subprocess.Popen[bytes]
+    #: closed when the hub is
+    open_browsers: contextlib.ExitStack
 
     @property
     def orrery(self) -> str:
         return f"{self.url}/services/orrery"
 
     def browser(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, follow_redirects=True, timeout=60, trust_env=False)
+        browser = httpx.Client(base_url=self.url, follow_redirects=True, timeout=60, trust_env=False)
+        self.open_browsers.callback(browser.close)
+        return browser
 
     def send_form(self, browser: httpx.Client, path: str, fields: Mapping[str, str]) -> httpx.Response:
         """Opens a page with a form and sends it filled in."""
@@ -101,8 +108,12 @@ def jupyter_hub(home: Path, *, admin: str = "boss", environment: Mapping[str, st
     settings = {"ORRERY_HOME": str(home), "ORRERY_ADMIN": admin, "PORT": str(port), "HOST": "127.0.0.1"}
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "orrery_hub"]
-    with running(command, log=home / "hub.log", environment={**settings, **(environment or {})}, folder=home) as process:
-        hub = Hub(url=url, home=home, process=process)
+    settings |= environment or {}
+    with (
+        contextlib.ExitStack() as browsers,
+        running(command, log=home / "hub.log", environment=settings, folder=home) as process,
+    ):
+        hub = Hub(url=url, home=home, process=process, open_browsers=browsers)
 
         def answers() -> bool:
             try:

@@ -1,7 +1,7 @@
 """The smallest runtime that there can be: a linear model in numpy, its weights as JSON.
 
-For tests, and as an example to follow when writing a runtime. `python -m orrery.testing.linear ...` is the model server with
-this runtime registered.
+For tests, and as an example to follow when writing a runtime. `python -m orrery.testing.linear ...` is the model
+server with this runtime registered.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RUNTIME = "testing-linear"
 
 
 class LinearRuntime:
-    """Softmax of `X @ weights + bias` for classes, its only column for a value. Categories count by length, NaN as 0."""
+    """Softmax of `X @ weights + bias`, or its only column for a value. Categories count by length, NaN as 0."""
 
     def __init__(self, metadata: ModelMetadata, weights: Array, bias: Array) -> None:
         self.metadata = metadata
@@ -70,7 +70,7 @@ def save(
     example: Mapping[str, object] | None = None,
     **more: object,
 ) -> Path:
-    """Write a package. `weights`: (n_columns, n_classes), or (n_columns, 1) for a regression; `more`: further fields."""
+    """Write a package. `weights`: (n_columns, n_classes), (n_columns, 1) to regress; `more`: further fields."""
     folder.mkdir(parents=True, exist_ok=True)
     outputs: list[dict[str, object]] = [{"name": "prediction", "datatype": "FP64" if classes is None else "BYTES"}]
     if classes is not None:

@@ -1,4 +1,4 @@
-"""An application of the HTTP layer served by a thread, for tests that need its inside: short limits, a fake upstream."""
+"""An application of the HTTP layer served by a thread, for tests that need its inside."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Listening:
     def __init__(
         self,
         make: Callable[[], Application],
-        limits: Limits = Limits(),
+        limits: Limits | None = None,
         *,
         socket: Path | None = None,
         sweep_seconds: float = 0.02,
     ) -> None:
         self._make = make
-        self._limits = limits
+        self._limits = limits or Limits()
         self._socket = socket
         self._sweep_seconds = sweep_seconds
         self._ready = threading.Event()

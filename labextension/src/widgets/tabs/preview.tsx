@@ -99,7 +99,7 @@ export function PreviewTab(props: TabProps): JSX.Element {
                     </th>
                     {row.map((value, at) => (
                       <td key={at} className={typeof value === 'number' ? 'orr-Number' : undefined}>
-                        {value === null ? <span className="orr-Missing">missing</span> : plainText(value)}
+                        {value === null ? <span className="orr-Missing">missing</span> : raw(value)}
                       </td>
                     ))}
                   </tr>
@@ -144,4 +144,9 @@ export function PreviewTab(props: TabProps): JSX.Element {
       </Card>
     </div>
   );
+}
+
+/** Data is shown as it is, not rounded. */
+function raw(value: Json): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from orrery.jobs.tabular.problems import BadData
 from orrery.jobs.tabular.sources import Reader, Source, identifier
 
 Kind = Literal["number", "category", "boolean", "text", "datetime"]
 
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
-_NUMBERS += ("FLOAT", "DOUBLE", "UHUGEINT")
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+_NUMBERS = (*_WHOLE, "UHUGEINT", "FLOAT", "DOUBLE")
 #: up to so many different values their counts are told
 MOST_CLASSES = 50
 #: up to so many rows different values are counted exactly
@@ -142,8 +142,8 @@ def _with_classes(reader: Reader, sources: Sequence[Source], infos: list[ColumnI
         pieces = ", ".join(f"histogram(CAST({identifier(name)} AS VARCHAR))" for name in few)
         found = reader.rows(f"SELECT {pieces} FROM ({scan(sources)})")[0]
         for name, histogram in zip(few, found, strict=True):
-            ordered = sorted((histogram or {}).items(), key=lambda item: (-item[1], item[0]))
-            counts[name] = {str(value): int(count) for value, count in ordered}
+            by_value = cast("dict[str, int]", histogram or {})
+            counts[name] = dict(sorted(by_value.items(), key=lambda item: (-item[1], item[0])))
     pieces = ", ".join(f"CAST({identifier(info.name)} AS VARCHAR)" for info in infos)
     head = reader.rows(f"SELECT {pieces} FROM ({scan(sources)}) LIMIT 200")
     described: list[ColumnInfo] = []

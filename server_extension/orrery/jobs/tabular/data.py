@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -156,7 +156,8 @@ def _target(name: str, infos: Sequence[ColumnInfo]) -> ColumnInfo:
     if info.distinct == 1:
         only = info.examples[0] if info.examples else ""
         raise BadData(
-            f"target {name!r} is {only!r} in every row, so there is nothing to learn; choose another column", column=name
+            f"target {name!r} is {only!r} in every row, so there is nothing to learn; choose another column",
+            column=name,
         )
     return info
 
@@ -193,10 +194,11 @@ def _projection(info: ColumnInfo, source: Source, target: str) -> str:
 
 def _plain(values: Any, is_numeric: bool) -> Array:
     """DuckDB's masked array as the encoder wants it: NaN or None where a value is missing."""
+    mask = cast("Array", np.ma.getmaskarray(values))  # pyright: ignore[reportUnknownMemberType]
+    data = cast("Array", np.ma.getdata(values))  # pyright: ignore[reportUnknownMemberType]
     if is_numeric:
-        return np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan)
-    mask = np.ma.getmaskarray(values)
-    plain = np.array(np.ma.getdata(values), dtype=object)
+        return np.where(mask, np.nan, data.astype(np.float64))
+    plain = np.array(data, dtype=object)
     plain[mask] = None
     return plain
 
@@ -256,8 +258,8 @@ def _define(data: Data, task: str) -> Problem:
     lonely = [value for value in classes if counts[value] < 2]
     if lonely:
         raise BadData(
-            f"class {lonely[0]!r} of target {info.name!r} has only {counts[lonely[0]]} row; a class needs at least 2, so "
-            "that one can be held out: add rows of it, or remove that row",
+            f"class {lonely[0]!r} of target {info.name!r} has only {counts[lonely[0]]} row; a class needs at least 2, "
+            "so that one can be held out: add rows of it, or remove that row",
             column=info.name,
             value=lonely[0],
         )

@@ -1,6 +1,7 @@
 """Metrics of predictions, in NumPy. A metric that cannot be computed is absent, never zero.
 
-Definitions as in scikit-learn (compared in the tests): macro averages over the classes that occur, one-against-rest areas.
+Definitions as in scikit-learn (compared in the tests): macro averages over the classes that occur, one-against-rest
+areas.
 """
 
 from __future__ import annotations

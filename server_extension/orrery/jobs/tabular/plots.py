@@ -134,7 +134,7 @@ def _saved(figure: Figure, axes: Any, name: str, title: str, *, legend: bool = F
     if legend:
         axes.legend(frameon=False, fontsize=9)
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=96)
+    figure.savefig(drawn, format="png", dpi=96)  # pyright: ignore[reportUnknownMemberType]
     folder = Path(os.environ.get("ORRERY_WORK_DIR") or ".") / "output"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.png"

@@ -1,7 +1,7 @@
 """The files of a dataset's folder as relations that DuckDB can scan, in bounded memory whatever their size.
 
-Each file is checked before it is scanned: what DuckDB would repair in silence (a name twice, a short row) is refused here
-with the file, the line and the remedy.
+Each file is checked before it is scanned: what DuckDB would repair in silence (a name twice, a short row) is refused
+here with the file, the line and the remedy.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import csv
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,8 @@ def data_file(path: Path, name: str, declared: str | None, purpose: str | None) 
     chosen = _ALIASES.get(chosen, chosen)
     if chosen not in FORMATS:
         raise BadData(
-            f"file {name!r} has the format {chosen or 'none'!r}; use one of {', '.join(FORMATS)}, or set the dataset's format",
+            f"file {name!r} has the format {chosen or 'none'!r}; use one of {', '.join(FORMATS)}, "
+            "or set the dataset's format",
             file=name,
         )
     if not path.is_file():
@@ -94,7 +95,7 @@ def data_file(path: Path, name: str, declared: str | None, purpose: str | None) 
 
 
 @contextmanager
-def reading(memory_limit: str = "1GB") -> Iterator[Reader]:
+def reading(memory_limit: str = "1GB") -> Generator[Reader]:
     """A connection in memory that spills to a scratch folder beyond `memory_limit`."""
     with tempfile.TemporaryDirectory(prefix="orrery-data-") as scratch:
         connection = duckdb.connect(
@@ -146,7 +147,7 @@ class Reader:
             return cast("dict[str, Any]", self.connection.execute(query).fetchnumpy())
 
     @contextmanager
-    def explained(self, file: DataFile | None) -> Iterator[None]:
+    def explained(self, file: DataFile | None) -> Generator[None]:
         """Turn DuckDB's errors into ones about the data."""
         try:
             yield
@@ -179,10 +180,11 @@ class Reader:
         types = {str(row[0]): str(row[1]) for row in described}
         if list(types) == ["json"] and file.format in ("json", "jsonl"):
             raise BadData(
-                f"file {file.name!r} holds no objects; each record must be an object like {{\"age\": 41}}", file=file.name
+                f"file {file.name!r} holds no objects; each record must be an object like {{'age': 41}}",
+                file=file.name,
             )
         check_columns(tuple(types), file.name)
-        nested = [name for name, kind in types.items() if "(" in kind and not kind.startswith("DECIMAL") or "[" in kind]
+        nested = [name for name, kind in types.items() if "[" in kind or kind.startswith(("STRUCT", "MAP", "UNION"))]
         warnings = [f"column {name!r} of {file.name!r} holds nested values; it is read as text" for name in nested]
         return Source(file, relation, types, is_typed=True, warnings=tuple(warnings))
 
@@ -196,8 +198,8 @@ class Reader:
         try:
             workbook = openpyxl.load_workbook(file.path, read_only=True, data_only=True)
         except (BadZipFile, KeyError, OSError, ValueError) as error:
-            message = f"file {file.name!r} is not an Excel workbook (.xlsx): {error}; save it again from the spreadsheet"
-            raise BadData(message, file=file.name) from None
+            message = f"file {file.name!r} is not an Excel workbook (.xlsx): {error}"
+            raise BadData(f"{message}; save it again from the spreadsheet", file=file.name) from None
         try:
             with target.open("w", encoding="utf-8", newline="") as out:
                 writer = csv.writer(out)
@@ -263,8 +265,8 @@ def _explain(error: duckdb.Error, file: DataFile | None) -> BadData:
     if line:
         problems = [part.strip() for part in text.splitlines()[1:] if part.strip() and "Original Line" not in part]
         found = next((part for part in problems if part[0].isupper()), "it cannot be parsed")
-        message = f"line {line[1]} of file {name!r} cannot be read: {found.rstrip('.')}; correct it and upload the file again"
-        return BadData(message, file=name, line=int(line[1]))
+        message = f"line {line[1]} of file {name!r} cannot be read: {found.rstrip('.')}"
+        return BadData(f"{message}; correct it and upload the file again", file=name, line=int(line[1]))
     first = re.sub(r"^[A-Z]\w+( \w+)* Error: ", "", text.splitlines()[0])
     first = re.sub(r'"[^"]*/([^"/]+)"', r'"\1"', first)
     return BadData(f"file {name!r} cannot be read: {first.strip()}", file=name)

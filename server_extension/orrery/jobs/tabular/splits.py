@@ -69,7 +69,8 @@ def _split(data: Data, problem: Problem, test_fraction: float, validation_fracti
     elif validation_fraction > 0:
         pool = free if len(free) else rows["training"]
         # The fraction is of all rows to be split, also of those already held out.
-        share = min(0.9, validation_fraction / (1 - test_fraction)) if "chance" in origins["testing"] else validation_fraction
+        was_cut = "chance" in origins["testing"]
+        share = min(0.9, validation_fraction / (1 - test_fraction)) if was_cut else validation_fraction
         validation, left = _take(pool, strata, share, generator)
         origins["validation"] = f"{validation_fraction:.0%} of the rows, by chance"
         free, rows["training"] = (left, rows["training"]) if len(free) else (free, left)
@@ -89,7 +90,7 @@ def _take(pool: Array, strata: Array | None, fraction: float, generator: np.rand
     groups = [pool] if strata is None else [pool[strata[pool] == value] for value in np.unique(strata[pool])]
     taken: list[Array] = []
     for group in groups:
-        count = int(round(len(group) * fraction))
+        count = round(len(group) * fraction)
         count = min(max(count, 1 if len(group) > 1 else 0), len(group) - 1) if len(group) else 0
         taken.append(generator.permutation(group)[:count])
     chosen = np.sort(np.concatenate(taken)) if taken else pool[:0]
@@ -107,7 +108,7 @@ def _check(training: Array, testing: Array, problem: Problem, data: Data) -> Non
         missing = [value for place, value in enumerate(problem.classes) if place not in there]
         if missing:
             raise BadData(
-                f"class {missing[0]!r} of target {data.target.name!r} has no training row; add rows of it, or change the "
-                "purposes of the files",
+                f"class {missing[0]!r} of target {data.target.name!r} has no training row; add rows of it, "
+                "or change the purposes of the files",
                 value=missing[0],
             )

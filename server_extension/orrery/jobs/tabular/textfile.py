@@ -1,7 +1,7 @@
 """A delimited text file before anything parses it: its encoding, its delimiter, its header.
 
-The rule: UTF-8 with or without a byte-order mark, and UTF-16 with one, are read; anything else is refused with the place
-of the first wrong byte. Guessing among eight-bit encodings would turn names into other names without a word.
+The rule: UTF-8 with or without a byte-order mark, and UTF-16 with one, are read; anything else is refused with the
+place of the first wrong byte. Guessing among eight-bit encodings would turn names into other names without a word.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import csv
 import io
 import itertools
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,7 +118,8 @@ def check_columns(columns: tuple[str, ...], name: str) -> None:
         if count > 1:
             places = [str(place) for place, other in enumerate(columns, start=1) if other == column]
             raise BadData(
-                f"file {name!r} has {count} columns named {column!r} (columns {' and '.join(places)}); rename one of them",
+                f"file {name!r} has {count} columns named {column!r} (columns {' and '.join(places)}); "
+                "rename one of them",
                 file=name,
                 column=column,
             )
@@ -129,7 +131,8 @@ def _undecodable(error: UnicodeDecodeError, start: int, lines: int, name: str) -
     value = error.object[error.start]
     return BadData(
         f"file {name!r} is not UTF-8: byte 0x{value:02X} at offset {offset} (line {line}) cannot be decoded; "
-        "save it as UTF-8 (Excel: 'CSV UTF-8'; iconv -f WINDOWS-1252 -t UTF-8), as UTF-16 with a byte-order mark, or as Parquet",
+        "save it as UTF-8 (Excel: 'CSV UTF-8'; iconv -f WINDOWS-1252 -t UTF-8), as UTF-16 with a byte-order mark, "
+        "or as Parquet",
         file=name,
         offset=offset,
         line=line,
@@ -148,7 +151,7 @@ def _transcode(path: Path, name: str, scratch: Path) -> Path:
 
 
 def _header(text: str, delimiter: str, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    record = next(_records(text, delimiter), [])
+    record = next(_records(text, delimiter), list[str]())
     columns = tuple(column.strip() for column in record)
     warnings: list[str] = []
     if not any(columns):
@@ -163,9 +166,9 @@ def _header(text: str, delimiter: str, name: str) -> tuple[tuple[str, ...], tupl
     return columns, tuple(warnings)
 
 
-def _records(text: str, delimiter: str) -> csv.Reader:  # pyright: ignore[reportUnknownParameterType]
+def _records(text: str, delimiter: str) -> Iterator[list[str]]:
     csv.field_size_limit(1 << 27)
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)  # pyright: ignore[reportReturnType]
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
 
 
 def _is_number(text: str) -> bool:

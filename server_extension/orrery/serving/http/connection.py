@@ -1,8 +1,8 @@
 """One client connection: parsing, ordering of pipelined requests, back-pressure, timeouts.
 
-States follow from four facts: what the parser is in (`_phase`), the queue of exchanges (its front alone may answer), the
-reasons for which reading is paused, and whether the connection is being closed. Requests are handed to the application one
-at a time, in order; while one is unanswered and another has arrived, reading is paused.
+States follow from four facts: what the parser is in (`_phase`), the queue of exchanges (its front alone may answer),
+the reasons for which reading is paused, and whether the connection is being closed. Requests are handed to the
+application one at a time, in order; while one is unanswered and another has arrived, reading is paused.
 """
 
 from __future__ import annotations
@@ -84,8 +84,9 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self.peername = str(peer[0]) if isinstance(peer, tuple) and peer else ""
+        peer = cast("object", transport.get_extra_info("peername"))
+        # a unix socket's is a string
+        self.peername = str(cast("tuple[object, ...]", peer)[0]) if isinstance(peer, tuple) else ""
         self._server.connections.add(self)
         if len(self._server.connections) > self._limits.connections:
             self._refuse(
@@ -98,7 +99,7 @@ class ServerConnection(asyncio.Protocol):
             )
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._server.connections.discard(self)
+        self._server.forget(self)
         self._phase = Phase.DONE
         self._transport = None
         if self._peer is not None:
@@ -259,7 +260,8 @@ class ServerConnection(asyncio.Protocol):
 
     def _head_too_large(self) -> HttpError:
         limits = self._limits
-        message = f"the request's head is over {limits.head_bytes} bytes or {limits.headers} headers; send fewer or shorter headers"
+        limit = f"{limits.head_bytes} bytes or {limits.headers} headers"
+        message = f"the request's head is over {limit}; send fewer or shorter headers"
         return HttpError(431, "head_too_large", message, details={"limit_bytes": limits.head_bytes}, close=True)
 
     # ---- order

@@ -1,8 +1,9 @@
 """One request and its answer, as an application sees them.
 
-The application gets an `Exchange` when the head is complete. It takes the body with `collect` (whole, bounded) or `receive`
-(streamed to a `BodySink`), or not at all; and answers with `respond`, or `start`, `write` ... `end`. Calls may come at any
-time from the event loop's thread. Nothing needs to be awaited: back-pressure arrives as `BodySink`/`on_writable` calls.
+The application gets an `Exchange` when the head is complete. It takes the body with `collect` (whole, bounded) or
+`receive` (streamed to a `BodySink`), or not at all; and answers with `respond`, or `start`, `write` ... `end`. Calls
+may come at any time from the event loop's thread. Nothing needs to be awaited: back-pressure arrives as
+`BodySink`/`on_writable` calls.
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ class Exchange:
         self._end()
 
     def start(self, status: int, headers: bytes, length: int | None, *, no_body: bool = False) -> None:
-        """Begin a streamed answer. `headers` hold no framing: `length` None means chunked (until close for HTTP/1.0)."""
+        """Begin a streamed answer. `headers` hold no framing; `length` None: chunked, or until close for HTTP/1.0."""
         if self.started:
             return
         self._begin(status)
@@ -199,7 +200,7 @@ class Exchange:
         self._end()
 
     def fail(self, error: HttpError) -> None:
-        """Answer with the error's JSON; if the answer has begun already, cut it so that the client sees it is not whole."""
+        """Answer with the error's JSON; cut an answer that has begun, so that the client sees that it is not whole."""
         if self.started:
             self.abort()
             return

@@ -56,10 +56,16 @@ class Server:
         self._sockets: list[tuple[Path, int]] = []
         self._sweep_seconds = sweep_seconds
         self._stop = asyncio.Event()
+        self._emptied: asyncio.Event | None = None
         self._sweeper = self.loop.call_later(sweep_seconds, self._sweep)
 
     def connection(self) -> ServerConnection:
         return ServerConnection(self)
+
+    def forget(self, connection: ServerConnection) -> None:
+        self.connections.discard(connection)
+        if self._emptied is not None and not self.connections:
+            self._emptied.set()
 
     async def listen_tcp(self, host: str, port: int, *, reuse_port: bool = False) -> int:
         """Listen and return the port taken (`port` 0: any free one)."""
@@ -72,19 +78,9 @@ class Server:
 
     async def listen_unix(self, path: Path) -> None:
         """Listen on a socket file of mode 0600, taking the place of a stale one."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISSOCK(path.lstat().st_mode):
-                raise FileExistsError(f"{path} is there and is no socket; remove it or choose another path")
-            path.unlink()
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        before = os.umask(0o177)
-        try:
-            sock.bind(str(path))
-        finally:
-            os.umask(before)
+        sock = _bind_unix(path)
+        self._sockets.append((path, os.stat(path).st_ino))
         self._listeners.append(await self.loop.create_unix_server(self.connection, sock=sock, backlog=1024))
-        self._sockets.append((path, path.stat().st_ino))
 
     def stop_on_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -104,13 +100,15 @@ class Server:
             listener.close()
         for path, inode in self._sockets:
             with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_ino == inode:
-                    path.unlink()
+                if os.stat(path).st_ino == inode:
+                    os.unlink(path)
         for connection in list(self.connections):
             connection.drain()
-        deadline = self.loop.time() + self.limits.drain_seconds
-        while self.connections and self.loop.time() < deadline:
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.drain_seconds):
+                if self.connections:
+                    self._emptied = asyncio.Event()
+                    await self._emptied.wait()
         for connection in list(self.connections):
             connection.abort()
         await asyncio.sleep(0)
@@ -121,3 +119,21 @@ class Server:
         for connection in list(self.connections):
             connection.sweep(self.now)
         self._sweeper = self.loop.call_later(self._sweep_seconds, self._sweep)
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise FileExistsError(f"{path} is there and is no socket; remove it or choose another path")
+        path.unlink()
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    before = os.umask(0o177)
+    try:
+        sock.bind(str(path))
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    return sock

@@ -1,1 +1,1 @@
-"""Models of tables: the feature encoder, the two model families, their package and their runtime. NumPy only to predict."""
+"""Models of tables: feature encoder, the two model families, their package and runtime. NumPy only to predict."""

@@ -1,7 +1,7 @@
 """XGBoost without scikit-learn.
 
-`import xgboost` loads scikit-learn, pandas and scipy.stats where they are installed, for estimators that are not used here:
-2.6 of its 3.2 seconds and 90 MB, paid by every training and every replica. It does without them when they cannot be
+`import xgboost` loads scikit-learn, pandas and scipy.stats where they are installed, for estimators that are not used
+here: most of its import time, paid by every training and every replica. It does without them when they cannot be
 imported, so they are hidden for the moment of the import. Where scikit-learn is loaded already nothing is hidden.
 """
 

@@ -24,7 +24,7 @@ class TableModel(Protocol):
         ...
 
     def contributions(self, features: Array) -> tuple[Array, Array]:
-        """Per feature, (n_rows, n_features) or (n_rows, n_classes, n_features); and the base, which adds up to `scores`."""
+        """By feature, (n_rows, n_features) or (n_rows, n_classes, n_features), and the base: they add up to `scores`."""
         ...
 
     def save(self, path: Path) -> None: ...
@@ -34,16 +34,15 @@ def to_probabilities(scores: Array) -> Array:
     """(n_rows, n_classes) float64 from raw scores; two columns for two classes."""
     scores = np.asarray(scores, dtype=np.float64)
     if scores.ndim == 1:
-        positive = np.where(
-            scores >= 0, 1.0 / (1.0 + np.exp(-np.abs(scores))), np.exp(-np.abs(scores)) / (1.0 + np.exp(-np.abs(scores)))
-        )
+        small = np.exp(-np.abs(scores))  # never overflows
+        positive = np.where(scores >= 0, 1.0, small) / (1.0 + small)
         return np.stack([1.0 - positive, positive], axis=1)
     shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
 class LinearModel:
-    """Logistic regression: `weights` (n_features,) and one intercept for two classes, (n_classes, n_features) for more."""
+    """Logistic regression: `weights` is (n_features,) for two classes, (n_classes, n_features) for more."""
 
     def __init__(self, weights: Array, intercept: Array) -> None:
         self.weights = np.ascontiguousarray(weights, dtype=np.float64)
@@ -95,7 +94,7 @@ class BoostedTrees:
 
         booster = xgboost.Booster(model_file=path)
         # Rows come few at a time: waking other threads costs more than they do.
-        booster.set_param({"nthread": 1})
+        booster.set_param({"nthread": 1})  # pyright: ignore[reportUnknownMemberType]
         return cls(booster)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class TabularRuntime:
         shape = (*by_feature.shape[:-1], len(self.metadata.inputs))
         by_column = np.zeros(shape, dtype=np.float64)
         # One column may be several features; what they contribute adds up.
-        np.add.at(by_column, (..., self._owners), by_feature)
+        np.add.at(by_column, cast("Any", (..., self._owners)), by_feature)
         unit = "value" if self._classes is None else "log-odds"
         return Explanation(by_column, np.asarray(base, dtype=np.float64), unit)
 
@@ -59,7 +59,7 @@ def load(folder: Path) -> TabularRuntime:
         raise BadPackage(f"{encoder_path} is not an encoder: {error}") from None
     unknown = [column.name for column in encoder.columns if column.name not in {c.name for c in metadata.inputs}]
     if unknown:
-        raise BadPackage(f"{encoder_path} needs column {unknown[0]!r}, which {metadata.name!r} does not list as an input")
+        raise BadPackage(f"{encoder_path} needs column {unknown[0]!r}, which {metadata.name!r} lists as no input")
     loaders = {".npz": LinearModel.load, ".ubj": BoostedTrees.load, ".json": BoostedTrees.load}
     if model_path.suffix not in loaders:
         raise BadPackage(f"{model_path} is neither .npz (linear) nor .ubj (XGBoost)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,7 +96,7 @@ def _example(values: Array, kind: str) -> Any:
     for value in values.tolist():
         if kind == "category" and value is not None:
             return value
-        if kind != "category" and np.isfinite(value):
+        if kind != "category" and math.isfinite(value):
             return bool(value) if kind == "boolean" else value
     return None
 

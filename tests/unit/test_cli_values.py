@@ -1,0 +1,155 @@
+"""What is typed on the command line, as values."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orrery.client.cli.output import bytes_text, cell_text, look_up, reference_label
+from orrery.client.cli.values import (
+    parse_duration,
+    parse_json,
+    parse_pairs,
+    parse_purposes,
+    read_documents,
+    set_path,
+)
+from orrery.client.displays import duration_text
+from orrery.client.kinds import Kind, Kinds
+from orrery.errors import Invalid, NotFound
+
+
+def test_values_are_json_where_they_are_json_and_else_text() -> None:
+    pairs = [
+        "rounds=50",
+        "rate=0.1",
+        "flag=true",
+        "none=null",
+        "list=[1,2]",
+        'text="3"',
+        "name=a b",
+        "nan=NaN",
+        "x=a=b",
+        "e=",
+    ]
+    assert parse_pairs(pairs, "-p") == {
+        "rounds": 50,
+        "rate": 0.1,
+        "flag": True,
+        "none": None,
+        "list": [1, 2],
+        "text": "3",
+        "name": "a b",
+        "nan": "NaN",
+        "x": "a=b",
+        "e": "",
+    }
+
+
+@pytest.mark.parametrize("pairs", [["rounds"], ["=5"], ["a=1", "a=2"]])
+def test_what_is_no_pair_or_given_twice_is_refused(pairs: list[str]) -> None:
+    with pytest.raises(Invalid, match="-p"):
+        parse_pairs(pairs, "-p")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("1h30m", 5400), ("1d", 86400)]
+)
+def test_durations(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "h", "2 hours", "-3m", "1m1h"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="duration"):
+        parse_duration(text)
+
+
+def test_a_path_sets_a_field_deep_inside() -> None:
+    document: dict[str, Any] = {"spec": {"deployments": [{"replicas": 1}], "experiment": None}}
+    set_path(document, "spec.deployments.0.replicas", 2)
+    set_path(document, "spec.parameters.rounds", 3)
+    set_path(document, "spec.experiment", "e")
+    assert document["spec"] == {"deployments": [{"replicas": 2}], "experiment": "e", "parameters": {"rounds": 3}}
+
+
+@pytest.mark.parametrize("path", ["spec.deployments.1.replicas", "spec.deployments.x", "name.first"])
+def test_a_path_to_nowhere_is_refused(path: str) -> None:
+    with pytest.raises(Invalid, match=path.replace(".", r"\.")):
+        set_path({"name": "a", "spec": {"deployments": [{}]}}, path, 1)
+
+
+def test_json_is_read_from_the_argument_or_a_file(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text('[{"a": 1}]')
+    assert parse_json('{"a": 1}') == {"a": 1}
+    assert parse_json(f"@{tmp_path}/rows.json") == [{"a": 1}]
+    with pytest.raises(Invalid, match=r"'\{a' is not JSON"):
+        parse_json("{a")
+    with pytest.raises(Invalid, match="cannot be read"):
+        parse_json("@/nowhere/rows.json")
+
+
+def test_a_file_holds_one_or_more_resources(tmp_path: Path) -> None:
+    file = tmp_path / "all.yaml"
+    file.write_text("name: a\n---\nname: b\n")
+    assert read_documents(str(file)) == [{"name": "a"}, {"name": "b"}]
+    file.write_text('[{"name": "a"}]')
+    assert read_documents(str(file)) == [{"name": "a"}]
+    for bad in ("", "- 3\n", "a: [\n"):
+        file.write_text(bad)
+        with pytest.raises(Invalid, match=r"all\.yaml"):
+            read_documents(str(file))
+
+
+def test_purposes_name_files_by_path_or_last_part() -> None:
+    assert parse_purposes(["data/valid.csv=validation"], ["train.csv", "valid.csv"]) == {"valid.csv": "validation"}
+    with pytest.raises(Invalid, match=r"'nope\.csv' is not among the files"):
+        parse_purposes(["nope.csv=validation"], ["train.csv"])
+    with pytest.raises(Invalid, match="FILE=training"):
+        parse_purposes(["train.csv=fun"], ["train.csv"])
+
+
+KINDS = Kinds(
+    (
+        Kind("training", "trainings", "Training", "Trainings", prefix="trn"),
+        Kind("dataset-version", "dataset-versions", "Dataset version", "Dataset versions", prefix="dsv"),
+    )
+)
+
+
+@pytest.mark.parametrize("text", ["training", "trainings", "trn", "Trainings", "run"])
+def test_a_kind_has_several_names(text: str) -> None:
+    assert KINDS.find(text).plural == "trainings"
+    assert KINDS.find("dataset_version").plural == "dataset-versions"
+
+
+def test_a_misspelt_kind_gets_a_suggestion() -> None:
+    with pytest.raises(NotFound, match="did you mean 'training"):
+        KINDS.find("trianing")
+    with pytest.raises(NotFound, match="The kinds here are: trainings, dataset-versions"):
+        KINDS.find("zzz")
+
+
+def test_cells_are_for_reading() -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    assert cell_text("2026-01-01T23:58:20Z", "date", now) == "1 min 40 s ago"
+    assert cell_text(None, "number") == "-"
+    assert cell_text({"fraction": 0.42}, "progress") == "42%"
+    assert cell_text(["a", "b"], "tags") == "a,b"
+    assert cell_text(0.5, "number") == "0.5"
+    assert bytes_text(124869) == "121.9 KiB"
+    assert bytes_text(12) == "12 B"
+    assert [duration_text(s) for s in (0, 61, 3600, 7500, 90000)] == ["0 s", "1 min 1 s", "1 h", "2 h 5 min", "1 d 1 h"]
+
+
+def test_references_are_shown_by_name() -> None:
+    document = {
+        "spec": {"datasets": {"train": "dsv_1"}, "deployments": [{"model": "mdl_1"}]},
+        "references": [{"path": "datasets.train", "owner": "alice", "name": "breast", "version": 2}],
+    }
+    assert reference_label(document, "spec.datasets.train") == "alice/breast@2"
+    assert look_up(document, "spec.deployments.0.model") == "mdl_1"
+    assert look_up(document, "spec.nope.x") is None
