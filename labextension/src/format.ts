@@ -92,10 +92,15 @@ export function valueAt(source: unknown, path: string): Json | undefined {
   return value as Json | undefined;
 }
 
-/** `peak_memory_bytes` becomes "Peak memory". */
+const ACRONYMS = new Set(['roc', 'auc', 'f1', 'mae', 'mse', 'rmse', 'r2', 'id', 'url', 'cpu', 'gpu', 'pr', 'mlflow']);
+
+/** `peak_memory_bytes` becomes "Peak memory", `roc_auc` "ROC AUC". */
 export function humanize(key: string): string {
-  const words = key.replace(/_(bytes|seconds)$/, '').replace(/[_-]+/g, ' ').trim();
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  const words = key.replace(/(?<=.)_(bytes|seconds)$/, '').replace(/[_-]+/g, ' ').trim();
+  const written = words.replace(/[A-Za-z0-9]+/g, word =>
+    word === 'mlflow' ? 'MLflow' : ACRONYMS.has(word) ? word.toUpperCase() : word
+  );
+  return written.charAt(0).toUpperCase() + written.slice(1);
 }
 
 /** A name for a saved file, without what file systems refuse. */

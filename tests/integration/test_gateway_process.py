@@ -324,6 +324,27 @@ def test_a_stopped_endpoint_and_one_that_is_starting_say_so(tmp_path: Path) -> N
         world.stop()
 
 
+def test_replicas_that_cannot_be_reached_are_503_before_the_timeout(tmp_path: Path) -> None:
+    world = World(tmp_path, arguments=["--wait-seconds", "1.2"])
+    try:
+        world.start()
+        dead = (Replica("r", f"unix:{tmp_path}/nobody.sock"), Replica("s", "127.0.0.1:1"), Replica("t", "http://"))
+        world.publish(one([Deployment("d", "m", 1, 100, dead)]))
+        answer = call(world.port, "POST", PREDICT, ROWS)
+        assert (answer.status, answer.json["error"]["code"]) == (503, "starting")  # type: ignore[index]
+    finally:
+        world.stop()
+
+
+def test_a_port_in_use_is_said_in_words(world: World) -> None:
+    log = world.folder / "second.log"
+    process = Process(
+        ["-m", "orrery.gateway", "--home", str(world.folder / "other"), "--port", str(world.port)], log=log
+    )
+    assert process.start().wait() == 2
+    assert f"port {world.port} on 127.0.0.1 is in use" in log.read_text()
+
+
 def test_a_request_waits_for_a_replica_that_becomes_ready(world: World, package: Path) -> None:
     world.publish(one([Deployment("d", "m", 1, 100)]))
     ready = world.replica("r", package)

@@ -83,8 +83,6 @@ class Platform:
     def running(self) -> Iterator[Platform]:
         app = FastAPI(lifespan=self._lifespan)
         install(app)
-        mounted = APIRouterHolder(app)
-        self._mount = mounted
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/base"
@@ -124,11 +122,6 @@ class Platform:
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-class APIRouterHolder:
-    def __init__(self, app: FastAPI) -> None:
-        self.app = app
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -203,7 +196,7 @@ print(json.dumps([
     refused(lambda: mlflow.artifacts.download_artifacts(run_id=run, artifact_path="hello.txt")),
     refused(lambda: client.create_model_version("mine", "runs:/%s/notes" % run, run)),
     len(client.search_runs([experiment])) == 0,
-    run not in [found.info.run_id for found in client.search_runs([e.experiment_id for e in client.search_experiments()])],
+    run not in [r.info.run_id for r in client.search_runs([e.experiment_id for e in client.search_experiments()])],
     [v.run_id for v in client.search_model_versions("name='breast'")] != [run],
 ]))
 """
@@ -213,7 +206,7 @@ print(json.dumps([
 def test_artifacts_lie_in_the_object_store_once(platform: Platform) -> None:
     stored = platform.objects.put(BytesIO(b"hello"))
     before = sum(1 for _ in platform.objects.iterate())
-    log = "import mlflow; mlflow.start_run(); mlflow.log_text('hello', 'hello.txt'); print(1)"
+    log = "import mlflow; mlflow.start_run(); mlflow.log_text('hello', 'hello.txt'); mlflow.end_run(); print(1)"
     platform.script("bob-token", log)
     assert sum(1 for _ in platform.objects.iterate()) == before
     assert stored.oid in platform.tracking.artifacts.oids()

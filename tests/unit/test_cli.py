@@ -79,7 +79,7 @@ def test_a_platform_that_does_not_answer_is_exit_code_6(tmp_path: Path) -> None:
         (["train", "xgboost", "--name", "a", "--dataset", "d", "-p", "rounds"], "key=value"),
         (["train", "xgboost", "--name", "a", "--dataset", "d", "--max-time", "soon"], "duration"),
         (["train", "xgboost", "--name", "a", "--dataset", "d", "--target", "t", "-p", "target=u"], "given twice"),
-        (["deploy", "m", "--endpoint", "e", "--replicas", "9"], "9"),
+        (["deploy", "m", "--endpoint", "e", "--replicas", "9"], "--replicas"),
         (["predict", "e", "{bad"], "is not JSON"),
         (["predict", "e", "3"], "is no row"),
         (["dataset", "create", "d", "absent.csv"], "there is no file 'absent.csv'"),

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from traitlets.config import Config
+
 from orrery_hub.configuration import configure, make_roles, make_service
 from orrery_hub.settings import DEFAULT_INNER_PORTS, HubSettings, InvalidSetting, choose_inner_ports, is_free
 from orrery_hub.spawner import escape, find_account
-from traitlets.config import Config
 
 
 def settings(home: Path, **changes: Any) -> HubSettings:

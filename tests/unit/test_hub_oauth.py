@@ -1,4 +1,4 @@
-"""What the platform believes of a token while the hub is slow, silent or gone. (The real hub: integration/test_hub.py.)"""
+"""What the platform believes of a token while the hub is silent or gone. A real hub: integration/test_hub.py."""
 
 from __future__ import annotations
 

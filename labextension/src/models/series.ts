@@ -1,5 +1,5 @@
 /** Metric series made ready for charts: what belongs together shares one chart; what is not a number leaves a gap. */
-import type { MetricPoint, Series } from '../api-types';
+import type { Json, MetricPoint, Series } from '../api-types';
 import { humanize } from '../format';
 
 const PARTS = ['train', 'training', 'val', 'valid', 'validation', 'eval', 'test', 'testing', 'holdout'];
@@ -21,9 +21,20 @@ export function splitKey(key: string): { part: string; metric: string } {
   return { part: '', metric: key };
 }
 
+/** Metrics reported once: there is nothing to draw of them, only to read. */
+export function singleValues(series: Series[]): Record<string, Json> {
+  const singles = series.filter(one => one.points.length === 1 && !hasCurve(series, one.key));
+  return Object.fromEntries(singles.map(one => [one.key, one.points[0]?.[1] ?? null]));
+}
+
+function hasCurve(series: Series[], key: string): boolean {
+  const { metric } = splitKey(key);
+  return series.some(one => splitKey(one.key).metric === metric && one.points.length > 1);
+}
+
 export function makeCharts(series: Series[]): ChartData[] {
   const groups = new Map<string, Series[]>();
-  for (const one of series) {
+  for (const one of series.filter(candidate => hasCurve(series, candidate.key))) {
     const { metric } = splitKey(one.key);
     groups.set(metric, [...(groups.get(metric) ?? []), one]);
   }

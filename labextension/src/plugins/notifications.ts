@@ -2,7 +2,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
 import type { Kind, Phase, Resource } from '../api-types';
-import { displayName, formatNumber } from '../format';
+import { displayName, formatNumber, humanize } from '../format';
 import { isRun, phaseOf } from '../models/kinds';
 import { CommandIDs, IOrrery } from '../tokens';
 
@@ -59,7 +59,7 @@ function bestMetric(resource: Resource): string {
   if (metrics && typeof metrics === 'object' && !Array.isArray(metrics)) {
     const [first] = Object.entries(metrics);
     if (first && typeof first[1] === 'number') {
-      return ` ${first[0]}: ${formatNumber(first[1])}`;
+      return ` ${humanize(first[0])}: ${formatNumber(first[1])}.`;
     }
   }
   return '';

@@ -22,6 +22,10 @@ export interface ChartProps {
 
 const SERIES = 6;
 
+function countOf(curve: Curve): number {
+  return curve.values.reduce<number>((count, value) => count + (value === null ? 0 : 1), 0);
+}
+
 function css(node: HTMLElement, name: string): string {
   return getComputedStyle(node).getPropertyValue(name).trim();
 }
@@ -33,7 +37,8 @@ export function Chart(props: ChartProps): JSX.Element {
   const [theme, retheme] = useReducer((count: number) => count + 1, 0);
   const { x, curves, title, isTime, xLabel, height = 220 } = props;
   const format = props.format ?? formatNumber;
-  const labels = curves.map(curve => curve.label).join('\n');
+  // A curve of one point is drawn as a point: its shape changes with the second.
+  const labels = curves.map(curve => `${curve.label}${countOf(curve) < 2 ? ' point' : ''}`).join('\n');
 
   useEffect(() => {
     const slot = (): void => retheme();
@@ -69,7 +74,7 @@ export function Chart(props: ChartProps): JSX.Element {
             stroke: css(node, `--orr-series-${(index % SERIES) + 1}`),
             width: 2,
             spanGaps: true,
-            points: { show: x.length < 2, size: 6 },
+            points: { show: countOf(curve) < 2, size: 7 },
             value: (_: uPlot, value: number | null) => (value === null ? '–' : format(value))
           }))
         ],
@@ -88,7 +93,7 @@ export function Chart(props: ChartProps): JSX.Element {
       plot.current = null;
     };
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [labels, theme, isTime, height, xLabel, x.length < 2]);
+  }, [labels, theme, isTime, height, xLabel]);
 
   useEffect(() => {
     plot.current?.setData([x, ...curves.map(curve => curve.values)]);

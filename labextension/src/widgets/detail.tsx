@@ -117,7 +117,7 @@ function Head(props: { model: DetailModel; resource: Resource }): JSX.Element {
             <Tags tags={resource.tags} />
           </div>
           <div className="orr-Muted">
-            {kind.title} of {kinds.isMine(resource) ? 'yours' : resource.owner} · created{' '}
+            {kind.title} by {kinds.isMine(resource) ? 'you' : resource.owner} · created{' '}
             <time title={formatTime(resource.created_at)}>{formatAgo(resource.created_at)}</time> · changed{' '}
             <time title={formatTime(resource.updated_at)}>{formatAgo(resource.updated_at)}</time>
           </div>

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orrery._version import __version__
 from orrery.api import batch, details, errors, events, resources, system, uploads
+from orrery.api.limits import BodyLimit
 from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
 from orrery.controllers.algorithms import AlgorithmController, synchronise_built_ins
 from orrery.controllers.commands import Commands
@@ -154,6 +155,7 @@ def assemble(
 def _install_routes(assembly: Assembly, mode: str) -> None:
     app, commands, user = assembly.app, assembly.commands, assembly.authenticator
     errors.install(app)
+    app.add_middleware(BodyLimit, max_bytes=assembly.platform.settings.max_request_bytes)
     app.include_router(system.make_router(commands, assembly.signer, user, mode))
     app.include_router(events.make_router(assembly.hub, user))
     app.include_router(batch.make_router(app, user))

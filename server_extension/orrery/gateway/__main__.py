@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import gc
 import logging
 import resource
 import sys
@@ -70,6 +72,8 @@ async def serve(settings: Settings, access_log: AccessLog | None, port_file: Pat
     await control.listen_unix(settings.control_socket)
     if port_file is not None:
         write_atomically(port_file, str(gateway.port).encode())
+    gc.collect()
+    gc.freeze()  # what lives as long as the process need not be looked at again
     log.info("listening on %s:%d", settings.host, gateway.port, extra={"action": "listen"})
     await server.run()
     await control.drain()
@@ -102,7 +106,14 @@ def main(argv: list[str] | None = None) -> None:
         access_log = AccessLog(None if arguments.access_log == "-" else Path(arguments.access_log))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard != resource.RLIM_INFINITY else max(soft, 65536), hard))
-    uvloop.run(serve(settings, access_log, port_file=arguments.port_file))
+    try:
+        uvloop.run(serve(settings, access_log, port_file=arguments.port_file))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        parser.error(
+            f"port {settings.port} on {settings.host} is in use; choose another with --port, or stop what uses it"
+        )
 
 
 if __name__ == "__main__":

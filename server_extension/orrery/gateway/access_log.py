@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from pathlib import Path
 import orjson
 
 from orrery.serving.http import Exchange
+
+log = logging.getLogger(__name__)
 
 
 class AccessLog:
@@ -44,4 +47,7 @@ class AccessLog:
     def flush(self) -> None:
         if self._lines:
             lines, self._lines = self._lines, []
-            os.write(self._descriptor, b"".join(lines))
+            try:
+                os.write(self._descriptor, b"".join(lines))
+            except OSError as error:
+                log.error("%d lines of the access log are lost: %s", len(lines), error, extra={"action": "access_log"})

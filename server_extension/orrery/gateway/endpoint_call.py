@@ -63,7 +63,7 @@ class EndpointCall:
         self.done = False
         #: loop time after which it is 504; None while the client still sends
         self.deadline: float | None = None
-        #: loop time until which it waits for a replica
+        #: loop time until which it waits for a replica, set when none can be had at first
         self.wait_until: float | None = None
 
     # ---- the request
@@ -164,7 +164,6 @@ class EndpointCall:
             self._wait(endpoint, now)
             return
         gateway.waiting.discard(self)
-        self.wait_until = None
         self._deployment, replica = chosen
         self._hold(replica)
         connection = None if self._fresh else replica.pool.idle()

@@ -281,7 +281,7 @@ class Pool:
                 connection = await self._connect()
         except TimeoutError:
             done(None, f"no connection within {CONNECT_SECONDS:g} seconds")
-        except OSError as error:
+        except (OSError, ValueError) as error:
             done(None, str(error))
         else:
             done(connection, "")

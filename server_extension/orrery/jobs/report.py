@@ -1,8 +1,8 @@
 """What a job tells about itself: progress, metrics, parameters, artifacts, its result, its error.
 
 Every call appends one JSON object to the file that `ORRERY_REPORTS` names, in a single `O_APPEND` write, so that
-several processes of one job may report at once. Without that variable (a notebook opened by hand) every call does nothing.
-Standard library only: a script in any environment may copy this file.
+several processes of one job may report at once. Without that variable (a notebook opened by hand) every call does
+nothing. Standard library only: a script in any environment may copy this file.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
+import gc
 import logging
 import os
 import sys
@@ -151,6 +152,8 @@ async def serve(settings: Settings) -> None:
         runtime = await loop.run_in_executor(None, functools.partial(load, folder))
         models[name] = ServedModel.of(name, settings.version, runtime, application.metrics)
     application.serve(models | {alias: models[name] for alias, name in settings.aliases.items()})
+    gc.collect()
+    gc.freeze()  # what lives as long as the process need not be looked at again
     log.info("ready: %s on %s", ", ".join(models), where, extra={"action": "ready"})
     await server.run()
 

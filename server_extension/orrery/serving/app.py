@@ -6,6 +6,7 @@ Errors of `/v2` paths have the Open Inference Protocol's shape, `{"error": "text
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from orrery.serving.http import Exchange, HttpError
 from orrery.serving.metrics import Metrics, ModelMetrics
 from orrery.serving.runtimes import NotSupported, Prediction, Runtime
 from orrery.serving.schema import InputSchema
+
+log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 64 << 20
 _BINARY_HEADER: Final = b"inference-header-content-length"
@@ -115,12 +118,24 @@ class ModelServer:
 
     def _explain_v1(self, exchange: Exchange, model: ServedModel, body: bytes) -> None:
         request = v1.parse_request(body, model.schema)
-        try:
+
+        def explain() -> bytes:
             explanation = model.runtime.explain(model.schema.to_columns(request.rows))
-        except NotSupported as error:
-            message = str(error) or f"model {model.name!r} cannot explain its predictions; use predict"
-            raise HttpError(501, "not_supported", message) from None
-        exchange.respond(200, v1.encode_explanation(explanation, model.schema.names))
+            return v1.encode_explanation(explanation, model.schema.names)
+
+        def done(found: bytes | BaseException) -> None:
+            if isinstance(found, bytes):
+                exchange.respond(200, found)
+                model.metrics.answered(200, time.perf_counter() - exchange.started_at)
+            elif isinstance(found, NotSupported):
+                message = str(found) or f"model {model.name!r} cannot explain its predictions; use predict"
+                self._finish(exchange, model, HttpError(501, "not_supported", message))
+            else:
+                log.error("explanation failed", exc_info=found, extra={"action": "explain"})
+                message = f"the model failed on this input: {found}"
+                self._finish(exchange, model, HttpError(500, "model_failed", message))
+
+        model.batcher.run_beside(explain, done)
 
     # ---- Open Inference Protocol
 

@@ -72,6 +72,21 @@ class Batcher:
             self._scheduled = True
             self._loop.call_soon(self._flush)
 
+    def run_beside(self, function: Callable[[], bytes], done: Callable[[bytes | BaseException], None]) -> None:
+        """Run something long in the thread, in its turn; `done` gets its result, or what it raised."""
+        future = self._loop.run_in_executor(self._executor(), function)
+
+        def finished(found: asyncio.Future[bytes]) -> None:
+            if not found.cancelled():
+                done(found.exception() or found.result())
+
+        future.add_done_callback(finished)
+
+    def _executor(self) -> ThreadPoolExecutor:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "predict")
+        return self._thread
+
     def close(self) -> None:
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
@@ -91,10 +106,8 @@ class Batcher:
         batch = _take(self._heavy, 0)
         for _ in batch:
             self._heavy.popleft()
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "predict")
         self._busy = True
-        future = self._loop.run_in_executor(self._thread, self._predict, batch)
+        future = self._loop.run_in_executor(self._executor(), self._predict, batch)
         future.add_done_callback(lambda done: self._heavy_done(batch, done))
 
     def _heavy_done(self, batch: list[Work], done: asyncio.Future[Prediction | Exception]) -> None:

@@ -41,7 +41,7 @@ class Mirror:
 
     async def training(self, record: TrainingRecord) -> str:
         """Make or update the training's run; its id in MLflow. Raises: `TrackingError`, `Unavailable`, `NotFound`."""
-        async with self._server.use() as client:
+        async with self._server.use(keeps_awake=False) as client:
             calls = WorkspaceCalls(client, make_workspace(record.owner))
             await calls.ensure_workspace()
             experiment_id = await calls.ensure_experiment(record.experiment)
@@ -54,7 +54,7 @@ class Mirror:
 
     async def model(self, record: ModelRecord) -> str:
         """Register the version; its number in MLflow. Raises: `TrackingError`, `Unavailable`, `NotFound`."""
-        async with self._server.use() as client:
+        async with self._server.use(keeps_awake=False) as client:
             calls = WorkspaceCalls(client, make_workspace(record.owner))
             await calls.ensure_workspace()
             await self._ensure_model(calls, record.name)

@@ -1,8 +1,8 @@
 """The door to MLflow: the platform's log-in before it, each caller in their own workspace behind it.
 
 `/mlflow/` serves the UI and every REST call that `rules` lets pass, for browsers and for MLflow clients with
-`MLFLOW_TRACKING_URI={platform}/mlflow` and `MLFLOW_TRACKING_TOKEN`. Bodies stream both ways. The caller's token and cookies
-stay here.
+`MLFLOW_TRACKING_URI={platform}/mlflow` and `MLFLOW_TRACKING_TOKEN`. Bodies stream both ways. The caller's token and
+cookies stay here.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import quote
 
 import httpx
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
 
+from orrery.api.errors import error_body
 from orrery.domain.access import User
 from orrery.errors import TooLarge, Unavailable
 from orrery.tracking import rules
-from orrery.tracking.calls import WorkspaceCalls
+from orrery.tracking.calls import TrackingError, WorkspaceCalls
 from orrery.tracking.service import Tracking
 from orrery.tracking.workspaces import HEADER, choose_workspace, workspaces_of
 
@@ -42,7 +43,8 @@ _KEPT_HERE: Final = _HOP_BY_HOP | {"host", "authorization", "cookie", "origin", 
 _STARTING: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>MLflow is starting…</title>
 <style>
-body { font: 16px/1.5 system-ui, sans-serif; display: grid; place-content: center; min-height: 90vh; text-align: center }
+body { font: 16px/1.5 system-ui, sans-serif; display: grid; place-content: center; min-height: 90vh }
+main { text-align: center }
 :root { color-scheme: light dark }
 progress { width: 16em }
 </style></head>
@@ -77,15 +79,18 @@ def make_router(tracking: Tracking, current_user: Callable[..., Any], path: str 
         if not tracking.server.is_running() and _wants_page(request, rest):
             tracking.wake()
             return HTMLResponse(_STARTING, 503, {"Retry-After": "2", "Cache-Control": "no-store"})
-        return await _forward(tracking, request, rest, workspace)
+        return await _forward(tracking, request, rest, workspace, workspace in workspaces_of(caller))
 
     return router
 
 
-async def _forward(tracking: Tracking, request: Request, path: str, workspace: str) -> Response:
+async def _forward(tracking: Tracking, request: Request, path: str, workspace: str, is_own: bool) -> Response:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(tracking.use())
-        default_experiment = await tracking.enter_workspace(WorkspaceCalls(client, workspace))
+        try:
+            default_experiment = await tracking.enter_workspace(WorkspaceCalls(client, workspace), is_own)
+        except TrackingError as error:
+            return _refuse(404, error.error_code, error.message)
         headers = [(name, value) for name, value in request.headers.items() if name not in _KEPT_HERE]
         headers += [("host", "localhost"), (HEADER, workspace)]
         query = _replace_in_query(request, path, default_experiment)
@@ -95,7 +100,9 @@ async def _forward(tracking: Tracking, request: Request, path: str, workspace: s
             headers = [(name, value) for name, value in headers if name != "content-length"]
         elif not _has_body(request):
             body = b""
-        url = httpx.URL(path=f"/{path}", query=query)
+        # encoded anew from what was checked, so that the server beyond decodes exactly that
+        target = quote(path, safe="/-._~").encode()
+        url = client.base_url.copy_with(raw_path=b"/" + target + (b"?" + query if query else b""))
         try:
             upstream = client.build_request(request.method, url, headers=headers, content=body)
             answer = await client.send(upstream, stream=True)
@@ -135,8 +142,7 @@ class _OwningResponse(StreamingResponse):
 
 
 def _check_request(request: Request, path: str) -> Response | None:
-    # what the server beyond decodes once more must not become another path
-    if not rules.is_open(path) or not rules.is_open(unquote(path)):
+    if not rules.is_open(path):
         return _refuse(
             404, "ENDPOINT_NOT_FOUND", f"MLflow's /{path[:200]} is not served here; see the platform's page on MLflow"
         )
@@ -171,7 +177,7 @@ def _answer_here(path: str, caller: User) -> Response | None:
 
 def _refuse(status: int, error_code: str, message: str) -> JSONResponse:
     """In the platform's shape and in MLflow's, whose clients read their own."""
-    body = {"error": {"code": error_code.lower(), "message": message, "details": {}}}
+    body = error_body(error_code.lower(), message)
     return JSONResponse({**body, "error_code": error_code, "message": message}, status)
 
 

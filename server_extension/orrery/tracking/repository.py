@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import AsyncIterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from anyio import to_thread
@@ -75,6 +75,6 @@ def install(objects: ObjectStore) -> None:
     server's files, `s3://` would use its credentials and `http://` its network.
     """
     ObjectArtifactRepository.objects = objects
-    registered = registry._artifact_repository_registry.get_registered_artifact_repositories()
+    registered = cast("dict[str, Any]", registry.get_registered_artifact_repositories())
     registered.clear()
     registered[SCHEME] = ObjectArtifactRepository

@@ -66,7 +66,7 @@ class TrackingServer:
         self._starting: asyncio.Task[None] | None = None
         self._change = asyncio.Lock()
         self._users = 0
-        self.used_at = clock()
+        self._used_at = clock()
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._socket = _choose_socket(settings.home)
         #: speaks to the server alone; for requests inside `use()`
@@ -88,8 +88,11 @@ class TrackingServer:
         return self._starting
 
     @asynccontextmanager
-    async def use(self) -> AsyncGenerator[httpx.AsyncClient]:
-        """A running server for the length of the block, however long. Raises: `Unavailable` when it cannot start."""
+    async def use(self, keeps_awake: bool = True) -> AsyncGenerator[httpx.AsyncClient]:
+        """A running server for the length of the block, however long; idle time counts from its end.
+
+        Not so with `keeps_awake=False`, for the platform's own errands. Raises: `Unavailable` when it cannot start.
+        """
         self._users += 1
         try:
             if not self.is_running():
@@ -97,7 +100,8 @@ class TrackingServer:
             yield self.client
         finally:
             self._users -= 1
-            self.used_at = self._clock()
+            if keeps_awake:
+                self._used_at = self._clock()
 
     def is_running(self) -> bool:
         if self.phase is ServerPhase.RUNNING and (self._process is None or self._process.returncode is not None):
@@ -107,7 +111,7 @@ class TrackingServer:
 
     async def check_idle(self) -> bool:
         """Stop it when it has been idle for long enough; whether it did."""
-        if not self.is_running() or self._users or self._clock() - self.used_at < self.settings.idle_seconds:
+        if not self.is_running() or self._users or self._clock() - self._used_at < self.settings.idle_seconds:
             return False
         await self.stop()
         return True
@@ -143,7 +147,7 @@ class TrackingServer:
                 raise
             self.phase = ServerPhase.RUNNING
             self.starts += 1
-            self.used_at = self._clock()
+            self._used_at = self._clock()
             seconds = time.monotonic() - begun
             log.info("MLflow's server is ready after %.1f s", seconds, extra={"action": "mlflow_started"})
 

@@ -56,11 +56,15 @@ class Tracking:
         if self._waking is None or self._waking.done():
             self._waking = asyncio.create_task(self._wake())
 
-    async def enter_workspace(self, calls: WorkspaceCalls) -> str:
-        """Make the workspace and its default experiment at the first visit; the latter's id."""
+    async def enter_workspace(self, calls: WorkspaceCalls, make: bool = True) -> str:
+        """Make the workspace (if `make`) and its default experiment at the first visit; the latter's id.
+
+        Raises: `TrackingError` when it is not there and not to be made.
+        """
         known = self._default_experiments.get(calls.workspace)
         if known is None:
-            await calls.ensure_workspace()
+            if make:
+                await calls.ensure_workspace()
             known = await calls.ensure_experiment(_DEFAULT_EXPERIMENT)
             self._default_experiments[calls.workspace] = known
         return known
@@ -68,7 +72,7 @@ class Tracking:
     async def drain(self) -> int:
         """Tell what waits; how many entries were told. One that fails does not hold the others up."""
         told = 0
-        async with self._draining, self.server.use():
+        async with self._draining, self.server.use(keeps_awake=False):
             starts = self.server.starts
             seen: set[str] = set()
             while fresh := [entry for entry in await to_thread.run_sync(self._outbox.pending) if entry.id not in seen]:
@@ -81,9 +85,7 @@ class Tracking:
     async def check_tracking(self) -> None:
         """One turn: stop an idle server, else tell it what is new."""
         if not await self.server.check_idle() and self.server.is_running():
-            used_at = self.server.used_at
-            if not await self.drain():
-                self.server.used_at = used_at  # looking into an empty outbox is no use of it
+            await self.drain()
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -66,9 +66,9 @@ def main() -> None:
 
 
 def _prepare_database(url: str) -> str:
-    """Make MLflow's schema on PostgreSQL, and the URL that stays within it: its tables' names would meet the platform's.
+    """Make a schema for MLflow on PostgreSQL, and the URL that stays in it: `alembic_version` and others exist twice.
 
-    Any other URL is its own.
+    Any other URL stays as it is.
     """
     from sqlalchemy import create_engine, make_url, text
 

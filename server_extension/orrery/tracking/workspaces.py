@@ -1,7 +1,7 @@
 """Owners as MLflow workspaces: each user and each group has one, and nobody but they (and administrators) enters it.
 
-MLflow wants `[a-z0-9]([-a-z0-9]*[a-z0-9])?`, 2 to 63 long. A name like that is taken as it is; any other gets a readable
-stem, two hyphens and a hash. Names that hold two hyphens are always hashed, so that no two owners meet.
+MLflow wants `[a-z0-9]([-a-z0-9]*[a-z0-9])?`, 2 to 63 long. A name like that is taken as it is; any other gets a
+readable stem, two hyphens and a hash. Names that hold two hyphens are always hashed, so that no two owners meet.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@ import type { Series } from '../../api-types';
 import { plural } from '../../format';
 import { trainingChartIcon } from '../../icons';
 import { useModel } from '../../models/model';
-import { makeCharts } from '../../models/series';
+import { makeCharts, singleValues } from '../../models/series';
 import { Chart } from '../chart';
 import { Busy, Empty, Note } from '../parts';
+import { Metrics } from './overview';
 import type { TabProps } from './registry';
 
 const NO_SERIES: Series[] = [];
@@ -21,13 +22,14 @@ export function MetricsTab(props: TabProps): JSX.Element {
   }, [loader, isShown]);
   const series = loader.value ?? NO_SERIES;
   const charts = useMemo(() => makeCharts(series), [series]);
+  const singles = useMemo(() => singleValues(series), [series]);
   if (loader.error && !loader.value) {
     return <Note kind="warn">{loader.error}</Note>;
   }
   if (!loader.value) {
     return <Busy />;
   }
-  if (charts.length === 0) {
+  if (series.length === 0) {
     return (
       <Empty icon={trainingChartIcon} title="No metrics yet">
         They appear here as the run reports them.
@@ -35,7 +37,9 @@ export function MetricsTab(props: TabProps): JSX.Element {
     );
   }
   return (
-    <div className="orr-Charts">
+    <div className="orr-Overview">
+      {Object.keys(singles).length > 0 && <Metrics values={singles} />}
+      <div className="orr-Charts">
       {charts.map(chart => (
         <div key={chart.title}>
           <Chart title={chart.title} xLabel="step" x={chart.x} curves={chart.curves} />
@@ -44,6 +48,7 @@ export function MetricsTab(props: TabProps): JSX.Element {
           )}
         </div>
       ))}
+      </div>
     </div>
   );
 }

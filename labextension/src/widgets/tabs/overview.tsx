@@ -1,9 +1,9 @@
 /** What was asked, what came of it, and what it has to do with others. */
 import type { ReactNode } from 'react';
-import type { Json, JsonObject, Kind, Resource, Schema } from '../../api-types';
-import { formatBytes, formatDuration, formatNumber, formatTime, humanize, readableSpec } from '../../format';
+import type { Json, JsonObject, Kind, Reference, Resource, Schema } from '../../api-types';
+import { formatBytes, formatDuration, formatNumber, formatTime, humanize, propertyTitle } from '../../format';
 import { plainSchema } from '../../forms/schema';
-import { useTick } from '../context';
+import { usePanel, useTick } from '../context';
 import { plainText } from '../cells';
 import { ReferenceLink } from '../parts';
 import type { TabProps } from './registry';
@@ -12,6 +12,8 @@ export function OverviewTab(props: TabProps): JSX.Element {
   const { resource, model } = props;
   const { kind } = model;
   const metrics = resource.status.outputs.metrics ?? resource.spec.metrics;
+  const logged = resource.status.outputs.parameters;
+  const links = new Map(resource.references.map(reference => [reference.path, reference]));
   useTick(1000, resource.status.started_at !== null && resource.status.ended_at === null);
   return (
     <div className="orr-Overview">
@@ -24,10 +26,18 @@ export function OverviewTab(props: TabProps): JSX.Element {
         </Card>
         <Card title="Specification">
           <Pairs>
-            <ObjectPairs value={readableSpec(resource)} schema={plainSchema(kind.spec_schema)} hidden={HIDDEN_SPEC} />
+            <ObjectPairs value={resource.spec} schema={plainSchema(kind.spec_schema)} hidden={HIDDEN_SPEC} links={links} />
           </Pairs>
         </Card>
+        {isObject(logged) && Object.keys(logged).length > 0 && (
+          <Card title="Logged parameters">
+            <Pairs>
+              <ObjectPairs value={logged} />
+            </Pairs>
+          </Card>
+        )}
       </div>
+      <Plots resource={resource} plural={kind.plural} />
     </div>
   );
 }
@@ -35,7 +45,7 @@ export function OverviewTab(props: TabProps): JSX.Element {
 /** Shown in a place of their own. */
 const HIDDEN_SPEC = ['metrics', 'content', 'notebook', 'parameters_schema'];
 const HIDDEN_OUTPUTS = [
-  ...['metrics', 'preview', 'columns', 'queue', 'parameters_schema', 'warnings', 'content', 'example'],
+  ...['metrics', 'preview', 'columns', 'queue', 'parameters_schema', 'warnings', 'content', 'example', 'artifacts', 'parameters'],
   ...['inputs', 'outputs', 'model_files', 'notebook']
 ];
 
@@ -104,6 +114,7 @@ function StatusPairs(props: { resource: Resource; kind: Kind }): JSX.Element {
 }
 
 /** Outputs carry no schema: these keys hold references, by convention. */
+const NO_LINKS = new Map<string, Reference>();
 const OUTPUT_REFERENCES: Record<string, string> = { model: 'model', training: 'training', dataset: 'dataset' };
 
 interface ObjectPairsProps {
@@ -111,11 +122,14 @@ interface ObjectPairsProps {
   schema?: Schema | undefined;
   hidden?: string[];
   references?: Record<string, string>;
+  /** What the values at these paths refer to. */
+  links?: Map<string, Reference>;
+  path?: string;
 }
 
 /** An object as readable lines; objects inside it follow with their own names. */
 function ObjectPairs(props: ObjectPairsProps): JSX.Element {
-  const { value, schema, hidden = [], references = {} } = props;
+  const { value, schema, hidden = [], references = {}, links = NO_LINKS, path = '' } = props;
   const entries = Object.entries(value).filter(
     ([key, item]) => !hidden.includes(key) && item !== null && item !== '' && !(Array.isArray(item) && item.length === 0)
   );
@@ -124,15 +138,17 @@ function ObjectPairs(props: ObjectPairsProps): JSX.Element {
       {entries.map(([key, item]) => {
         const property = schema?.properties?.[key];
         const title = property?.title ?? humanize(key);
-        const reference = property?.['x-orrery-ref'] ?? references[key];
+        const here = path + key;
         if (isObject(item)) {
           return Object.keys(item).length > 0 ? (
-            <NestedPairs key={key} title={title} value={item} schema={property} />
+            <NestedPairs key={key} title={title}>
+              <ObjectPairs value={item} schema={property} links={links} path={`${here}.`} />
+            </NestedPairs>
           ) : null;
         }
         return (
           <Pair key={key} name={title}>
-            <Value name={key} value={item} reference={reference} schema={property} />
+            <Value name={key} value={item} reference={references[key]} schema={property} links={links} path={here} />
           </Pair>
         );
       })}
@@ -140,14 +156,12 @@ function ObjectPairs(props: ObjectPairsProps): JSX.Element {
   );
 }
 
-function NestedPairs(props: { title: string; value: JsonObject; schema: Schema | undefined }): JSX.Element {
+function NestedPairs(props: { title: string; children: ReactNode }): JSX.Element {
   return (
     <>
       <dt className="orr-KeyValues-group">{props.title}</dt>
       <dd className="orr-KeyValues-nested">
-        <Pairs>
-          <ObjectPairs value={props.value} schema={props.schema} />
-        </Pairs>
+        <Pairs>{props.children}</Pairs>
       </dd>
     </>
   );
@@ -156,17 +170,24 @@ function NestedPairs(props: { title: string; value: JsonObject; schema: Schema |
 interface ValueProps {
   name: string;
   value: Json;
-  reference: string | undefined;
+  /** The kind that it refers to, where only the name of the key says so. */
+  reference?: string | undefined;
   schema: Schema | undefined;
+  links: Map<string, Reference>;
+  path: string;
 }
 
 function Value(props: ValueProps): JSX.Element {
-  const { name, value, reference, schema } = props;
+  const { name, value, reference } = props;
+  const link = props.links.get(props.path);
+  if (link) {
+    return <ReferenceLink kind={link.kind} reference={link} />;
+  }
   if (reference && typeof value === 'string') {
     return <ReferenceLink kind={reference} reference={value} />;
   }
   if (Array.isArray(value)) {
-    return <List name={name} items={value} schema={schema} />;
+    return <List {...props} items={value} />;
   }
   if (typeof value === 'number') {
     if (/bytes$|^size$/.test(name)) {
@@ -177,16 +198,16 @@ function Value(props: ValueProps): JSX.Element {
   return <>{plainText(value)}</>;
 }
 
-function List(props: { name: string; items: Json[]; schema: Schema | undefined }): JSX.Element {
-  const items = Array.isArray(props.schema?.items) ? undefined : props.schema?.items;
-  if (props.items.every(item => !isObject(item))) {
-    const reference = items?.['x-orrery-ref'];
+function List(props: ValueProps & { items: Json[] }): JSX.Element {
+  const { items, name, links, path } = props;
+  const schema = Array.isArray(props.schema?.items) ? undefined : props.schema?.items;
+  if (items.every(item => !isObject(item))) {
     return (
       <>
-        {props.items.map((item, index) => (
+        {items.map((item, index) => (
           <span key={index}>
             {index > 0 && ', '}
-            <Value name={props.name} value={item} reference={reference} schema={items} />
+            <Value name={name} value={item} schema={schema} links={links} path={`${path}.${index}`} />
           </span>
         ))}
       </>
@@ -194,28 +215,71 @@ function List(props: { name: string; items: Json[]; schema: Schema | undefined }
   }
   return (
     <ul className="orr-PlainList">
-      {props.items.map((item, index) => (
+      {items.map((item, index) => (
         <li key={index}>
-          {isObject(item) ? (
-            Object.entries(item)
-              .filter(([key, value]) => value !== null && value !== '' && !/^(oid|sha256)$/.test(key))
-              .map(([key, value], at) => (
-                <span key={key}>
-                  {at > 0 && ' · '}
-                  {at > 0 && <span className="orr-Muted">{items?.properties?.[key]?.title ?? humanize(key)} </span>}
-                  <Value
-                    name={key}
-                    value={value}
-                    reference={items?.properties?.[key]?.['x-orrery-ref'] ?? OUTPUT_REFERENCES[key]}
-                    schema={items?.properties?.[key]}
-                  />
-                </span>
-              ))
-          ) : (
-            <Value name={props.name} value={item} reference={undefined} schema={items} />
-          )}
+          <Line item={item} schema={schema} links={links} path={`${path}.${index}`} />
         </li>
       ))}
     </ul>
+  );
+}
+
+/** One object of a list, in one line; content hashes are for programs. */
+function Line(props: { item: Json; schema: Schema | undefined; links: Map<string, Reference>; path: string }): JSX.Element {
+  const { item, schema, links, path } = props;
+  if (!isObject(item)) {
+    return <Value name="" value={item} schema={schema} links={links} path={path} />;
+  }
+  const shown = Object.entries(item).filter(([key, value]) => value !== null && value !== '' && key !== 'oid');
+  return (
+    <>
+      {shown.map(([key, value], at) => (
+        <span key={key}>
+          {at > 0 && ' · '}
+          {at > 0 && <span className="orr-Muted">{propertyTitle(key, schema?.properties?.[key]?.title)} </span>}
+          <Value
+            name={key}
+            value={value}
+            reference={OUTPUT_REFERENCES[key]}
+            schema={schema?.properties?.[key]}
+            links={links}
+            path={`${path}.${key}`}
+          />
+        </span>
+      ))}
+    </>
+  );
+}
+
+const IMAGE = /\.(png|jpe?g|gif|webp|svg)$/i;
+
+/** The plots that a run made, and links to what else it left. */
+function Plots(props: { resource: Resource; plural: string }): JSX.Element | null {
+  const { resource } = props;
+  const { api } = usePanel();
+  const artifacts = resource.status.outputs.artifacts;
+  if (!Array.isArray(artifacts) || artifacts.length === 0) {
+    return null;
+  }
+  return (
+    <div className="orr-Plots" data-testid="orrery-artifacts">
+      {artifacts.filter(isObject).map(artifact => {
+        const path = plainText(artifact.path);
+        const title = plainText(artifact.title) || path;
+        const url = api.fileUrl(props.plural, resource.id, path);
+        return IMAGE.test(path) ? (
+          <figure key={path} className="orr-Plot">
+            <figcaption>{title}</figcaption>
+            <a href={url} target="_blank" rel="noreferrer" aria-label={`${title}, full size`}>
+              <img src={url} alt={title} loading="lazy" />
+            </a>
+          </figure>
+        ) : (
+          <a key={path} className="orr-Link" href={url} download={path.split('/').pop()}>
+            {title}
+          </a>
+        );
+      })}
+    </div>
   );
 }

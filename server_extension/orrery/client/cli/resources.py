@@ -53,7 +53,7 @@ def register(app: typer.Typer) -> None:
 
 def get(
     kind: KindArgument,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of them; left out, a list.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One of them; left out, a list.")] = None,
     owner: Annotated[str | None, typer.Option(help="Only those of this user or group.")] = None,
     phase: Annotated[str | None, typer.Option(help="Only those in this phase: RUNNING, COMPLETE ...")] = None,
     state: Annotated[str | None, typer.Option(help="Only those in this state: Running, Completed, Failed ...")] = None,
@@ -119,7 +119,7 @@ def describe(kind: KindArgument, name: NameArgument, output: OutputOption = Outp
 
 
 def create(
-    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="Left out, each document's own 'kind'.")] = None,
+    kind: Annotated[str | None, typer.Argument(metavar="KIND", help="Left out, each document's own 'kind'.")] = None,
     file: Annotated[
         str | None, typer.Option("--file", "-f", help="YAML or JSON with one or more resources; - for stdin.")
     ] = None,
@@ -434,7 +434,7 @@ def download(
     kind: KindArgument,
     name: NameArgument,
     path: Annotated[
-        str | None, typer.Argument(metavar="[PATH]", help="One of its files; left out, all as a zip.")
+        str | None, typer.Argument(metavar="PATH", help="One of its files; left out, all as a zip.")
     ] = None,
     to: Annotated[Path, typer.Option(help="A folder, or the file's new name.")] = Path("."),
     notebook: Annotated[bool, typer.Option("--notebook", help="The executed notebook instead.")] = False,

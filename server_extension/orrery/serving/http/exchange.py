@@ -165,13 +165,13 @@ class Exchange:
         self._connection.write(head + body)
         self._end()
 
-    def start(self, status: int, headers: bytes, length: int | None, *, no_body: bool = False) -> None:
+    def start(self, status: int, headers: bytes, length: int | None) -> None:
         """Begin a streamed answer. `headers` hold no framing; `length` None: chunked, or until close for HTTP/1.0."""
         if self.started:
             return
         self._begin(status)
         framing = b""
-        if not no_body and status not in (204, 304):
+        if status not in (204, 304):
             if length is not None:
                 framing = b"content-length: %d\r\n" % length
             elif self.head.version == "1.1":
@@ -245,7 +245,8 @@ class Exchange:
 
     def _end(self) -> None:
         self.ended = True
-        self._sink = None
+        # these point back at the exchange: let go, so that it is freed at once
+        self._sink = self.on_gone = self.on_writable = self.on_drain = None
         self._buffer = []
         self._connection.exchange_ended(self)
 

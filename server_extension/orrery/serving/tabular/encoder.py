@@ -1,8 +1,8 @@
 """From a table's columns to the matrix that a model learns from, fitted once and saved as JSON.
 
 Two ways, since the two families want different things. For linear models: missing numbers become the median beside a
-flag that says so, numbers are standardised, categories become one column each. For trees: missing stays NaN, and categories
-with many values become one column of ranks.
+flag that says so, numbers are standardised, categories become one column each. For trees: missing stays NaN, and
+categories with many values become one column of ranks.
 
 Columns come as the model server hands them over: float64 with NaN for numbers and for booleans (1, 0), object arrays of
 str and None for categories. A category never seen while fitting is treated as the rare ones were.

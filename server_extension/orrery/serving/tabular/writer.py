@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -91,14 +90,14 @@ def _input(name: str, kind: str, content: PackageContent) -> dict[str, Any]:
     return entry
 
 
-def _example(values: Array, kind: str) -> Any:
+def _example(values: Array, kind: str) -> object:
     """The first value that is there."""
-    for value in values.tolist():
-        if kind == "category" and value is not None:
-            return value
-        if kind != "category" and math.isfinite(value):
-            return bool(value) if kind == "boolean" else value
-    return None
+    if kind == "category":
+        return next((value for value in values.tolist() if value is not None), None)
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None
+    return bool(known[0]) if kind == "boolean" else float(known[0])
 
 
 def _outputs(classes: Sequence[str | int] | None) -> list[dict[str, Any]]:
