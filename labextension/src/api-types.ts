@@ -248,4 +248,6 @@ export interface PlatformStatus {
   state: PlatformState;
   message: string;
   mode: 'local' | 'hub';
+  /** Where the platform itself listens, for programs. */
+  url?: string | null;
 }

@@ -1,96 +1,50 @@
-"""A real platform for the acceptance tests: `orrery up` on a free port, over a home of its own."""
+"""A platform started by `orrery up`, the command line that finds it, and the data of the main job."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-START_SECONDS = 60.0
+from orrery.testing.platform import RunningPlatform
+
+ORRERY = (sys.executable, "-m", "orrery.client.cli")
 
 
-@dataclass
-class RunningPlatform:
-    """`orrery up` as a process, and the command line that finds it."""
+class CommandLine(RunningPlatform):
+    """A platform as a user of the shell has it."""
 
-    home: Path
-    url: str = ""
-    token: str = ""
-    process: subprocess.Popen[bytes] | None = None
-    #: a free port at the first start, the same one after
-    port: int = 0
-    environment: dict[str, str] = field(default_factory=dict[str, str])
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        own = {name: value for name, value in os.environ.items() if not name.startswith("ORRERY_")}
+        self.environment = {**own, "ORRERY_HOME": str(home), "NO_COLOR": "1", "COLUMNS": "120"}
+
+    @property
+    def token(self) -> str:
+        return self.announcement["token"]
 
     def start(self) -> None:
-        """Returns when it answers."""
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("ORRERY_")}
-        self.environment |= {"ORRERY_HOME": str(self.home), "NO_COLOR": "1", "COLUMNS": "120"}
-        announced = self.home / "run" / "platform.json"
-        announced.unlink(missing_ok=True)
-        with (self.home / "up.log").open("ab") as log:
-            command = [
-                sys.executable,
-                "-m",
-                "orrery.client.cli",
-                "up",
-                "--port",
-                str(self.port),
-                "--home",
-                str(self.home),
-            ]
-            self.process = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+        """`orrery up`; returns when it answers."""
+        command = [*ORRERY, "up", "--port", "0", "--home", str(self.home)]
+        with (self.home / "platform-test.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers(announced):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the platform did not start:\n{(self.home / 'up.log').read_text()[-4000:]}")
-            time.sleep(0.05)
-
-    def _answers(self, announced: Path) -> bool:
-        with contextlib.suppress(OSError, ValueError, httpx.TransportError):
-            document: dict[str, Any] = json.loads(announced.read_text())
-            self.url, self.token = document["url"], document["token"]
-            self.port = int(self.url.rsplit(":", 1)[1])
-            return httpx.get(f"{self.url}/healthz", timeout=5).status_code == 200
-        return False
-
-    def kill(self) -> None:
-        """As `kill -9` does: nothing is wound up."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait(30)
-
-    def stop(self) -> None:
-        """SIGTERM, and wait until it has gone."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(30)
-            raise AssertionError(f"it did not stop:\n{(self.home / 'up.log').read_text()[-4000:]}") from None
+        self.wait_ready()
 
     def cli(self, *arguments: str, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run `orrery ARGUMENTS...` as a user of this platform."""
+        """`orrery ARGUMENTS...`"""
         return subprocess.run(
-            [sys.executable, "-m", "orrery.client.cli", *arguments],
+            [*ORRERY, *arguments],
             env=self.environment,
             input=stdin,
             capture_output=True,
@@ -107,14 +61,12 @@ class RunningPlatform:
 
 
 @pytest.fixture(scope="session")
-def platform() -> Iterator[RunningPlatform]:
-    """One platform for all tests of the session; each names its resources so that none meets another's."""
+def shell() -> Iterator[CommandLine]:
+    """One platform for the tests of the command line and the SDK; they name their resources apart."""
     # short: sockets within it must stay under 108 characters
     home = Path(tempfile.mkdtemp(prefix="orrery-"))
-    running = RunningPlatform(home)
-    running.start()
-    yield running
-    running.stop()
+    with CommandLine(home) as running:
+        yield running
     shutil.rmtree(home, ignore_errors=True)
 
 
@@ -140,12 +92,13 @@ def breast_cancer(tmp_path_factory: pytest.TempPathFactory) -> BreastCancer:
     frame = data.frame.rename(columns={"target": "diagnosis"})
     frame["diagnosis"] = [str(data.target_names[value]) for value in frame["diagnosis"]]
     train, held_out = train_test_split(frame, test_size=0.25, random_state=0, stratify=frame["diagnosis"])
-    for name, part in (("train", train), ("held-out", held_out), ("breast", frame)):
-        part.to_csv(folder / f"{name}.csv", index=False, quoting=csv.QUOTE_MINIMAL)
+    parts: dict[str, Any] = {"train": train, "held-out": held_out, "breast": frame}
+    for name, part in parts.items():
+        part.to_csv(folder / f"{name}.csv", index=False)
     return BreastCancer(
         train=folder / "train.csv",
         held_out=folder / "held-out.csv",
         whole=folder / "breast.csv",
-        rows=held_out.drop(columns="diagnosis").to_dict("records"),
-        targets=list(held_out["diagnosis"]),
+        rows=parts["held-out"].drop(columns="diagnosis").to_dict("records"),
+        targets=list(parts["held-out"]["diagnosis"]),
     )

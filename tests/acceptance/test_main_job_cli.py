@@ -5,130 +5,116 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from .conftest import BreastCancer, RunningPlatform
+from .conftest import ORRERY, BreastCancer, CommandLine
+
+TRAIN = ("train", "xgboost", "--dataset", "cli", "--target", "diagnosis")
 
 
 @pytest.fixture(scope="module")
-def trained(platform: RunningPlatform, breast_cancer: BreastCancer) -> str:
+def trained(shell: CommandLine, breast_cancer: BreastCancer) -> str:
     """A published dataset `cli` and a finished training `cli-1` on it."""
-    created = platform.cli(
+    created = shell.cli(
         "dataset", "create", "cli", str(breast_cancer.train), str(breast_cancer.held_out),
         "--type", "tabular", "--publish", "--purpose", "held-out.csv=testing",
     )  # fmt: skip
     assert created.returncode == 0, created.stderr
     assert "569 rows, 31 columns, version 1 published" in created.stderr
-    training = platform.cli(
-        "train", "xgboost", "--name", "cli-1", "--dataset", "cli", "--target", "diagnosis", "--wait"
-    )
+    training = shell.cli(*TRAIN, "--name", "cli-1", "--wait")
     assert training.returncode == 0, training.stderr
     assert "roc_auc" in training.stdout
     assert "COMPLETE" in training.stderr
     return "cli-1"
 
 
-def test_the_held_out_auc_is_at_least_98_percent(platform: RunningPlatform, trained: str) -> None:
-    training = platform.ask("get", "training", trained)
+def test_the_held_out_auc_is_at_least_98_percent(shell: CommandLine, trained: str) -> None:
+    training = shell.ask("get", "training", trained)
     assert training["status"]["phase"] == "COMPLETE"
     assert training["status"]["outputs"]["metrics"]["roc_auc"] >= 0.98
 
 
 def test_deploying_and_predicting(
-    platform: RunningPlatform, trained: str, breast_cancer: BreastCancer, tmp_path: Path
+    shell: CommandLine, trained: str, breast_cancer: BreastCancer, tmp_path: Path
 ) -> None:
-    deployed = platform.cli("deploy", trained, "--endpoint", "cli", "--wait")
+    deployed = shell.cli("deploy", trained, "--endpoint", "cli", "--wait")
     assert deployed.returncode == 0, deployed.stderr
     assert deployed.stdout.strip().endswith("/cli")
     rows = tmp_path / "rows.json"
     rows.write_text(json.dumps(breast_cancer.rows))
-    predicted: list[str] = platform.ask("predict", "cli", f"@{rows}")["predictions"]
+    predicted: list[str] = shell.ask("predict", "cli", f"@{rows}")["predictions"]
     right = sum(said == true for said, true in zip(predicted, breast_cancer.targets, strict=True))
     assert right / len(predicted) > 0.9
-    from_stdin = platform.cli("predict", "cli", "-", stdin=json.dumps({"instances": breast_cancer.rows[:2]}))
+    from_stdin = shell.cli("predict", "cli", "-", stdin=json.dumps({"instances": breast_cancer.rows[:2]}))
     assert json.loads(from_stdin.stdout)["predictions"] == predicted[:2]
 
     # a second version takes a share, and what serves cannot be deleted
-    again = platform.cli("copy", "training", trained, "cli-2", "--set", "spec.parameters.rounds=20", "--wait")
+    again = shell.cli("copy", "training", trained, "cli-2", "--set", "spec.parameters.rounds=20", "--wait")
     assert again.returncode == 0, again.stderr
-    shared = platform.cli("deploy", "cli-2", "--endpoint", "cli", "--traffic", "20", "--wait")
+    shared = shell.cli("deploy", "cli-2", "--endpoint", "cli", "--traffic", "20", "--wait")
     assert shared.returncode == 0, shared.stderr
-    endpoint = platform.ask("get", "endpoint", "cli")
+    endpoint = shell.ask("get", "endpoint", "cli")
     assert [deployment["traffic"] for deployment in endpoint["spec"]["deployments"]] == [80, 20]
-    refused = platform.cli("delete", "model", "cli-2")
+    refused = shell.cli("delete", "model", "cli-2")
     assert refused.returncode == 4
     assert "endpoint" in refused.stderr
     assert "/cli" in refused.stderr
 
 
-def test_a_cascade_lists_everything_and_asks_first(platform: RunningPlatform, trained: str) -> None:
-    unasked = platform.cli("delete", "training", trained, "--cascade")
+def test_a_cascade_lists_everything_and_asks_first(shell: CommandLine, trained: str) -> None:
+    unasked = shell.cli("delete", "training", trained, "--cascade")
     assert unasked.returncode == 2
     assert f"/{trained}" in unasked.stderr
-    assert f"model {_owner(platform)}/{trained}@1" in unasked.stderr
+    assert f"model {_owner(shell)}/{trained}@1" in unasked.stderr
     assert "--yes" in unasked.stderr
-    assert platform.cli("get", "training", trained).returncode == 0
+    assert shell.cli("get", "training", trained).returncode == 0
 
 
-def test_what_was_deleted_can_be_restored(platform: RunningPlatform, trained: str) -> None:
-    assert platform.cli("create", "experiment", "--name", "cli-lost").returncode == 0
-    assert platform.cli("delete", "experiment", "cli-lost").returncode == 0
-    assert platform.cli("get", "experiment", "cli-lost").returncode == 3
-    assert "cli-lost" in platform.cli("get", "experiments", "--trashed").stdout
-    assert platform.cli("restore", "experiment", "cli-lost").returncode == 0
-    assert platform.cli("get", "experiment", "cli-lost").returncode == 0
+def test_what_was_deleted_can_be_restored(shell: CommandLine, trained: str) -> None:
+    assert shell.cli("create", "experiment", "--name", "cli-lost").returncode == 0
+    assert shell.cli("delete", "experiment", "cli-lost").returncode == 0
+    assert shell.cli("get", "experiment", "cli-lost").returncode == 3
+    assert "cli-lost" in shell.cli("get", "experiments", "--trashed").stdout
+    assert shell.cli("restore", "experiment", "cli-lost").returncode == 0
+    assert shell.cli("get", "experiment", "cli-lost").returncode == 0
 
 
-def test_a_printed_resource_can_be_created_anew(platform: RunningPlatform, trained: str) -> None:
-    printed = platform.cli("get", "training", trained, "-o", "yaml").stdout
-    made = platform.cli("create", "-f", "-", "--name", "cli-again", "--set", "spec.priority=LOW", stdin=printed)
+def test_a_printed_resource_can_be_created_anew(shell: CommandLine, trained: str) -> None:
+    printed = shell.cli("get", "training", trained, "-o", "yaml").stdout
+    made = shell.cli("create", "-f", "-", "--name", "cli-again", "--set", "spec.priority=LOW", stdin=printed)
     assert made.returncode == 0, made.stderr
-    assert platform.ask("get", "training", "cli-again")["spec"]["priority"] == "LOW"
-    platform.cli("stop", "training", "cli-again")
-    waited = platform.cli("wait", "training", "cli-again")
+    assert shell.ask("get", "training", "cli-again")["spec"]["priority"] == "LOW"
+    shell.cli("stop", "training", "cli-again")
+    waited = shell.cli("wait", "training", "cli-again")
     assert waited.returncode in (0, 1)
 
 
-def test_tables_are_for_people_and_descriptions_tell_everything(platform: RunningPlatform, trained: str) -> None:
-    listed = platform.cli("get", "trainings", "--state", "Completed").stdout.splitlines()
+def test_tables_are_for_people_and_descriptions_tell_everything(shell: CommandLine, trained: str) -> None:
+    listed = shell.cli("get", "trainings", "--state", "Completed").stdout.splitlines()
     assert listed[0].split()[:2] == ["NAME", "STATUS"]
     row = next(line for line in listed if line.startswith(f"{trained} "))
     assert "COMPLETE" in row
     assert "orrery/xgboost" in row
     assert "/cli@1" in row
-    described = platform.cli("describe", "training", trained).stdout
+    described = shell.cli("describe", "training", trained).stdout
     assert "roc_auc" in described
     assert "train: " in described
     assert "/cli@1" in described
-    assert platform.cli("logs", "training", trained, "--tail", "3").stdout.count("\n") == 3
-    assert "output.ipynb" in platform.cli("files", "training", trained).stdout
-    assert platform.cli("queue").returncode == 0
-    assert platform.cli("open").stdout.strip() == platform.url
-    assert platform.cli("token", "--expires", "5m").stdout.count(".") == 2
+    assert shell.cli("logs", "training", trained, "--tail", "3").stdout.count("\n") == 3
+    assert "output.ipynb" in shell.cli("files", "training", trained).stdout
+    assert shell.cli("queue").returncode == 0
+    assert shell.cli("open").stdout.strip() == shell.url
+    assert shell.cli("token", "--expires", "5m").stdout.count(".") == 2
 
 
-def test_a_run_that_is_stopped_is_exit_code_1_and_ctrl_c_leaves_it_running(
-    platform: RunningPlatform, trained: str
-) -> None:
+def test_a_run_that_is_stopped_is_exit_code_1_and_ctrl_c_leaves_it_running(shell: CommandLine, trained: str) -> None:
     endless = ("-p", "rounds=10000", "-p", "early_stopping_rounds=0")
-    command = (
-        "train",
-        "xgboost",
-        "--name",
-        "cli-long",
-        "--dataset",
-        "cli",
-        "--target",
-        "diagnosis",
-        *endless,
-        "--wait",
-    )
+    command = (*TRAIN, "--name", "cli-long", *endless, "--wait")
     waiting = subprocess.Popen(
-        [sys.executable, "-m", "orrery.client.cli", *command],
-        env=platform.environment,
+        [*ORRERY, *command],
+        env=shell.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -139,12 +125,12 @@ def test_a_run_that_is_stopped_is_exit_code_1_and_ctrl_c_leaves_it_running(
     _, told = waiting.communicate(timeout=30)
     assert waiting.returncode == 130
     assert "Follow it again with: orrery wait training" in told
-    assert platform.ask("get", "training", "cli-long")["status"]["phase"] == "RUNNING"
+    assert shell.ask("get", "training", "cli-long")["status"]["phase"] == "RUNNING"
 
-    timed_out = platform.cli("wait", "training", "cli-long", "--timeout", "1s")
+    timed_out = shell.cli("wait", "training", "cli-long", "--timeout", "1s")
     assert timed_out.returncode == 124
-    assert platform.cli("stop", "training", "cli-long").returncode == 0
-    stopped = platform.cli("wait", "training", "cli-long")
+    assert shell.cli("stop", "training", "cli-long").returncode == 0
+    stopped = shell.cli("wait", "training", "cli-long")
     assert stopped.returncode == 1
     assert "was stopped" in stopped.stderr
 
@@ -160,31 +146,31 @@ def test_a_run_that_is_stopped_is_exit_code_1_and_ctrl_c_leaves_it_running(
     ids=["empty", "duplicate-columns", "ragged", "encoding"],
 )
 def test_a_file_that_cannot_be_read_is_refused_with_the_reason(
-    content: bytes, told: str, platform: RunningPlatform, tmp_path: Path, request: pytest.FixtureRequest
+    content: bytes, told: str, shell: CommandLine, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     name = f"bad-{request.node.callspec.id}"
     (tmp_path / "data.csv").write_bytes(content)
-    result = platform.cli("dataset", "create", name, str(tmp_path / "data.csv"), "--publish")
+    result = shell.cli("dataset", "create", name, str(tmp_path / "data.csv"), "--publish")
     assert result.returncode in (1, 2), result.stderr
     assert told in result.stderr
-    assert platform.cli("get", "dataset-version", name).returncode == 3
+    assert shell.cli("get", "dataset-version", name).returncode == 3
 
 
-TRAIN = ("train", "xgboost", "--name", "cli-bad", "--dataset", "cli", "--target", "diagnosis")
+BAD = (*TRAIN, "--name", "cli-bad")
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("train", "xgboost", "--name", "cli-bad", "--dataset", "cli", "--target", "diagnosys"), 2, "did you mean 'diagnosis'"),
-        ((*TRAIN, "-p", "rounds=-1"), 2, "-1"),
-        ((*TRAIN, "-p", "roundz=1"), 2, "roundz"),
-        ((*TRAIN, *(word for n in range(101) for word in ("-p", f"x{n}=1"))), 2, "at most 100"),
-        ((*TRAIN, "--instance", "enormous"), 2, "enormous"),
-        (("train", "xgboost", "--name", "cli-1", "--dataset", "cli", "--target", "diagnosis"), 4, "cli-1"),
+        ((*TRAIN[:-1], "diagnosys", "--name", "cli-bad"), 2, "did you mean 'diagnosis'"),
+        ((*BAD, "-p", "rounds=-1"), 2, "-1"),
+        ((*BAD, "-p", "roundz=1"), 2, "roundz"),
+        ((*BAD, *(word for n in range(101) for word in ("-p", f"x{n}=1"))), 2, "at most 100"),
+        ((*BAD, "--instance", "enormous"), 2, "enormous"),
+        ((*TRAIN, "--name", "cli-1"), 4, "cli-1"),
         (("train", "xgboost", "--name", "cli-bad", "--dataset", "absent", "--target", "diagnosis"), 2, "absent"),
         (("train", "xgbost", "--name", "cli-bad", "--dataset", "cli", "--target", "diagnosis"), 2, "xgbost"),
-        (("train", "xgboost", "--name", "no good", "--dataset", "cli", "--target", "diagnosis"), 2, "no good"),
+        ((*TRAIN, "--name", "no good"), 2, "no good"),
         (("get", "trainings", "--phase", "FLYING"), 2, "FLYING"),
         (("get", "training", "cli-absent"), 3, "cli-absent"),
         (("get", "trainigns"), 3, "did you mean 'trainings'"),
@@ -197,22 +183,35 @@ TRAIN = ("train", "xgboost", "--name", "cli-bad", "--dataset", "cli", "--target"
     ],
 )  # fmt: skip
 def test_what_is_refused_has_an_exit_code_and_names_the_value(
-    arguments: tuple[str, ...], code: int, told: str, platform: RunningPlatform, trained: str
+    arguments: tuple[str, ...], code: int, told: str, shell: CommandLine, trained: str
 ) -> None:
-    result = platform.cli(*arguments)
+    result = shell.cli(*arguments)
     assert result.returncode == code, result.stderr
     assert told in result.stderr
-    assert platform.cli("get", "training", "cli-bad").returncode == 3
+    assert shell.cli("get", "training", "cli-bad").returncode == 3
 
 
-def test_a_token_that_is_not_valid_is_exit_code_5(platform: RunningPlatform) -> None:
-    known = platform.environment
-    platform.environment = {**known, "ORRERY_TOKEN": "forged"}
+def test_a_token_that_is_not_valid_is_exit_code_5(shell: CommandLine) -> None:
+    known = shell.environment
+    shell.environment = {**known, "ORRERY_TOKEN": "forged"}
     try:
-        assert platform.cli("whoami").returncode == 5
+        assert shell.cli("whoami").returncode == 5
     finally:
-        platform.environment = known
+        shell.environment = known
 
 
-def _owner(platform: RunningPlatform) -> str:
-    return platform.ask("whoami")["name"]
+def _owner(shell: CommandLine) -> str:
+    return shell.ask("whoami")["name"]
+
+
+def test_a_platform_is_started_found_and_stopped_by_the_command_line(home: Path) -> None:
+    with CommandLine(home) as own:
+        assert own.cli("open").stdout.strip() == own.url
+        second = own.cli("up", "--port", "0")
+        assert second.returncode == 4
+        assert own.url in second.stderr
+        assert own.cli("down").returncode == 0
+        gone = own.cli("whoami")
+        assert gone.returncode == 6
+        assert "orrery up" in gone.stderr
+        assert own.cli("down").returncode == 3

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -18,14 +19,14 @@ from orrery.client.discovery import Platform
 from orrery.client.uploads import Planned, upload_file
 from orrery.errors import InUse, Invalid, NameTaken, NotFound, Stale
 
-from .conftest import BreastCancer, RunningPlatform
+from .conftest import BreastCancer, CommandLine
 
 ENDLESS = {"target": "diagnosis", "rounds": 10000, "early_stopping_rounds": 0}
 
 
 @pytest.fixture(scope="module")
-def client(platform: RunningPlatform) -> Iterator[orrery.Client]:
-    with orrery.Client(platform.url, platform.token) as made:
+def client(shell: CommandLine) -> Iterator[orrery.Client]:
+    with orrery.Client(shell.url, shell.token) as made:
         yield made
 
 
@@ -64,6 +65,7 @@ def test_a_training_tells_what_it_reached_and_keeps_what_it_wrote(training: Trai
     assert json.loads(manifest.read_text())["framework"] == "xgboost"
     assert training.download(to=tmp_path / "all.zip").read_bytes().startswith(b"PK")
     executed = training.notebook(to=tmp_path / "run.ipynb")
+    assert (tmp_path / "run.ipynb").is_file()
     assert any(cell.get("outputs") for cell in executed["cells"])
     assert training.usage()["samples"]
 
@@ -82,7 +84,8 @@ def test_predictions_through_the_endpoint(
         client.predict("sdk", [{**breast_cancer.rows[0], "mean radius": "wide"}])
     with pytest.raises(InUse) as caught:
         training.model.delete()
-    assert caught.value.details["dependents"][0]["name"] == "sdk"
+    dependents: Any = caught.value.details["dependents"]
+    assert dependents[0]["name"] == "sdk"
 
 
 def test_resources_can_be_listed_changed_copied_deleted_and_restored(client: orrery.Client) -> None:
@@ -117,14 +120,14 @@ def test_kinds_are_found_by_what_the_platform_declares(client: orrery.Client) ->
 
 
 def test_a_wait_ends_at_its_timeout_and_when_somebody_stops_the_run(
-    client: orrery.Client, platform: RunningPlatform, dataset: Dataset
+    client: orrery.Client, shell: CommandLine, dataset: Dataset
 ) -> None:
     training = client.trainings.create("sdk-long", algorithm="xgboost", dataset=dataset, parameters=ENDLESS)
     with pytest.raises(WaitTimeout, match="goes on"):
         training.wait(timeout=0.5, progress=False)
     line = next(line for line in training.logs(follow=True) if line)
     assert line
-    with orrery.Client(platform.url, platform.token) as other:
+    with orrery.Client(shell.url, shell.token) as other:
         stopping = threading.Timer(0.2, lambda: other.trainings.get("sdk-long").stop())
         stopping.start()
         with pytest.raises(RunStopped):
@@ -157,38 +160,71 @@ def test_an_upload_of_several_pieces_and_an_empty_one_arrive_whole(client: orrer
 
 
 def test_waiting_uploading_and_following_survive_a_kill_of_the_platform(
-    client: orrery.Client, platform: RunningPlatform, dataset: Dataset
+    client: orrery.Client, shell: CommandLine, dataset: Dataset
 ) -> None:
     training = client.trainings.create(
-        "sdk-killed", algorithm="xgboost", dataset=dataset, parameters={**ENDLESS, "rounds": 3000}
+        "sdk-killed", algorithm="xgboost", dataset=dataset, parameters={**ENDLESS, "rounds": 2000}
     )
     lines = training.logs(follow=True)
     next(lines)
 
     def kill_and_start() -> None:
-        platform.kill()
-        platform.start()
+        shell.kill()
+        shell.start()
 
     restarting = threading.Thread(target=kill_and_start)
     restarting.start()
-    content = os.urandom(1 << 20) * 20
-    stored = upload_file(client.transport, Planned("through.bin", content))
-    assert stored["size"] == len(content)
-    training.wait(timeout=200, progress=False)
-    restarting.join()
+    try:
+        content = os.urandom(1 << 20) * 20
+        stored = upload_file(client.transport, Planned("through.bin", content))
+        assert stored["size"] == len(content)
+        training.wait(timeout=200, progress=False)
+    finally:
+        restarting.join()
     assert training.status.phase == "COMPLETE"
     assert "orrery-model.json" in list(lines)
 
 
-def test_the_client_finds_the_running_platform_by_itself(
-    platform: RunningPlatform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ORRERY_HOME", str(platform.home))
+def test_the_client_finds_the_running_platform_by_itself(shell: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORRERY_HOME", str(shell.home))
     monkeypatch.delenv("ORRERY_URL", raising=False)
     monkeypatch.delenv("ORRERY_TOKEN", raising=False)
     with orrery.Client() as client:
-        assert client.transport.platform == Platform(
-            platform.url, platform.token, platform.home / "run" / "platform.json"
-        )
-        assert platform.token not in repr(client)
+        assert client.transport.platform == Platform(shell.url, shell.token, shell.home / "run" / "platform.json")
+        assert shell.token not in repr(client)
         assert client.whoami()["admin"]
+
+
+def test_a_panel_follows_a_run_by_its_id_and_ends_with_it(
+    client: orrery.Client, dataset: Dataset, shell: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orrery_widgets import Progress
+
+    monkeypatch.setenv("ORRERY_HOME", str(shell.home))
+    training = client.trainings.create(
+        "sdk-panel", algorithm="xgboost", dataset=dataset, target="diagnosis", parameters={"rounds": 5}
+    )
+    panel = Progress(training.id)
+    panel.join(120)
+    title, bar, detail, message = panel.children
+    assert "sdk-panel" in title.value
+    assert "COMPLETE" in title.value
+    assert (bar.value, bar.bar_style) == (1.0, "success")
+    assert "roc_auc" in detail.value
+    assert message.value == ""
+    panel.close()
+
+
+def test_a_panel_shows_the_error_and_stops_following_when_it_is_closed(client: orrery.Client, dataset: Dataset) -> None:
+    from orrery_widgets import Progress
+
+    absent = Progress("trn_000000000000000000", client=client)
+    absent.join(30)
+    assert "does not exist" in absent.children[3].value
+    absent.close()
+    training = client.trainings.create("sdk-panel-2", algorithm="xgboost", dataset=dataset, parameters=ENDLESS)
+    panel = Progress(training)
+    panel.close()
+    panel.join(10)
+    assert not any(thread.name == f"orrery-progress-{training.id}" for thread in threading.enumerate())
+    training.stop().wait(60, progress=False)

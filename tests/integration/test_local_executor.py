@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ from orrery.errors import InUse, Invalid
 from orrery.executors import folders
 from orrery.executors.contract import ExitReason, JobPhase, JobSpec, PythonProgram, Resources
 from orrery.executors.local import LocalExecutor
+from orrery.testing.executor_services import ServiceConformance
 from orrery.testing.executors import CAPACITY, LEAVES_SESSION, FolderObjects, JobConformance, MakeExecutor, World
 from orrery.testing.processes import is_running, wait_until
 
 
-class TestLocalExecutor(JobConformance):
+class TestLocalExecutor(JobConformance, ServiceConformance):
     @pytest.fixture
     def make_executor(self, home: Path, objects: FolderObjects) -> MakeExecutor:
         return lambda: LocalExecutor(home, objects, capacity=CAPACITY, preload=False)
@@ -92,39 +94,52 @@ class TestLocalExecutor(JobConformance):
         assert world.executor.read_reports("job")[0] == [{}]
 
 
-class TestZygote:
-    """Jobs forked from the preloaded process."""
+class TestForkedJobs:
+    """Jobs from the preloaded process."""
 
-    @pytest.fixture(scope="class")
-    def shared_home(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return tmp_path_factory.mktemp("home")
+    @pytest.fixture
+    def make_executor(self, home: Path, tmp_path: Path) -> MakeExecutor:
+        return lambda: LocalExecutor(home, FolderObjects(tmp_path / "objects"), capacity=CAPACITY)
 
-    def make(self, home: Path) -> LocalExecutor:
-        return LocalExecutor(home, FolderObjects(home / "test-objects"), capacity=CAPACITY)
-
-    def python(self, job_id: str, entry: str, **arguments: object) -> JobSpec:
-        return JobSpec(job_id, "alice", PythonProgram(entry, arguments), Resources(1, 512 << 20))
-
-    def test_jobs_are_forked_and_survive_the_zygote(self, home: Path) -> None:
-        world = World(lambda: self.make(home))
-        core = world.executor._core  # pyright: ignore
-        world.executor.submit(self.python("first", "time:sleep", secs=0)) if False else None
-        world.executor.submit(self.python("long", "subprocess:call", args=["sh", "-c", "echo up; sleep 1.5"]))
-        world.wait_for_log("long", "up")
-        zygote = core.zygote.pid
-        assert zygote is not None
-        os.kill(zygote, signal.SIGKILL)
-        world.executor.submit(self.python("next", "builtins:print", end="from a new one\n"))
-        state = world.wait_for_end("next")
-        assert state.exit is not None and state.exit.reason is ExitReason.COMPLETED
-        assert core.zygote.pid != zygote
-        state = world.wait_for_end("long")
-        assert state.exit is not None and state.exit.reason is ExitReason.COMPLETED
-        world.executor.submit(self.python("bad", "builtins:nothing"))
-        state = world.wait_for_end("bad")
-        assert state.exit is not None
-        assert (state.exit.reason, state.exit.code) == (ExitReason.FAILED, 1)
-        assert b"AttributeError" in world.executor.read_log("bad")
-        pid = core.zygote.pid
+    @pytest.fixture
+    def world(self, make_executor: MakeExecutor) -> Iterator[World]:
+        world = World(make_executor)
+        yield world
         world.close()
-        assert not is_running(pid)
+
+    def submit(self, world: World, job_id: str, entry: str, **arguments: object) -> None:
+        world.executor.submit(JobSpec(job_id, "alice", PythonProgram(entry, arguments), Resources(1, 512 << 20)))
+
+    def zygote(self, world: World) -> int:
+        assert isinstance(world.executor, LocalExecutor)
+        assert world.executor.zygote_pid is not None
+        return world.executor.zygote_pid
+
+    def test_forked_jobs_report_as_executed_ones_do(self, world: World) -> None:
+        self.submit(world, "good", "builtins:print", end="called\n")
+        self.submit(world, "bad", "builtins:nothing")
+        good, bad = (world.wait_for_end(job_id).exit for job_id in ("good", "bad"))
+        assert good is not None and bad is not None
+        assert (good.reason, good.code) == (ExitReason.COMPLETED, 0)
+        assert (bad.reason, bad.code) == (ExitReason.FAILED, 1)
+        assert world.executor.read_log("good") == b"called\n"
+        assert b"AttributeError" in world.executor.read_log("bad")
+
+    def test_a_killed_zygote_takes_no_job_with_it_and_is_replaced(self, world: World) -> None:
+        self.submit(world, "long", "subprocess:call", args=["sh", "-c", "echo up; while true; do sleep 0.05; done"])
+        world.wait_for_log("long", "up")
+        first = self.zygote(world)
+        os.kill(first, signal.SIGKILL)
+        self.submit(world, "next", "builtins:print", end="from a new one\n")
+        ended = world.wait_for_end("next").exit
+        assert ended is not None and ended.reason is ExitReason.COMPLETED
+        assert self.zygote(world) != first
+        assert world.executor.state("long").phase is JobPhase.RUNNING
+
+    def test_the_zygote_ends_with_the_executor_and_its_jobs_go_on(self, world: World) -> None:
+        self.submit(world, "long", "subprocess:call", args=["sh", "-c", "echo up; while true; do sleep 0.05; done"])
+        world.wait_for_log("long", "up")
+        zygote = self.zygote(world)
+        world.restart()
+        assert not is_running(zygote)
+        assert world.wait_for("long", JobPhase.RUNNING).exit is None

@@ -8,12 +8,14 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
 from orrery.testing.jupyter import Jupyter, jupyter_lab
+from orrery.testing.kernels import run_in_kernel
 from orrery.testing.processes import is_running, stop, wait_until
 
 MEBIBYTE = 1 << 20
@@ -203,12 +205,26 @@ def test_a_platform_outlives_a_killed_server_and_is_adopted_by_the_next(home: Pa
     wait_until(lambda: not is_running(pid), what="the platform ends with the server that adopted it")
 
 
+def refusal(client: httpx.Client) -> httpx.Response | None:
+    answer = client.get("/orrery/echo")
+    return answer if answer.status_code == 503 else None
+
+
 def test_a_platform_that_cannot_start_says_why(home: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('the disk is on fire')"]
     with jupyter_lab(home, tmp_path / "lab", command=command) as server, server.client() as client:
-        answer = wait_until(
-            lambda: (found := client.get("/orrery/echo")).status_code == 503 and found, what="the request is refused"
-        )
+        answer = wait_until(lambda: refusal(client), what="the request is refused")
         assert "the disk is on fire" in answer.json()["error"]["message"]
         assert str(home / "logs" / "platform.log") in answer.json()["error"]["message"]
         assert server.status()["state"] == "failed"
+
+
+def test_jupyter_lab_alone_brings_the_real_platform_to_its_notebooks(home: Path, tmp_path: Path) -> None:
+    with jupyter_lab(home, tmp_path / "lab") as server, closing(server.browser()) as browser:
+        whoami = browser.get("/orrery/api/v1/auth/whoami", timeout=60)
+        assert whoami.status_code == 200, whoami.text
+        assert whoami.json()["mode"] == "local"
+        code = "import orrery; print(orrery.Client().whoami()['name'])"
+        assert run_in_kernel(browser, "/", code).strip() == whoami.json()["name"]
+        pid = started(home)
+    wait_until(lambda: not is_running(pid), what="the platform ends with Jupyter")

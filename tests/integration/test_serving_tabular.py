@@ -1,4 +1,4 @@
-"""The tabular runtime behind the server and the gateway: the endpoint's predictions equal the model's own, row by row."""
+"""The tabular runtime behind server and gateway: the endpoint predicts what the model predicts, row by row."""
 
 from __future__ import annotations
 

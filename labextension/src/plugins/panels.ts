@@ -3,6 +3,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { ILayoutRestorer } from '@jupyterlab/application';
 import type { WidgetTracker as Tracker } from '@jupyterlab/apputils';
 import { ICommandPalette, IThemeManager, WidgetTracker } from '@jupyterlab/apputils';
+import { IDocumentManager } from '@jupyterlab/docmanager';
 import { IStateDB } from '@jupyterlab/statedb';
 import type { ReadonlyJSONObject, ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { UUID } from '@lumino/coreutils';
@@ -26,14 +27,15 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
   description: 'Lists, detail pages and forms of the Orrery platform.',
   autoStart: true,
   requires: [IOrrery],
-  optional: [IStateDB, ILayoutRestorer, ICommandPalette, IThemeManager],
+  optional: [IStateDB, ILayoutRestorer, ICommandPalette, IThemeManager, IDocumentManager],
   activate: (
     app: JupyterFrontEnd,
     orrery: IOrrery,
     state: IStateDB | null,
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null,
-    themes: IThemeManager | null
+    themes: IThemeManager | null,
+    documents: IDocumentManager | null
   ) => {
     const context = makeContext(app, orrery, themes);
     const lists = new WidgetTracker<ListPanel>({ namespace: 'orrery-list' });
@@ -120,7 +122,8 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           name: text(args.name)
         });
         if (path !== null) {
-          await app.commands.execute('docmanager:open', { path });
+          // A report to read: a kernel is started when the reader asks for one.
+          documents?.openOrReveal(path, 'Notebook', undefined, undefined, { shouldStart: false, canStart: true });
         }
       }
     });

@@ -24,22 +24,25 @@ const ORDERS: Record<string, string> = {
 
 /** The share of the width that a type of column takes, in `fr`, and its least width. */
 const WIDTHS: Record<Column['type'], string> = {
-  phase: 'minmax(130px, 1fr)',
-  text: 'minmax(100px, 1.4fr)',
-  date: 'minmax(100px, 0.8fr)',
-  duration: 'minmax(90px, 0.7fr)',
-  progress: 'minmax(100px, 1fr)',
-  number: 'minmax(80px, 0.6fr)',
-  bytes: 'minmax(80px, 0.6fr)',
-  ref: 'minmax(120px, 1.4fr)',
-  tags: 'minmax(110px, 1.1fr)'
+  phase: 'minmax(128px, 1fr)',
+  text: 'minmax(90px, 1.2fr)',
+  date: 'minmax(92px, 0.8fr)',
+  duration: 'minmax(104px, 0.8fr)',
+  progress: 'minmax(76px, 0.8fr)',
+  number: 'minmax(72px, 0.6fr)',
+  bytes: 'minmax(76px, 0.6fr)',
+  ref: 'minmax(108px, 1.3fr)',
+  tags: 'minmax(76px, 0.9fr)'
 };
 
 const NAME: Column = { key: 'name', title: 'Name', type: 'text' };
 
+/** Said in the name's cell. */
+const IN_NAME = new Set(['name', 'version', 'owner']);
+
 /** The name first, then what the kind declares. */
 export function columnsFor(kind: Kind): Column[] {
-  return [NAME, ...kind.columns.filter(column => column.key !== 'name' && column.key !== 'version')];
+  return [NAME, ...kind.columns.filter(column => !IN_NAME.has(column.key))];
 }
 
 export function Grid(props: { model: ListModel }): JSX.Element {
@@ -72,7 +75,7 @@ export function Grid(props: { model: ListModel }): JSX.Element {
     }
   }, [last, rows.length, model, model.next]);
 
-  const template = `36px minmax(160px, 2fr) ${columns
+  const template = `36px minmax(150px, 2fr) ${columns
     .slice(1)
     .map(column => WIDTHS[column.type])
     .join(' ')}`;
@@ -155,8 +158,8 @@ function HeaderCell(props: { column: Column; model: ListModel }): JSX.Element {
   const isDescending = order.startsWith('-');
   if (field === undefined) {
     return (
-      <div role="columnheader" className="orr-Grid-cell" data-type={column.type}>
-        {column.title}
+      <div role="columnheader" className="orr-Grid-cell" data-type={column.type} title={column.title}>
+        <span className="orr-Ellipsis">{column.title}</span>
       </div>
     );
   }

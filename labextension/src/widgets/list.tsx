@@ -132,7 +132,7 @@ function Search(props: { model: ListModel }): JSX.Element {
     <input
       type="search"
       className="orr-Input orr-List-search"
-      placeholder="Search by name, description or tag"
+      placeholder="Search"
       aria-label={`Search ${model.kind.title_plural.toLowerCase()}`}
       value={text}
       onChange={event => setText(event.target.value)}

@@ -85,10 +85,13 @@ class Transport:
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
         patience: Patience | None = None,
+        repeatable: bool = False,
     ) -> httpx.Response:
-        """Raises: the error of the answer's code, PlatformUnreachable when nothing answers in time."""
+        """`repeatable` says of a POST that doing it twice does no harm.
+
+        Raises: the error of the answer's code, PlatformUnreachable when nothing answers in time."""
         headers = dict(headers or {})
-        repeatable = method in _REPEATABLE or "Idempotency-Key" in headers
+        repeatable = repeatable or method in _REPEATABLE or "Idempotency-Key" in headers
         attempts = _Attempts(patience or self.patience, self.on_retry)
         lost = False
         while True:

@@ -100,7 +100,8 @@ def upload_file(transport: Transport, planned: Planned, on_progress: OnProgress 
     size = planned.size
     name = base64.b64encode(PurePosixPath(planned.path).name.encode()).decode()
     headers = {**_TUS, "Upload-Length": str(size), "Upload-Metadata": f"filename {name}"}
-    created = transport.request("POST", "/uploads", content=b"", headers=headers)
+    # one begun for nothing expires
+    created = transport.request("POST", "/uploads", content=b"", headers=headers, repeatable=True)
     # its id alone: the platform's address may change while the file is sent
     address = f"/uploads/{created.headers['Location'].rsplit('/', 1)[-1]}"
     oid: str | None = created.headers.get("Orrery-Oid")

@@ -33,7 +33,8 @@ class Core:
         #: GPUs of this machine: a program that was given none must not see them
         self.hides_gpus = bool(gpus)
         self.zygote = zygote
-        self.loop = asyncio.new_event_loop()
+        #: made by `open`
+        self.loop: asyncio.AbstractEventLoop
         #: staging, removing folders, killing remains: what would hold up the loop
         self.pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="orrery-executor")
         self.is_closed = False
@@ -44,14 +45,18 @@ class Core:
 
     # --- life ---
 
+    def open(self) -> None:
+        """Calls are accepted from now on, and made once it is started."""
+        self.loop = asyncio.new_event_loop()
+
     def start(self) -> None:
         self._thread.start()
 
     def close(self) -> None:
         """Whoever closes has closed its runs before, on the loop."""
         self.is_closed = True
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        if self._thread is not threading.current_thread():
+        if self._thread.is_alive():
+            self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
         self.pool.shutdown(wait=True, cancel_futures=True)
         self.loop.close()

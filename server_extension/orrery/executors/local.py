@@ -73,10 +73,16 @@ class LocalExecutor:
         run = self._core.home / "run"
         run.mkdir(parents=True, exist_ok=True, mode=0o711)
         self._home_lock = self._take_home(run / "executor.lock")
-        with self._core.lock:
-            self._jobs.adopt()
-            self._services.adopt()
-            self._is_started = True
+        self._core.open()
+        try:
+            with self._core.lock:
+                self._jobs.adopt()
+                self._services.adopt()
+                self._is_started = True
+        except BaseException:
+            self._core.close()
+            os.close(self._home_lock)
+            raise
         self._core.start()
         if self._core.zygote is not None:
             self._core.zygote.start()
@@ -123,6 +129,11 @@ class LocalExecutor:
     def _require_started(self) -> None:
         if not self._is_started:
             raise Unavailable("the executor is not running; try again when the platform has started")
+
+    @property
+    def zygote_pid(self) -> int | None:
+        """The process that jobs are forked from; None while there is none."""
+        return None if self._core.zygote is None else self._core.zygote.pid
 
     def subscribe(self, callback: Callable[[str], None]) -> None:
         self._core.subscribe(callback)

@@ -43,9 +43,9 @@ def progress(
     message: str | None = None,
 ) -> None:
     """How much of the whole job is done, from 0.0 to 1.0 (values beyond are cut), and where it is."""
-    done = min(1.0, max(0.0, float(fraction)))
-    if math.isnan(done):
+    if math.isnan(fraction):
         raise ValueError("progress must be a number between 0 and 1, not NaN")
+    done = min(1.0, max(0.0, float(fraction)))
     _write("progress", fraction=round(done, 6), epoch=epoch, epochs=epochs, step=step, steps=steps, message=message)
 
 

@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from orrery.errors import OrreryError
 from orrery.jobs import report
@@ -97,7 +97,8 @@ def run_command(argv: list[str]) -> int:
 
 def _set_environment(job_dir: Path, work: Path, job: Mapping[str, Any]) -> None:
     """Set the spec's variables; `${ORRERY_WORK_DIR}` in their values stands for the work folder, known only here."""
-    for key, value in (job.get("environment") or {}).items():
+    environment = cast("dict[str, object]", job.get("environment") or {})
+    for key, value in environment.items():
         os.environ[key] = str(value).replace("${ORRERY_WORK_DIR}", str(work))
     os.environ.setdefault("ORRERY_JOB_ID", str(job.get("id") or job_dir.name))
     os.environ.setdefault("ORRERY_JOB_DIR", str(job_dir))

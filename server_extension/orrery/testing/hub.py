@@ -6,7 +6,7 @@ import contextlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +101,7 @@ class Hub:
 
 
 @contextmanager
-def jupyter_hub(home: Path, *, admin: str = "boss", environment: Mapping[str, str] | None = None) -> Iterator[Hub]:
+def jupyter_hub(home: Path, *, admin: str = "boss", environment: Mapping[str, str] | None = None) -> Generator[Hub]:
     """`make run` over the `$ORRERY_HOME` `home`, on a free port."""
     port = free_port()
     home.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,12 @@ class Jupyter:
         headers = {"Authorization": f"token {self.token}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
 
+    def browser(self) -> httpx.Client:
+        """A client with a browser's cookies, logged in."""
+        browser = httpx.Client(base_url=self.url, follow_redirects=True, timeout=30, trust_env=False)
+        browser.get("/lab", params={"token": self.token}).raise_for_status()
+        return browser
+
     def status(self) -> dict[str, object]:
         with self.client() as client:
             return client.get("/orrery-extension/status").json()
@@ -39,14 +45,13 @@ class Jupyter:
 @contextmanager
 def jupyter_lab(
     home: Path, folder: Path, *, environment: Mapping[str, str] | None = None, command: list[str] | None = None
-) -> Iterator[Jupyter]:
+) -> Generator[Jupyter]:
     """`jupyter lab --no-browser` in `folder` over the `$ORRERY_HOME` `home`; `command` starts another platform."""
     port, token = free_port(), "jupyter-token"
     config = folder / "config"
     config.mkdir(parents=True, exist_ok=True)
     chosen = {"IdentityProvider": {"token": token}, "OrreryExtension": {"command": command or []}}
-    enabled = {"ServerApp": {"jpserver_extensions": {"orrery.extension": True}}}
-    (config / "jupyter_server_config.json").write_text(json.dumps(chosen | enabled))
+    (config / "jupyter_server_config.json").write_text(json.dumps(chosen))
     settings = {
         "HOME": str(folder),
         "ORRERY_HOME": str(home),

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
@@ -60,7 +60,7 @@ def running(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     stop_signal: signal.Signals = signal.SIGTERM,
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Generator[subprocess.Popen[bytes]]:
     """A process in a session of its own, stopped by `stop_signal` at the end, and killed where it does not obey.
 
     `environment` is added to this process's. What it writes goes to `log`; the log's end is noted on a failure within.

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -84,9 +85,17 @@ def _prepare_database(url: str) -> str:
 
 
 def _end_with_input() -> None:
-    sys.stdin.buffer.read()
+    # unbuffered: a thread inside a buffered read would abort the interpreter's own end
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception as error:
+        traceback.print_exc()
+        # the last line of the log is what the platform tells
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        sys.exit(f"{type(error).__name__}: {reason}")

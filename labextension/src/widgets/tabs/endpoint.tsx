@@ -1,7 +1,7 @@
 /** Calling an endpoint: its address, how programs call it, and a box to try it with. */
 import { useEffect, useState } from 'react';
 import { ApiError, errorMessage } from '../../api';
-import type { Json, JsonObject, Resource } from '../../api-types';
+import type { Json, JsonObject, PlatformStatus, Resource } from '../../api-types';
 import { formatDuration } from '../../format';
 import { usePanel } from '../context';
 import { Button, CopyButton, Note } from '../parts';
@@ -21,7 +21,7 @@ function firstModel(resource: Resource): string | null {
 
 export function EndpointTab(props: TabProps): JSX.Element {
   const { resource } = props;
-  const { api, kinds } = usePanel();
+  const { api, kinds, platform } = usePanel();
   const [model, setModel] = useState<Resource | null>(null);
   const reference = firstModel(resource);
   useEffect(() => {
@@ -42,21 +42,22 @@ export function EndpointTab(props: TabProps): JSX.Element {
     };
   }, [api, kinds, reference]);
   const path = String(resource.status.outputs.url ?? '');
-  const name = model?.name ?? resource.name;
   const example = model?.status.outputs.example;
   const body = example && typeof example === 'object' ? example : { instances: [{}] };
   return (
     <div className="orr-Endpoint">
       <div className="orr-Overview">
-        <TryIt key={model?.id ?? 'none'} path={`${path}/v1/models/${name}:predict`} example={body} />
+        <TryIt key={model?.id ?? 'none'} path={`${path}/v1/models/${resource.name}:predict`} example={body} />
       </div>
-      <HowToCall url={`${absolute(api.platformUrl(path))}/v1/models/${name}:predict`} body={body} resource={resource} />
+      <HowToCall url={`${publicUrl(platform.status)}${path}/v1/models/${resource.name}:predict`} body={body} resource={resource} />
     </div>
   );
 }
 
-function absolute(url: string): string {
-  return new URL(url, window.location.href).href;
+/** Where programs find the platform: on one machine its own port, under a hub the hub's public address. */
+export function publicUrl(status: PlatformStatus, origin = window.location.origin): string {
+  const url = new URL(status.url ?? '/', origin);
+  return (status.mode === 'hub' ? origin + url.pathname : url.href).replace(/\/+$/, '');
 }
 
 function TryIt(props: { path: string; example: Json }): JSX.Element {
@@ -150,15 +151,21 @@ function HowToCall(props: { url: string; body: Json; resource: Resource }): JSX.
   const python = `import orrery\n\nclient = orrery.Client()\nanswer = client.predict("${resource.owner}/${resource.name}", ${pythonLiteral(body)})\nprint(answer)`;
   return (
     <div className="orr-Cards">
-      <Card title="Address">
-        <Snippet text={url} label="Copy the address" />
+      <Card title="Address" action={<CopyButton text={url} label="Copy the address" />}>
+        <pre className="orr-CodeBlock" tabIndex={0} aria-label="Address">
+          {url}
+        </pre>
         <Replicas outputs={resource.status.outputs} />
       </Card>
-      <Card title="curl">
-        <Snippet text={curl} label="Copy the curl command" />
+      <Card title="curl" action={<CopyButton text={curl} label="Copy the curl command" />}>
+        <pre className="orr-CodeBlock" tabIndex={0} aria-label="curl command">
+          {curl}
+        </pre>
       </Card>
-      <Card title="Python">
-        <Snippet text={python} label="Copy the Python code" />
+      <Card title="Python" action={<CopyButton text={python} label="Copy the Python code" />}>
+        <pre className="orr-CodeBlock" tabIndex={0} aria-label="Python code">
+          {python}
+        </pre>
       </Card>
     </div>
   );
@@ -173,17 +180,6 @@ function Replicas(props: { outputs: JsonObject }): JSX.Element | null {
     <p data-testid="orrery-replicas">
       {String(replicas.ready)} of {String(replicas.wanted)} replicas ready
     </p>
-  );
-}
-
-function Snippet(props: { text: string; label: string }): JSX.Element {
-  return (
-    <div className="orr-Snippet">
-      <pre className="orr-CodeBlock" tabIndex={0} aria-label={props.label.replace('Copy the ', '')}>
-        {props.text}
-      </pre>
-      <CopyButton text={props.text} label={props.label} />
-    </div>
   );
 }
 

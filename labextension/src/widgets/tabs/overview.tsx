@@ -18,6 +18,8 @@ export function OverviewTab(props: TabProps): JSX.Element {
   return (
     <div className="orr-Overview">
       {isObject(metrics) && Object.keys(metrics).length > 0 && <Metrics values={metrics} />}
+      <Plots resource={resource} plural={kind.plural} />
+      <Deployments value={resource.status.outputs.deployments} />
       <div className="orr-Cards">
         <Card title="Status">
           <Pairs>
@@ -37,7 +39,7 @@ export function OverviewTab(props: TabProps): JSX.Element {
           </Card>
         )}
       </div>
-      <Plots resource={resource} plural={kind.plural} />
+
     </div>
   );
 }
@@ -46,17 +48,20 @@ export function OverviewTab(props: TabProps): JSX.Element {
 const HIDDEN_SPEC = ['metrics', 'content', 'notebook', 'parameters_schema'];
 const HIDDEN_OUTPUTS = [
   ...['metrics', 'preview', 'columns', 'queue', 'parameters_schema', 'warnings', 'content', 'example', 'artifacts', 'parameters'],
-  ...['inputs', 'outputs', 'model_files', 'notebook']
+  ...['inputs', 'outputs', 'model_files', 'output_files', 'notebook', 'deployments', 'replicas']
 ];
 
 function isObject(value: Json | undefined): value is JsonObject {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-export function Card(props: { title: string; children: ReactNode; testId?: string }): JSX.Element {
+export function Card(props: { title: string; children: ReactNode; testId?: string; action?: ReactNode }): JSX.Element {
   return (
     <section className="orr-Card" data-testid={props.testId}>
-      <h2>{props.title}</h2>
+      <div className="orr-Card-head">
+        <h2>{props.title}</h2>
+        {props.action}
+      </div>
       {props.children}
     </section>
   );
@@ -102,7 +107,7 @@ function StatusPairs(props: { resource: Resource; kind: Kind }): JSX.Element {
       {status.reason && <Pair name="Reason">{status.reason}</Pair>}
       {status.message && <Pair name="Message">{status.message}</Pair>}
       {status.started_at && <Pair name="Started">{formatTime(status.started_at)}</Pair>}
-      {status.ended_at && <Pair name="Ended">{formatTime(status.ended_at)}</Pair>}
+      {status.started_at && status.ended_at && <Pair name="Ended">{formatTime(status.ended_at)}</Pair>}
       {status.started_at && <Pair name="Took">{formatDuration((end - Date.parse(status.started_at)) / 1000)}</Pair>}
       {resource.description && <Pair name="Description">{resource.description}</Pair>}
       <ObjectPairs value={status.outputs} hidden={HIDDEN_OUTPUTS} references={OUTPUT_REFERENCES} />
@@ -248,6 +253,46 @@ function Line(props: { item: Json; schema: Schema | undefined; links: Map<string
         </span>
       ))}
     </>
+  );
+}
+
+/** What stands behind an endpoint now. */
+function Deployments(props: { value: Json | undefined }): JSX.Element | null {
+  const deployments = Array.isArray(props.value) ? props.value.filter(isObject) : [];
+  if (deployments.length === 0) {
+    return null;
+  }
+  return (
+    <Card title="Deployments" testId="orrery-deployments">
+      <table className="orr-Table">
+        <thead>
+          <tr>
+            <th scope="col">Model</th>
+            <th scope="col" className="orr-Number">
+              Traffic
+            </th>
+            <th scope="col" className="orr-Number">
+              Replicas ready
+            </th>
+            <th scope="col">Message</th>
+          </tr>
+        </thead>
+        <tbody>
+          {deployments.map((deployment, index) => (
+            <tr key={index}>
+              <th scope="row">
+                <ReferenceLink kind="model" reference={plainText(deployment.model)} />
+              </th>
+              <td className="orr-Number">{plainText(deployment.traffic)} %</td>
+              <td className="orr-Number">
+                {plainText(deployment.ready)} of {plainText(deployment.wanted)}
+              </td>
+              <td>{plainText(deployment.message)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Card>
   );
 }
 

@@ -1,13 +1,15 @@
 /** What a run used of the machine over time; of an endpoint, what its gateway counted. */
 import { useEffect, useMemo } from 'react';
 import type { Json, JsonObject, UsageSample } from '../../api-types';
-import { formatBytes, formatNumber, humanize } from '../../format';
+import { formatBytes, formatDuration, formatNumber, humanize } from '../../format';
 import { useModel } from '../../models/model';
 import { plainText } from '../cells';
 import { Chart } from '../chart';
 import { Busy, Note } from '../parts';
 import { Card } from './overview';
 import type { TabProps } from './registry';
+
+const COUNT_EVERY = 5000;
 
 /** Cores in use between two samples of the processor time spent. */
 export function coresUsed(samples: UsageSample[]): (number | null)[] {
@@ -30,17 +32,24 @@ export function UsageTab(props: TabProps): JSX.Element {
     loader.watch(isShown);
     return () => loader.watch(false);
   }, [loader, isShown]);
+  const counts = isObject(loader.value?.statistics);
+  useEffect(() => {
+    // Requests to an endpoint change no resource, so no event tells of them.
+    const timer = isShown && counts ? setInterval(() => void loader.load(), COUNT_EVERY) : undefined;
+    return () => clearInterval(timer);
+  }, [loader, isShown, counts]);
   if (loader.error && !loader.value) {
     return <Note kind="warn">{loader.error}</Note>;
   }
   if (!loader.value) {
     return <Busy />;
   }
-  const { samples, ...statistics } = loader.value;
+  const { samples, statistics } = loader.value;
   return (
     <div className="orr-Overview">
       {Array.isArray(samples) ? <Samples samples={samples as unknown as UsageSample[]} /> : null}
-      {Object.keys(statistics).length > 0 && <Statistics values={statistics} />}
+      {isObject(statistics) && <Statistics values={statistics} />}
+      {statistics === null && <div className="orr-Muted">No requests yet: they are counted from the first one on.</div>}
     </div>
   );
 }
@@ -66,65 +75,80 @@ function Samples(props: { samples: UsageSample[] }): JSX.Element {
   );
 }
 
-/** Counters as tiles; lists of counters (one a deployment) as a table. */
+/** Counters as tiles, their nested numbers (latencies) too; what is counted for each deployment as a table. */
 function Statistics(props: { values: JsonObject }): JSX.Element {
-  const tiles = Object.entries(props.values).filter(([, value]) => typeof value === 'number' || typeof value === 'string');
-  const nested = Object.entries(props.values).filter(([, value]) => value !== null && typeof value === 'object');
+  const { deployments, ...counters } = props.values;
+  const tiles = Object.entries(counters).flatMap(([key, value]): [string, Json][] =>
+    isObject(value) ? Object.entries(value).map(([name, item]) => [`${key.replace(/_seconds$/, '')} ${name}`, item]) : [[key, value]]
+  );
+  const rows = rowsOf(deployments);
+  const columns = [...new Set(rows.flatMap(row => Object.keys(row)))];
   return (
     <>
-      {tiles.length > 0 && (
-        <dl className="orr-Metrics">
-          {tiles.map(([key, value]) => (
+      <dl className="orr-Metrics" data-testid="orrery-statistics">
+        {tiles
+          .filter(([, value]) => typeof value === 'number')
+          .map(([key, value]) => (
             <div key={key} className="orr-Metric">
               <dt>{humanize(key)}</dt>
               <dd>{shown(key, value)}</dd>
             </div>
           ))}
-        </dl>
-      )}
-      {nested.map(([key, value]) => {
-        const rows = (Array.isArray(value) ? value : [value]).filter(isObject);
-        const columns = [...new Set(rows.flatMap(row => Object.keys(row)))];
-        return rows.length === 0 ? null : (
-          <Card key={key} title={humanize(key)}>
-            <div className="orr-Scroll" tabIndex={0} role="region" aria-label={humanize(key)}>
-              <table className="orr-Table orr-mod-data">
-                <thead>
-                  <tr>
+      </dl>
+      {rows.length > 0 && (
+        <Card title="By deployment">
+          <div className="orr-Scroll" tabIndex={0} role="region" aria-label="By deployment">
+            <table className="orr-Table orr-mod-data">
+              <thead>
+                <tr>
+                  {columns.map(column => (
+                    <th key={column} scope="col">
+                      {humanize(column)}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {rows.map((row, index) => (
+                  <tr key={index}>
                     {columns.map(column => (
-                      <th key={column} scope="col">
-                        {humanize(column)}
-                      </th>
+                      <td key={column} className={typeof row[column] === 'number' ? 'orr-Number' : undefined}>
+                        {shown(column, row[column])}
+                      </td>
                     ))}
                   </tr>
-                </thead>
-                <tbody>
-                  {rows.map((row, index) => (
-                    <tr key={index}>
-                      {columns.map(column => (
-                        <td key={column} className={typeof row[column] === 'number' ? 'orr-Number' : undefined}>
-                          {shown(column, row[column])}
-                        </td>
-                      ))}
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          </Card>
-        );
-      })}
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </Card>
+      )}
     </>
   );
 }
 
-function isObject(value: Json): value is JsonObject {
+/** One row a deployment, its nested numbers written beside the others. */
+function rowsOf(deployments: Json | undefined): JsonObject[] {
+  const list = Array.isArray(deployments) ? deployments : isObject(deployments) ? Object.values(deployments) : [];
+  return list.filter(isObject).map(row =>
+    Object.fromEntries(
+      Object.entries(row).flatMap(([key, value]): [string, Json][] =>
+        isObject(value) ? Object.entries(value).map(([name, item]) => [`${key.replace(/_seconds$/, '')} ${name}`, item]) : [[key, value]]
+      )
+    )
+  );
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 function shown(key: string, value: Json | undefined): string {
-  if (typeof value === 'number') {
-    return /bytes/.test(key) ? formatBytes(value) : formatNumber(value);
+  if (typeof value !== 'number') {
+    return plainText(value);
   }
-  return plainText(value);
+  if (/latency/.test(key)) {
+    return formatDuration(value);
+  }
+  return /bytes/.test(key) ? formatBytes(value) : formatNumber(value);
 }

@@ -268,5 +268,6 @@ def _explain(error: duckdb.Error, file: DataFile | None) -> BadData:
         message = f"line {line[1]} of file {name!r} cannot be read: {found.rstrip('.')}"
         return BadData(f"{message}; correct it and upload the file again", file=name, line=int(line[1]))
     first = re.sub(r"^[A-Z]\w+( \w+)* Error: ", "", text.splitlines()[0])
-    first = re.sub(r'"[^"]*/([^"/]+)"', r'"\1"', first)
-    return BadData(f"file {name!r} cannot be read: {first.strip()}", file=name)
+    # Never the path on this machine: the person knows the file by its name.
+    first = re.sub(r"""(["'])[^"']*/([^"'/]+)\1""", r"\1\2\1", first)
+    return BadData(f"file {name!r} cannot be read: {first.strip()}; correct it and upload it again", file=name)
