@@ -2,12 +2,14 @@
 
     python bench/serving/run.py [--seconds 4] [--repeat 3] [--peers mlserver,kserve,mlflow] [--json FILE]
 
-Same machine, same booster (scikit-learn's breast_cancer, 100 trees), same client, one row a request, one server process
-each. All run at once and are measured in turn, `--repeat` times over, and the best run of each counts: whatever else the
-machine does falls on all alike, and only ever takes away. Peers are installed into `~/.cache/orrery-bench` on first use.
+Same machine, same booster (scikit-learn's breast_cancer, 100 trees), same client, one row a request, one process
+each. All run at once and are measured in turn, `--repeat` times over, and the best run of each counts: whatever
+else the machine does falls on all alike, and only ever takes away. Peers are installed into `~/.cache/orrery-bench`
+on first use.
 
-Exits with 1 when the requirement is not met: through the gateway at least 3 times the requests per second of the fastest
-peer at 8 and 64 connections, p99 no worse than any peer's best, and under 0.5 ms added to the median at one connection.
+Exits with 1 when the requirement is not met: through the gateway at least 3 times the requests per second of the
+fastest peer at 8 and 64 connections, p99 no worse than any peer's best, and under 0.5 ms added to the median at one
+connection.
 """
 
 from __future__ import annotations

@@ -48,15 +48,7 @@ export interface Schema {
 }
 
 export type ColumnType =
-  | 'phase'
-  | 'text'
-  | 'date'
-  | 'duration'
-  | 'progress'
-  | 'number'
-  | 'bytes'
-  | 'ref'
-  | 'tags';
+  'phase' | 'text' | 'date' | 'duration' | 'progress' | 'number' | 'bytes' | 'ref' | 'tags';
 
 export interface Column {
   key: string;
@@ -74,14 +66,7 @@ export interface Action {
 }
 
 export type State =
-  | 'Pending'
-  | 'Running'
-  | 'Completed'
-  | 'Failed'
-  | 'Cancelled'
-  | 'Active'
-  | 'Stopped'
-  | (string & {});
+  'Pending' | 'Running' | 'Completed' | 'Failed' | 'Cancelled' | 'Active' | 'Stopped' | (string & {});
 
 export interface Phase {
   name: string;
@@ -242,7 +227,7 @@ export interface UploadedFile {
   purpose: string | null;
 }
 
-export type PlatformState = 'unknown' | 'running' | 'starting' | 'failed' | 'unavailable';
+export type PlatformState = 'unknown' | 'running' | 'starting' | 'failed' | 'stopped' | 'unavailable';
 
 export interface PlatformStatus {
   state: PlatformState;

@@ -223,7 +223,10 @@ export class Api {
     return this.request('GET', `/${plural}/${id}/notebook`);
   }
 
-  usage(plural: string, id: string): Promise<{ samples?: UsageSample[]; [key: string]: Json | UsageSample[] | undefined }> {
+  usage(
+    plural: string,
+    id: string
+  ): Promise<{ samples?: UsageSample[]; [key: string]: Json | UsageSample[] | undefined }> {
     return this.request('GET', `/${plural}/${id}/usage`);
   }
 }

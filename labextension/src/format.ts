@@ -92,11 +92,28 @@ export function valueAt(source: unknown, path: string): Json | undefined {
   return value as Json | undefined;
 }
 
-const ACRONYMS = new Set(['roc', 'auc', 'f1', 'mae', 'mse', 'rmse', 'r2', 'id', 'url', 'cpu', 'gpu', 'pr', 'mlflow']);
+const ACRONYMS = new Set([
+  'roc',
+  'auc',
+  'f1',
+  'mae',
+  'mse',
+  'rmse',
+  'r2',
+  'id',
+  'url',
+  'cpu',
+  'gpu',
+  'pr',
+  'mlflow'
+]);
 
 /** `peak_memory_bytes` becomes "Peak memory", `roc_auc` "ROC AUC". */
 export function humanize(key: string): string {
-  const words = key.replace(/(?<=.)_(bytes|seconds)$/, '').replace(/[_-]+/g, ' ').trim();
+  const words = key
+    .replace(/(?<=.)_(bytes|seconds)$/, '')
+    .replace(/[_-]+/g, ' ')
+    .trim();
   const written = words.replace(/[A-Za-z0-9]+/g, word =>
     word === 'mlflow' ? 'MLflow' : ACRONYMS.has(word) ? word.toUpperCase() : word
   );
@@ -127,7 +144,9 @@ export function readableSpec(resource: Resource): JsonObject {
       return value.map((item, index) => rewrite(item, `${path}.${index}`));
     }
     if (value !== null && typeof value === 'object') {
-      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, rewrite(item, path ? `${path}.${key}` : key)]));
+      return Object.fromEntries(
+        Object.entries(value).map(([key, item]) => [key, rewrite(item, path ? `${path}.${key}` : key)])
+      );
     }
     return value;
   };
@@ -137,5 +156,7 @@ export function readableSpec(resource: Resource): JsonObject {
 /** A title for a property that has none of its own, or only the one that was made from its name. */
 export function propertyTitle(key: string, title: string | undefined): string {
   const words = key.replace(/[_-]+/g, ' ').trim();
-  return title && title.toLowerCase() !== words.toLowerCase() ? title : words.charAt(0).toUpperCase() + words.slice(1);
+  return title && title.toLowerCase() !== words.toLowerCase()
+    ? title
+    : words.charAt(0).toUpperCase() + words.slice(1);
 }

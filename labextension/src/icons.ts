@@ -18,7 +18,12 @@ const ring = (x: number, y: number, r: number): string =>
 /** The sun, two orbits, three planets. */
 export const orreryIcon = icon(
   'orrery',
-  dot(12, 12, 2.9) + ring(12, 12, 6.2) + ring(12, 12, 10.2) + dot(16.4, 7.6, 1.7) + dot(3.2, 17.2, 2) + dot(20.6, 17.4, 1.5)
+  dot(12, 12, 2.9) +
+    ring(12, 12, 6.2) +
+    ring(12, 12, 10.2) +
+    dot(16.4, 7.6, 1.7) +
+    dot(3.2, 17.2, 2) +
+    dot(20.6, 17.4, 1.5)
 );
 
 const KIND_ICONS: Record<string, LabIcon> = {
@@ -28,13 +33,26 @@ const KIND_ICONS: Record<string, LabIcon> = {
       line('M4 5.5c0 1.7 3.6 3 8 3s8-1.3 8-3-3.600-3-8-3-8 1.300-8 3z')
   ),
   'dataset-version': icon('dataset-version', line('M12 3l9 5-9 5-9-5zM3 12.500l9 5 9-5M3 17l9 5 9-5')),
-  experiment: icon('experiment', line('M9 3h6M10 3v6l-5.500 9.500a1.700 1.700 0 0 0 1.500 2.500h12a1.700 1.700 0 0 0 1.500-2.500L14 9V3M7.500 15h9')),
+  experiment: icon(
+    'experiment',
+    line(
+      'M9 3h6M10 3v6l-5.500 9.500a1.700 1.700 0 0 0 1.500 2.500h12a1.700 1.700 0 0 0 1.500-2.500L14 9V3M7.500 15h9'
+    )
+  ),
   algorithm: icon('algorithm', line('M5 3h14v18H5zM9 3v18M12 8h4M12 12h4')),
   training: icon('training', line('M3 3v18h18M7 7c1 7 4 9.500 13 10') + dot(7, 7, 1.3)),
-  model: icon('model', line('M12 2.500l8.500 4.750v9.500L12 21.500l-8.500-4.750v-9.500zM3.500 7.250L12 12l8.500-4.750M12 12v9.500')),
+  model: icon(
+    'model',
+    line(
+      'M12 2.500l8.500 4.750v9.500L12 21.500l-8.500-4.750v-9.500zM3.500 7.250L12 12l8.500-4.750M12 12v9.500'
+    )
+  ),
   endpoint: icon(
     'endpoint',
-    dot(12, 12, 2.2) + line('M7.800 16.200a6 6 0 0 1 0-8.400M16.200 7.800a6 6 0 0 1 0 8.400M4.900 19.100a10 10 0 0 1 0-14.200M19.100 4.900a10 10 0 0 1 0 14.200')
+    dot(12, 12, 2.2) +
+      line(
+        'M7.800 16.200a6 6 0 0 1 0-8.400M16.200 7.800a6 6 0 0 1 0 8.400M4.900 19.100a10 10 0 0 1 0-14.200M19.100 4.900a10 10 0 0 1 0 14.200'
+      )
   )
 };
 

@@ -28,6 +28,10 @@ class CommandLine(RunningPlatform):
         own = {name: value for name, value in os.environ.items() if not name.startswith("ORRERY_")}
         self.environment = {**own, "ORRERY_HOME": str(home), "NO_COLOR": "1", "COLUMNS": "120"}
 
+    def __enter__(self) -> CommandLine:
+        self.start()
+        return self
+
     @property
     def token(self) -> str:
         return self.announcement["token"]
@@ -40,6 +44,11 @@ class CommandLine(RunningPlatform):
                 command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         self.wait_ready()
+
+    def wait_ended(self) -> None:
+        """Wait until the process has gone, and take its exit code, as a shell does with its children."""
+        assert self._process is not None
+        self._process.wait(60)
 
     def cli(self, *arguments: str, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """`orrery ARGUMENTS...`"""

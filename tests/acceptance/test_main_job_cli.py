@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -210,7 +211,10 @@ def test_a_platform_is_started_found_and_stopped_by_the_command_line(home: Path)
         second = own.cli("up", "--port", "0")
         assert second.returncode == 4
         assert own.url in second.stderr
+        reaping = threading.Thread(target=own.wait_ended)
+        reaping.start()
         assert own.cli("down").returncode == 0
+        reaping.join()
         gone = own.cli("whoami")
         assert gone.returncode == 6
         assert "orrery up" in gone.stderr

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from orrery.errors import InUse, Invalid, NameTaken, NotFound, Stale
 
 from .conftest import BreastCancer, CommandLine
 
+TUTORIAL = Path(__file__).parents[2] / "notebooks" / "tutorials" / "first-model.ipynb"
 ENDLESS = {"target": "diagnosis", "rounds": 10000, "early_stopping_rounds": 0}
 
 
@@ -193,6 +196,25 @@ def test_the_client_finds_the_running_platform_by_itself(shell: CommandLine, mon
         assert client.transport.platform == Platform(shell.url, shell.token, shell.home / "run" / "platform.json")
         assert shell.token not in repr(client)
         assert client.whoami()["admin"]
+
+
+def test_the_tutorial_notebook_runs(shell: CommandLine, tmp_path: Path) -> None:
+    environment = {**shell.environment, "ORRERY_URL": shell.url, "ORRERY_TOKEN": shell.token}
+    ran = subprocess.run(
+        [sys.executable, "-m", "papermill", str(TUTORIAL), str(tmp_path / "ran.ipynb"), "--no-progress-bar"],
+        env={**environment, "PYTHONWARNINGS": "default"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-4000:]
+    executed = json.loads((tmp_path / "ran.ipynb").read_text())
+    told = json.dumps([cell.get("outputs") for cell in executed["cells"]])
+    assert "roc_auc" in told
+    assert "ACTIVE" in told
+    with orrery.Client(shell.url, shell.token) as client:
+        assert client.endpoints.get("tutorial").status.phase == "STOPPED"
 
 
 def test_a_panel_follows_a_run_by_its_id_and_ends_with_it(

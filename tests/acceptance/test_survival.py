@@ -137,7 +137,10 @@ def test_fifty_kills_lose_nothing_and_leave_nothing(platform: RunningPlatform) -
     assert endpoint["status"]["phase"] == "ACTIVE", endpoint["status"]
     wanted = endpoint["spec"]["deployments"][0]["replicas"]
     wait_until(
-        lambda: work.client.get("endpoints/live").json()["status"]["outputs"]["replicas"] == {"ready": wanted, "wanted": wanted},
+        lambda: (
+            work.client.get("endpoints/live").json()["status"]["outputs"]["replicas"]
+            == {"ready": wanted, "wanted": wanted}
+        ),
         what="the endpoint's replicas",
     )
     work.predict()
@@ -155,7 +158,9 @@ def work_a_while(work: Work, seed: int, round_number: int) -> None:
     if what == 0 and len(work.acknowledged["trainings"]) < 12:
         work.train(f"t{round_number}")
     elif what == 1:
-        work.upload(b"a,b\n" + b"".join(b"%d,%d\n" % (chance.randrange(1000), i) for i in range(chance.choice([10, 20000]))))
+        work.upload(
+            b"a,b\n" + b"".join(b"%d,%d\n" % (chance.randrange(1000), i) for i in range(chance.choice([10, 20000])))
+        )
     else:
         work.deploy(chance.choice([1, 2]))
 

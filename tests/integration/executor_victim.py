@@ -1,4 +1,4 @@
-"""A platform to be killed: an executor that submits jobs and services as fast as it can, and says what was acknowledged."""
+"""A platform to be killed: it submits jobs and services as fast as it can, and says what was acknowledged."""
 
 from __future__ import annotations
 

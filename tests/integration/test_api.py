@@ -64,7 +64,9 @@ def test_without_a_token_nothing_is_said_but_health(platform: RunningPlatform) -
     assert httpx.get(f"{platform.url}/healthz").json()["status"] == "ok"
     assert httpx.get(f"{platform.url}/readyz").status_code == 200
     refused(httpx.get(f"{platform.url}/api/v1/datasets"), 401, "unauthenticated")
-    refused(httpx.get(f"{platform.url}/api/v1/kinds", headers={"Authorization": "Bearer x.y.z"}), 401, "unauthenticated")
+    refused(
+        httpx.get(f"{platform.url}/api/v1/kinds", headers={"Authorization": "Bearer x.y.z"}), 401, "unauthenticated"
+    )
     refused(httpx.get(f"{platform.url}/metrics"), 401, "unauthenticated")
 
 
@@ -126,7 +128,9 @@ def test_a_dataset_is_read_and_published(iris: Any, alice: httpx.Client) -> None
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00binary\x00", "image.csv", "image.csv"),
     ],
 )
-def test_a_file_that_is_no_table_is_refused_with_the_place(alice: httpx.Client, content: bytes, path: str, said: str) -> None:
+def test_a_file_that_is_no_table_is_refused_with_the_place(
+    alice: httpx.Client, content: bytes, path: str, said: str
+) -> None:
     name = path.partition(".")[0]
     dataset = create_dataset(alice, name, content, path=path)
     assert dataset["status"]["phase"] == "FAILED", dataset["status"]
@@ -194,7 +198,9 @@ def test_an_unpublished_dataset_says_how_to_publish_it(alice: httpx.Client) -> N
 
 
 def test_a_body_that_is_not_json(alice: httpx.Client) -> None:
-    error = refused(alice.post("trainings", content=b"{not json", headers={"Content-Type": "application/json"}), 400, "bad_json")
+    error = refused(
+        alice.post("trainings", content=b"{not json", headers={"Content-Type": "application/json"}), 400, "bad_json"
+    )
     assert "not JSON" in error["message"]
 
 
@@ -204,10 +210,14 @@ def test_a_name_in_use_is_refused(alice: httpx.Client) -> None:
     assert "taken exists already" in error["message"]
 
 
-def test_an_enormous_content_length_is_refused_before_it_is_read(platform: RunningPlatform, alice: httpx.Client) -> None:
+def test_an_enormous_content_length_is_refused_before_it_is_read(
+    platform: RunningPlatform, alice: httpx.Client
+) -> None:
     where = urlsplit(platform.url)
     for path, limit in (("/api/v1/trainings", 10 << 30), ("/api/v1/objects", 10 << 40)):
-        head = f"{'PUT' if 'objects' in path else 'POST'} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        head = (
+            f"{'PUT' if 'objects' in path else 'POST'} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        )
         head += f"Authorization: {alice.headers['authorization']}\r\nContent-Length: {limit}\r\n\r\n"
         with socket.create_connection((where.hostname, where.port), timeout=20) as connection:
             connection.sendall(head.encode())
@@ -228,7 +238,9 @@ def test_an_idempotency_key_makes_a_create_safe_to_repeat(alice: httpx.Client) -
 def test_an_etag_guards_a_change(alice: httpx.Client) -> None:
     alice.post("experiments", json={"name": "guarded"})
     current = wait_settled(alice, "experiments", "guarded")
-    changed = alice.patch("experiments/guarded", json={"description": "new"}, headers={"If-Match": f'"{current["etag"]}"'})
+    changed = alice.patch(
+        "experiments/guarded", json={"description": "new"}, headers={"If-Match": f'"{current["etag"]}"'}
+    )
     assert changed.json()["description"] == "new"
     stale = alice.patch("experiments/guarded", json={"description": "x"}, headers={"If-Match": f'"{current["etag"]}"'})
     refused(stale, 409, "stale")
@@ -236,7 +248,18 @@ def test_an_etag_guards_a_change(alice: httpx.Client) -> None:
 
 def test_nobody_reaches_what_is_not_theirs_through_any_door(iris: Any, alice: httpx.Client, bob: httpx.Client) -> None:
     identifier = iris["id"]
-    for path in ("", "/files", "/files/data.csv", "/archive", "/logs", "/metrics", "/usage", "/notebook", "/dependents", "/references"):
+    for path in (
+        "",
+        "/files",
+        "/files/data.csv",
+        "/archive",
+        "/logs",
+        "/metrics",
+        "/usage",
+        "/notebook",
+        "/dependents",
+        "/references",
+    ):
         refused(bob.get(f"datasets/{identifier}{path}"), 404, "not_found")
     refused(bob.get("datasets/by-name/alice/iris"), 404, "not_found")
     refused(bob.patch(f"datasets/{identifier}", json={"description": "mine"}), 404, "not_found")
@@ -249,7 +272,9 @@ def test_nobody_reaches_what_is_not_theirs_through_any_door(iris: Any, alice: ht
     assert "does not exist, or you may not see it" in error["message"]
 
 
-def test_visibility_opens_to_a_group_and_to_all(platform: RunningPlatform, alice: httpx.Client, bob: httpx.Client) -> None:
+def test_visibility_opens_to_a_group_and_to_all(
+    platform: RunningPlatform, alice: httpx.Client, bob: httpx.Client
+) -> None:
     alice.post("experiments", json={"name": "shown"})
     wait_settled(alice, "experiments", "shown")
     refused(alice.patch("experiments/shown", json={"visibility": "group", "group": "not-mine"}), 422, "invalid")
@@ -257,7 +282,11 @@ def test_visibility_opens_to_a_group_and_to_all(platform: RunningPlatform, alice
     with platform.client("carol", groups=("lab",)) as carol:
         assert carol.get("experiments/alice%2Fshown").status_code in (200, 404)
         assert carol.get("experiments/by-name/alice/shown").status_code == 200
-        refused(carol.patch(f"experiments/{carol.get('experiments/by-name/alice/shown').json()['id']}", json={}), 403, "forbidden")
+        refused(
+            carol.patch(f"experiments/{carol.get('experiments/by-name/alice/shown').json()['id']}", json={}),
+            403,
+            "forbidden",
+        )
     refused(bob.get("experiments/by-name/alice/shown"), 404, "not_found")
     alice.patch("experiments/shown", json={"visibility": "public"})
     assert bob.get("experiments/by-name/alice/shown").status_code == 200
@@ -266,7 +295,9 @@ def test_visibility_opens_to_a_group_and_to_all(platform: RunningPlatform, alice
 def test_trash_restore_and_the_refusal_to_delete_what_is_used(alice: httpx.Client) -> None:
     create_dataset(alice, "graph", CSV)
     error = refused(alice.delete("datasets/graph"), 409, "in_use")
-    assert [(d["kind"], d["name"], d["version"]) for d in error["details"]["dependents"]] == [("dataset-version", "graph", 1)]
+    assert [(d["kind"], d["name"], d["version"]) for d in error["details"]["dependents"]] == [
+        ("dataset-version", "graph", 1)
+    ]
     listed = alice.get("datasets/graph/dependents?deep=1").json()
     assert [item["kind"] for item in listed["items"]] == ["dataset-version"]
     refused(alice.delete("datasets/graph?cascade=1&preview=0000"), 409, "stale")
@@ -327,13 +358,19 @@ def test_events_stream_what_one_may_see_and_resume(alice: httpx.Client, bob: htt
 def test_a_list_is_paged_filtered_and_counted(platform: RunningPlatform) -> None:
     with platform.client("dora") as dora:
         operations = [
-            {"method": "POST", "path": "/experiments", "body": {"name": f"e{i:02}", "tags": ["even" if i % 2 == 0 else "odd"]}}
+            {
+                "method": "POST",
+                "path": "/experiments",
+                "body": {"name": f"e{i:02}", "tags": ["even" if i % 2 == 0 else "odd"]},
+            }
             for i in range(30)
         ]
         dora.post("batch", json={"operations": operations})
         first = dora.get("experiments?owner=dora&limit=20&order=name&total=1").json()
         assert (len(first["items"]), first["total"]) == (20, 30)
-        second = dora.get("experiments", params={"owner": "dora", "limit": 20, "order": "name", "cursor": first["next"]}).json()
+        second = dora.get(
+            "experiments", params={"owner": "dora", "limit": 20, "order": "name", "cursor": first["next"]}
+        ).json()
         assert [item["name"] for item in second["items"]] == [f"e{i:02}" for i in range(20, 30)]
         assert second["next"] is None
         assert len(dora.get("experiments?tag=odd").json()["items"]) == 15

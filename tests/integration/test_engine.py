@@ -47,7 +47,8 @@ def store(tmp_path: Path) -> Any:
 def create(store: ResourceStore, name: str = "a") -> Record:
     now = store.clock()
     return store.create(
-        Record(make_id("exp"), "experiment", "alice", name, 0, {}, "CREATE_REQUESTED", created_at=now, updated_at=now), ()
+        Record(make_id("exp"), "experiment", "alice", name, 0, {}, "CREATE_REQUESTED", created_at=now, updated_at=now),
+        (),
     )
 
 

@@ -1,4 +1,4 @@
-"""The local executor against the conformance suite, and what only it has: shims, the zygote, one home for one executor."""
+"""The local executor against the conformance suite, and what only it has: shims, the zygote, the home's lock."""
 
 from __future__ import annotations
 

@@ -64,6 +64,7 @@ def test_killed_at_random_moments_every_acknowledged_job_runs_exactly_once(home:
     acknowledged: set[str] = set()
     for number in range(ROUNDS):
         acknowledged |= run_and_kill(home, f"round{number}", oid, chance)
+    assert len(acknowledged) > ROUNDS
 
     executor = LocalExecutor(home, objects, capacity=Resources(cores=4, memory_bytes=4 << 30), preload=False)
     executor.start()

@@ -163,7 +163,7 @@ def test_the_deletion_graph(store: ResourceStore) -> None:
 def test_a_reference_to_what_was_deleted_meanwhile_is_refused(store: ResourceStore) -> None:
     dataset = store.create(make("dataset", "d"), ())
     store.trash([dataset.id], lambda record: replace(record, deleted_at=START))
-    with pytest.raises(NotFound, match="does not exist any more"):
+    with pytest.raises(NotFound, match="is no longer there"):
         store.create(make("dataset-version", "d"), [Reference("dataset", "dataset", dataset.id)])
     assert store.list(Query(kind="dataset-version")).items == []
 
@@ -327,6 +327,9 @@ def test_the_outbox_holds_a_message_once_until_it_is_done(database: Database) ->
     outbox.put("training", "trn_1")
     outbox.put("training", "trn_1")
     outbox.put("model", "mdl_1")
-    assert [(message.topic, message.resource_id) for message in outbox.pending()] == [("training", "trn_1"), ("model", "mdl_1")]
+    assert [(message.topic, message.resource_id) for message in outbox.pending()] == [
+        ("training", "trn_1"),
+        ("model", "mdl_1"),
+    ]
     outbox.done(outbox.pending()[0].id)
     assert [message.topic for message in outbox.pending()] == ["model"]

@@ -97,3 +97,11 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(arguments: list[str],
 def test_the_shell_completes_kinds(tmp_path: Path) -> None:
     completed = run(home=tmp_path, _ORRERY_COMPLETE="complete_bash", COMP_WORDS="orrery get tra", COMP_CWORD="2")
     assert "trainings" in completed.stdout
+
+
+def test_every_command_and_exit_code_is_in_the_reference() -> None:
+    reference = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text()
+    for command in COMMANDS:
+        assert f"`{command}" in reference, command
+    for code in (0, 1, 2, 3, 4, 5, 6, 124, 130):
+        assert f"\n| {code} | " in reference

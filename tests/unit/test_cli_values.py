@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orrery.client.cli.output import bytes_text, cell_text, look_up, reference_label
+from orrery.client.cli.output import bytes_text, cell_text, fitting_columns, look_up, reference_label
 from orrery.client.cli.values import (
     parse_duration,
     parse_json,
@@ -135,7 +135,7 @@ def test_a_misspelt_kind_gets_a_suggestion() -> None:
 
 def test_cells_are_for_reading() -> None:
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    assert cell_text("2026-01-01T23:58:20Z", "date", now) == "1 min 40 s ago"
+    assert cell_text("2026-01-01T23:58:20Z", "date", now) == "1 min ago"
     assert cell_text(None, "number") == "-"
     assert cell_text({"fraction": 0.42}, "progress") == "42%"
     assert cell_text(["a", "b"], "tags") == "a,b"
@@ -143,6 +143,15 @@ def test_cells_are_for_reading() -> None:
     assert bytes_text(124869) == "121.9 KiB"
     assert bytes_text(12) == "12 B"
     assert [duration_text(s) for s in (0, 61, 3600, 7500, 90000)] == ["0 s", "1 min 1 s", "1 h", "2 h 5 min", "1 d 1 h"]
+
+
+def test_a_narrow_terminal_loses_empty_columns_first_and_then_the_last() -> None:
+    name, status, empty, owner, created = [4, 9], [6, 8], [10, 1], [5, 4], [7, 9]
+    columns = [name, status, empty, owner, created]
+    assert fitting_columns(columns, 200) == [0, 1, 2, 3, 4]
+    assert fitting_columns(columns, 40) == [0, 1, 3, 4]
+    assert fitting_columns(columns, 30) == [0, 1, 3]
+    assert fitting_columns(columns, 5) == [0, 1]
 
 
 def test_references_are_shown_by_name() -> None:

@@ -136,7 +136,9 @@ def test_references_are_found_in_lists_and_mappings_and_replaced_by_ids() -> Non
         Named("datasets.test", "dataset-version", "b"),
         Named("experiment", "experiment", "e"),
     ]
-    endpoint = EndpointSpec.model_validate({"deployments": [{"model": "m", "traffic": 40}, {"model": "n", "traffic": 60}]})
+    endpoint = EndpointSpec.model_validate(
+        {"deployments": [{"model": "m", "traffic": 40}, {"model": "n", "traffic": 60}]}
+    )
     assert [named.path for named in named_references(endpoint)] == ["deployments.0.model", "deployments.1.model"]
     replaced = replace_references(endpoint.model_dump(mode="json"), {"deployments.1.model": "mdl_2"})
     assert [d["model"] for d in replaced["deployments"]] == ["m", "mdl_2"]
@@ -173,7 +175,9 @@ def test_a_groups_things_are_its_members() -> None:
 SCHEMA = {"columns": [{"name": "sepal length"}, {"name": "species", "kind": "category", "distinct": 3, "missing": 0}]}
 
 
-@pytest.mark.parametrize(("given", "meant"), [("speces", "species"), ("Species", "species"), ("sepal_length", "sepal length")])
+@pytest.mark.parametrize(
+    ("given", "meant"), [("speces", "species"), ("Species", "species"), ("sepal_length", "sepal length")]
+)
 def test_an_unknown_column_suggests_the_nearest(given: str, meant: str) -> None:
     with pytest.raises(Invalid, match=re.escape(f"column {given!r} is not in dataset iris@1; did you mean {meant!r}?")):
         find_column(SCHEMA, given, dataset="iris@1", path="spec.parameters.target")

@@ -87,7 +87,9 @@ export function Choice(props: WidgetProps): JSX.Element {
       aria-describedby={described(props.id)}
       onChange={event => props.onChange(options[Number(event.target.value)]?.value)}
     >
-      {(chosen < 0 || !props.required) && <option value={-1}>{props.required ? 'Choose' : 'automatic'}</option>}
+      {(chosen < 0 || !props.required) && (
+        <option value={-1}>{props.required ? 'Choose' : 'automatic'}</option>
+      )}
       {options.map((option, index) => (
         <option key={String(option.value)} value={index}>
           {option.label}
@@ -180,10 +182,11 @@ export function ColumnInput(props: WidgetProps): JSX.Element {
       value={value}
       aria-describedby={described(props.id)}
       onChange={event => props.onChange(event.target.value === '' ? undefined : event.target.value)}
-      data-testid={`orrery-column-${props.id}`}
     >
       <option value="">{props.required ? 'Choose a column' : ''}</option>
-      {value !== '' && !columns.some(column => column.name === value) && <option value={value}>{value} (not in the dataset)</option>}
+      {value !== '' && !columns.some(column => column.name === value) && (
+        <option value={value}>{value} (not in the dataset)</option>
+      )}
       {columns.map(column => (
         <option key={column.name} value={column.name}>
           {column.type ? `${column.name}  (${column.type})` : column.name}
@@ -208,7 +211,9 @@ export function ColumnsInput(props: WidgetProps): JSX.Element {
             type="checkbox"
             checked={chosen.includes(column.name)}
             onChange={event =>
-              props.onChange(event.target.checked ? [...chosen, column.name] : chosen.filter(name => name !== column.name))
+              props.onChange(
+                event.target.checked ? [...chosen, column.name] : chosen.filter(name => name !== column.name)
+              )
             }
           />
           {column.name}
@@ -222,7 +227,8 @@ export function ColumnsInput(props: WidgetProps): JSX.Element {
 export function JsonInput(props: WidgetProps): JSX.Element {
   const [typing, setTyping] = useState<string | null>(null);
   const value = props.value as Json | undefined;
-  const shown = typing ?? (value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value));
+  const shown =
+    typing ?? (value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value));
   return (
     <input
       id={props.id}
@@ -266,14 +272,18 @@ export function PairsField(props: FieldProps): JSX.Element {
             className="orr-Input"
             aria-label={`Name ${index + 1}`}
             value={key}
-            onChange={event => set(pairs.map((pair, at) => (at === index ? [event.target.value, value] : pair)))}
+            onChange={event =>
+              set(pairs.map((pair, at) => (at === index ? [event.target.value, value] : pair)))
+            }
           />
           <input
             className="orr-Input"
             aria-label={`Value of ${key}`}
             value={typeof value === 'string' ? value : JSON.stringify(value)}
             onChange={event =>
-              set(pairs.map((pair, at) => (at === index ? [key, parseLoosely(event.target.value) ?? ''] : pair)))
+              set(
+                pairs.map((pair, at) => (at === index ? [key, parseLoosely(event.target.value) ?? ''] : pair))
+              )
             }
           />
           <IconButton

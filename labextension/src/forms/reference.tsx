@@ -44,7 +44,13 @@ export function makeOptions(kind: Kind, items: Resource[], me: string): Option[]
       continue;
     }
     const title = latest.owner === me ? latest.name : name;
-    options.push({ value: name, title, note: `latest, now version ${latest.version ?? 1}`, resource: latest, isVersion: false });
+    options.push({
+      value: name,
+      title,
+      note: `latest, now version ${latest.version ?? 1}`,
+      resource: latest,
+      isVersion: false
+    });
     for (const resource of versions) {
       options.push({
         value: `${name}@${resource.version ?? 1}`,
@@ -171,15 +177,24 @@ export function ReferenceWidget(props: WidgetProps): JSX.Element {
           setOpen(true);
         }}
         onKeyDown={onKeyDown}
-        data-testid={`orrery-ref-${props.id}`}
+        data-testid={`orrery-ref-${fieldPath(props.id)}`}
       />
       {value !== '' && !props.required && (
-        <button type="button" className="orr-Combo-clear" aria-label={`Clear ${props.label}`} onClick={() => props.onChange(undefined)}>
+        <button
+          type="button"
+          className="orr-Combo-clear"
+          aria-label={`Clear ${props.label}`}
+          onClick={() => props.onChange(undefined)}
+        >
           ×
         </button>
       )}
       {kind?.creatable && (
-        <IconButton label={`New ${kind.title.toLowerCase()}`} icon={addIcon} onClick={() => go.create(kind.kind)} />
+        <IconButton
+          label={`New ${kind.title.toLowerCase()}`}
+          icon={addIcon}
+          onClick={() => go.create(kind.kind)}
+        />
       )}
       {isOpen && (
         <ul className="orr-Combo-list" role="listbox" id={listId} aria-label={props.label}>
@@ -205,13 +220,21 @@ export function ReferenceWidget(props: WidgetProps): JSX.Element {
           ))}
           {options.length === 0 && (
             <li role="option" aria-selected="false" aria-disabled="true" className="orr-Muted">
-              {failure || (text ? `Nothing named "${text}"` : `No ${kind?.title_plural.toLowerCase() ?? 'choices'} yet`)}
+              {failure ||
+                (text
+                  ? `Nothing named "${text}"`
+                  : `No ${kind?.title_plural.toLowerCase() ?? 'choices'} yet`)}
             </li>
           )}
         </ul>
       )}
     </div>
   );
+}
+
+/** `form1_spec_algorithm` is the field `spec_algorithm` of its form. */
+function fieldPath(id: string): string {
+  return id.slice(id.indexOf('_') + 1);
 }
 
 function article(title: string): string {

@@ -96,7 +96,12 @@ export function uiSchemaOf(schema: Schema): UiSchema {
     ui['ui:widget'] = 'updown';
   } else if (type === '' && !schema.anyOf) {
     ui['ui:widget'] = 'json';
-  } else if (type === 'array' && schema.items && !Array.isArray(schema.items) && isPlainString(schema.items)) {
+  } else if (
+    type === 'array' &&
+    schema.items &&
+    !Array.isArray(schema.items) &&
+    isPlainString(schema.items)
+  ) {
     ui['ui:widget'] = 'words';
   } else if (type === 'string' && (schema.format === 'textarea' || (schema.maxLength ?? 0) > 500)) {
     ui['ui:widget'] = 'textarea';
@@ -108,7 +113,13 @@ export function uiSchemaOf(schema: Schema): UiSchema {
   for (const [key, child] of Object.entries(schema.properties ?? {})) {
     ui[key] = uiSchemaOf(child);
   }
-  if (type === 'array' && schema.items && !Array.isArray(schema.items) && !ui['ui:widget'] && !ui['ui:field']) {
+  if (
+    type === 'array' &&
+    schema.items &&
+    !Array.isArray(schema.items) &&
+    !ui['ui:widget'] &&
+    !ui['ui:field']
+  ) {
     ui.items = uiSchemaOf(schema.items);
   }
   return ui;
@@ -148,7 +159,12 @@ export const NOTHING_FOUND: Found = {
 };
 
 /** The whole form of a kind: what every resource has, then its spec. With `only`, just these fields (an edit). */
-export function makeFormSchemas(kind: Kind, user: WhoAmI | null, found: Found, only?: readonly string[]): FormSchemas {
+export function makeFormSchemas(
+  kind: Kind,
+  user: WhoAmI | null,
+  found: Found,
+  only?: readonly string[]
+): FormSchemas {
   const spec = makeSpecSchema(kind, found);
   const properties: Record<string, Schema> = { ...commonProperties(kind, user?.groups ?? []), spec };
   if (only) {
@@ -159,7 +175,9 @@ export function makeFormSchemas(kind: Kind, user: WhoAmI | null, found: Found, o
   const schema: Schema = { type: 'object', required: 'name' in properties ? ['name'] : [], properties };
   const uiSchema: UiSchema = {
     ...uiSchemaOf(schema),
-    'ui:order': ['name', 'description', 'spec', 'visibility', 'group', 'tags'].filter(name => name in properties),
+    'ui:order': ['name', 'description', 'spec', 'visibility', 'group', 'tags'].filter(
+      name => name in properties
+    ),
     description: { 'ui:widget': 'textarea', 'ui:options': { rows: 2 } }
   };
   return { schema: schema as RJSFSchema, uiSchema };
@@ -196,6 +214,7 @@ function makeSpecSchema(kind: Kind, found: Found): Schema {
         found.datasets.map(({ name, title }) => [name, { ...entry, title: propertyTitle(name, title) }])
       );
       schema.required = found.datasets.filter(dataset => dataset.required).map(dataset => dataset.name);
+      delete schema.minProperties;
       schema.additionalProperties = false;
     }
   }
@@ -203,7 +222,9 @@ function makeSpecSchema(kind: Kind, found: Found): Schema {
 }
 
 function mapEntry(schema: Schema): Schema | null {
-  return typeof schema.additionalProperties === 'object' && !schema.properties ? schema.additionalProperties : null;
+  return typeof schema.additionalProperties === 'object' && !schema.properties
+    ? schema.additionalProperties
+    : null;
 }
 
 const SHARING = 'Sharing and tags';
@@ -223,7 +244,8 @@ function commonProperties(kind: Kind, groups: string[]): Record<string, Schema> 
       title: 'Visibility',
       default: 'private',
       enum: groups.length > 0 ? ['private', 'group', 'public'] : ['private', 'public'],
-      description: 'Private: only you. Group: the members of one of your groups. Public: everyone who can sign in.',
+      description:
+        'Private: only you. Group: the members of one of your groups. Public: everyone who can sign in.',
       'x-orrery-group': SHARING
     },
     tags: {
@@ -266,7 +288,8 @@ export function missingUploads(schema: Schema, spec: JsonObject): FieldError[] {
   return [...walk(schema)].flatMap(({ path, schema: place }) => {
     const least = place['x-orrery-least'];
     const files = valueAt(spec, path.join('.'));
-    const isMissing = typeof least === 'number' && least > 0 && (!Array.isArray(files) || files.length < least);
+    const isMissing =
+      typeof least === 'number' && least > 0 && (!Array.isArray(files) || files.length < least);
     return isMissing ? [{ path: `spec.${path.join('.')}`, message: 'Add at least one file.' }] : [];
   });
 }

@@ -35,7 +35,11 @@ export function FieldTemplate(props: FieldTemplateProps): JSX.Element {
   const isGrouped = custom === 'columns' || custom === 'uploads' || custom === 'pairs';
   const labelId = `${props.id}__label`;
   return (
-    <div className="orr-Field" data-type={isCheckbox ? 'boolean' : type} data-invalid={errors.length > 0 || undefined}>
+    <div
+      className="orr-Field"
+      data-type={isCheckbox ? 'boolean' : type}
+      data-invalid={errors.length > 0 || undefined}
+    >
       <div className="orr-Field-label">
         {isGrouped ? (
           <span id={labelId} className="orr-Label">
@@ -76,7 +80,7 @@ export function ObjectFieldTemplate(props: ObjectFieldTemplateProps): JSX.Elemen
     const name = properties?.[property.name]?.['x-orrery-group'] ?? '';
     groups.set(name, [...(groups.get(name) ?? []), property.content]);
   }
-  const isBare = props.uiSchema?.['ui:options']?.bare === true || props.idSchema.$id === 'root';
+  const isBare = props.uiSchema?.['ui:options']?.bare === true || !props.idSchema.$id.includes('_');
   const title = isBare ? '' : props.title;
   // Below the spec itself groups are only headings: frames in frames are hard to read.
   const isDeep = props.idSchema.$id.split('_').length > 2;
@@ -117,7 +121,11 @@ export function ObjectFieldTemplate(props: ObjectFieldTemplateProps): JSX.Elemen
 }
 
 /** A group of one field that has the group's own name needs no frame around it. */
-function isOnlyItself(group: string, fields: JSX.Element[], properties: Record<string, Schema> | undefined): boolean {
+function isOnlyItself(
+  group: string,
+  fields: JSX.Element[],
+  properties: Record<string, Schema> | undefined
+): boolean {
   return fields.length === 1 && properties?.[String(fields[0]?.key ?? '')]?.title === group;
 }
 
@@ -128,7 +136,9 @@ function isFolded(group: string): boolean {
 /** A folded group opens where it hides what is wrong. */
 function hasErrors(props: ObjectFieldTemplateProps, group: string): boolean {
   const properties = props.schema.properties as Record<string, Schema>;
-  return Object.keys(props.errorSchema ?? {}).some(name => (properties[name]?.['x-orrery-group'] ?? '') === group);
+  return Object.keys(props.errorSchema ?? {}).some(
+    name => (properties[name]?.['x-orrery-group'] ?? '') === group
+  );
 }
 
 /** A list of things with several fields each: the deployments of an endpoint. */

@@ -75,7 +75,11 @@ export function UploadsField(props: FieldProps): JSX.Element {
                 aria-label={`Purpose of ${file.path}`}
                 value={file.purpose ?? ''}
                 onChange={event =>
-                  set(files.map((other, at) => (at === index ? { ...other, purpose: event.target.value || null } : other)))
+                  set(
+                    files.map((other, at) =>
+                      at === index ? { ...other, purpose: event.target.value || null } : other
+                    )
+                  )
                 }
               >
                 <option value="">any purpose</option>
@@ -93,7 +97,12 @@ export function UploadsField(props: FieldProps): JSX.Element {
             </li>
           ))}
           {uploads.tasks.map(task => (
-            <Sending key={task.key} task={task} onCancel={() => void uploads.cancel(task.key)} onRetry={() => uploads.retry(task.key)} />
+            <Sending
+              key={task.key}
+              task={task}
+              onCancel={() => void uploads.cancel(task.key)}
+              onRetry={() => uploads.retry(task.key)}
+            />
           ))}
         </ul>
       )}
@@ -128,7 +137,9 @@ function Sending(props: { task: UploadTask; onCancel: () => void; onRetry: () =>
           </span>
         </>
       )}
-      {task.state === 'failed' && <IconButton label={`Try ${task.path} again`} icon={refreshIcon} onClick={props.onRetry} />}
+      {task.state === 'failed' && (
+        <IconButton label={`Try ${task.path} again`} icon={refreshIcon} onClick={props.onRetry} />
+      )}
       <IconButton label={`Cancel ${task.path}`} icon={closeIcon} onClick={props.onCancel} />
     </li>
   );

@@ -30,7 +30,11 @@ export async function readNotebook(contents: Contents.IManager, path: string): P
   }
 }
 
-export async function writeNotebook(contents: Contents.IManager, path: string, content: JsonObject): Promise<void> {
+export async function writeNotebook(
+  contents: Contents.IManager,
+  path: string,
+  content: JsonObject
+): Promise<void> {
   const folder = path.split('/').slice(0, -1).join('/');
   if (folder !== '') {
     await ensureFolder(contents, folder);

@@ -7,8 +7,7 @@ import type { Kind, Resource, Summary } from '../api-types';
 import type { IOrrery } from '../tokens';
 
 export type DeleteAnswer =
-  | { result: 'deleted'; removed: Summary[] }
-  | { result: 'in_use'; message: string; dependents: Summary[] };
+  { result: 'deleted'; removed: Summary[] } | { result: 'in_use'; message: string; dependents: Summary[] };
 
 export class Deletion {
   constructor(private readonly orrery: IOrrery) {}

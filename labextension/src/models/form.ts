@@ -8,10 +8,28 @@ import { ErrorSchemaBuilder, getDefaultFormState } from '@rjsf/utils';
 import validator from '@rjsf/validator-ajv8';
 import type { Api } from '../api';
 import { ApiError, errorMessage } from '../api';
-import type { Draft, FieldError, InstanceType, Json, JsonObject, Kind, Resource, Schema, UploadedFile } from '../api-types';
+import type {
+  Draft,
+  FieldError,
+  InstanceType,
+  Json,
+  JsonObject,
+  Kind,
+  Resource,
+  Schema,
+  UploadedFile
+} from '../api-types';
 import { readableSpec, safeFileName, valueAt } from '../format';
 import type { DatasetDeclaration, FormSchemas, Found } from '../forms/schema';
-import { NOTHING_FOUND, keepKnown, makeFormSchemas, missingUploads, plainSchema, walk, withoutEmpty } from '../forms/schema';
+import {
+  NOTHING_FOUND,
+  keepKnown,
+  makeFormSchemas,
+  missingUploads,
+  plainSchema,
+  walk,
+  withoutEmpty
+} from '../forms/schema';
 import type { IOrrery } from '../tokens';
 import { Model, throttle } from './model';
 import { UploadModel } from './upload';
@@ -37,6 +55,8 @@ export interface DatasetColumn {
   type: string;
 }
 
+let formCount = 0;
+
 /** What a form begins with where the server's own default is the cautious one. */
 const OPENING_VALUES: Record<string, JsonObject> = { dataset: { publish: true } };
 
@@ -49,6 +69,8 @@ export class FormModel extends Model {
   isReady = false;
   columns: DatasetColumn[] | null = null;
   readonly uploads: UploadModel;
+  /** Several forms may be open at once: their fields' ids must not be the same. */
+  readonly idPrefix = `form${++formCount}`;
   private readonly api: Api;
   instanceTypes: InstanceType[] = [];
   private original: Resource | null = null;
@@ -104,7 +126,9 @@ export class FormModel extends Model {
       return null;
     }
     if (this.uploads.isBusy) {
-      this.setProblems([{ path: '', message: 'Files are still being uploaded; wait for them or cancel them.' }]);
+      this.setProblems([
+        { path: '', message: 'Files are still being uploaded; wait for them or cancel them.' }
+      ]);
       return null;
     }
     const draft = withoutEmpty(this.data) as unknown as Draft;
@@ -165,7 +189,9 @@ export class FormModel extends Model {
       message: error.message ?? 'This is not right.'
     }));
     const spec = (this.schemas.schema as Schema).properties?.spec ?? {};
-    const missing = missingUploads(spec, draft.spec).filter(upload => !found.some(error => error.path === upload.path));
+    const missing = missingUploads(spec, draft.spec).filter(
+      upload => !found.some(error => error.path === upload.path)
+    );
     return [...found, ...missing];
   }
 
@@ -179,7 +205,9 @@ export class FormModel extends Model {
       this.setProblems(fields.length > 0 ? fields : [{ path: '', message: error.message }]);
     } else {
       // The same key goes with the next try: if this one did arrive, it is answered once.
-      this.setProblems([{ path: '', message: `${errorMessage(error)} Nothing is lost: press the button again.` }]);
+      this.setProblems([
+        { path: '', message: `${errorMessage(error)} Nothing is lost: press the button again.` }
+      ]);
       void this.orrery.platform.check();
     }
   }
@@ -187,7 +215,10 @@ export class FormModel extends Model {
   setProblems(errors: FieldError[]): void {
     const builder = new ErrorSchemaBuilder();
     this.problems = errors.map(({ path, message }) => {
-      const parts = path.replace(/^body\./, '').split('.').filter(part => part !== '');
+      const parts = path
+        .replace(/^body\./, '')
+        .split('.')
+        .filter(part => part !== '');
       builder.addErrors(message, parts);
       return { path: parts, label: this.labelOf(parts), message };
     });
@@ -364,10 +395,11 @@ function commonValues(resource: Resource): JsonObject {
 
 /** What an algorithm says of the form: its parameters, and the datasets that it reads. */
 export function foundIn(algorithm: Resource, path: string, chosen: Json | undefined): Found {
-  const parameters = (algorithm.spec.parameters_schema ?? algorithm.status.outputs.parameters_schema) as unknown as
-    | Schema
-    | undefined;
-  const declared = (Array.isArray(algorithm.spec.datasets) ? algorithm.spec.datasets : []) as unknown as DatasetDeclaration[];
+  const parameters = (algorithm.spec.parameters_schema ??
+    algorithm.status.outputs.parameters_schema) as unknown as Schema | undefined;
+  const declared = (Array.isArray(algorithm.spec.datasets)
+    ? algorithm.spec.datasets
+    : []) as unknown as DatasetDeclaration[];
   const datasets = declared.length > 0 ? [...declared] : [...NOTHING_FOUND.datasets];
   for (const name of Object.keys(chosen !== null && typeof chosen === 'object' ? chosen : {})) {
     if (!datasets.some(dataset => dataset.name === name)) {
@@ -385,7 +417,10 @@ export function columnsOf(resource: Resource): DatasetColumn[] | null {
     if (Array.isArray(columns) && columns.length > 0) {
       return columns.map(column => {
         if (column !== null && typeof column === 'object' && !Array.isArray(column)) {
-          return { name: String(column.name ?? ''), type: String(column.kind ?? column.type ?? column.dtype ?? '') };
+          return {
+            name: String(column.name ?? ''),
+            type: String(column.kind ?? column.type ?? column.dtype ?? '')
+          };
         }
         return { name: String(column), type: '' };
       });

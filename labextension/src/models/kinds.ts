@@ -114,5 +114,8 @@ export function offeredActions(kind: Kind, resource: Resource): Action[] {
 
 /** A kind whose resources run and come to an end: a training, a batch. */
 export function isRun(kind: Kind): boolean {
-  return kind.phases.some(phase => phase.state === 'Completed' && phase.settled) && kind.phases.some(phase => phase.state === 'Running');
+  return (
+    kind.phases.some(phase => phase.state === 'Completed' && phase.settled) &&
+    kind.phases.some(phase => phase.state === 'Running')
+  );
 }

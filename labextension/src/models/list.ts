@@ -108,7 +108,16 @@ export class ListModel extends Model {
     try {
       const page = await this.api.list(
         this.kind.plural,
-        { q, state, owner, order, limit, cursor, trashed: trashed ? 1 : null, total: cursor === null ? 1 : null },
+        {
+          q,
+          state,
+          owner,
+          order,
+          limit,
+          cursor,
+          trashed: trashed ? 1 : null,
+          total: cursor === null ? 1 : null
+        },
         request.signal
       );
       const before = cursor === null ? [] : this.items;

@@ -164,7 +164,8 @@ export function rebase(url: string | null, endpoint: string): string | null {
 }
 
 function uploadError(error: Error): string {
-  const response = 'originalResponse' in error ? (error.originalResponse as { getBody(): string } | null) : null;
+  const response =
+    'originalResponse' in error ? (error.originalResponse as { getBody(): string } | null) : null;
   try {
     const body = JSON.parse(response?.getBody() ?? '') as { error?: { message?: string } };
     if (body.error?.message) {
@@ -173,5 +174,7 @@ function uploadError(error: Error): string {
   } catch {
     // No answer, or not the platform's.
   }
-  return response ? error.message.split(', originated from')[0] ?? error.message : 'The connection was lost.';
+  return response
+    ? (error.message.split(', originated from')[0] ?? error.message)
+    : 'The connection was lost.';
 }

@@ -19,7 +19,8 @@ export const filesPlugin: JupyterFrontEndPlugin<void> = {
         .filter(item => item.type !== 'directory')
         .map(item => item.path);
     app.commands.addCommand(CommandIDs.datasetFromFile, {
-      label: () => (selectedPaths().length > 1 ? 'Create dataset from these files' : 'Create dataset from this file'),
+      label: () =>
+        selectedPaths().length > 1 ? 'Create dataset from these files' : 'Create dataset from this file',
       icon: kindIcon('dataset'),
       describedBy: { args: { type: 'object', properties: {} } },
       isVisible: () => selectedPaths().length > 0,

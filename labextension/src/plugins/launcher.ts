@@ -5,9 +5,24 @@ import { kindIcon } from '../icons';
 import { CommandIDs, IOrrery } from '../tokens';
 
 const CARDS = [
-  { command: 'orrery:new-dataset', kind: 'dataset', label: 'New dataset', caption: 'Upload files and make them ready to train on' },
-  { command: 'orrery:new-training', kind: 'training', label: 'New training', caption: 'Train a model on a dataset' },
-  { command: 'orrery:deploy-model', kind: 'endpoint', label: 'Deploy a model', caption: 'Put a model behind an address that answers' }
+  {
+    command: 'orrery:new-dataset',
+    kind: 'dataset',
+    label: 'New dataset',
+    caption: 'Upload files and make them ready to train on'
+  },
+  {
+    command: 'orrery:new-training',
+    kind: 'training',
+    label: 'New training',
+    caption: 'Train a model on a dataset'
+  },
+  {
+    command: 'orrery:deploy-model',
+    kind: 'endpoint',
+    label: 'Deploy a model',
+    caption: 'Put a model behind an address that answers'
+  }
 ];
 
 export const launcherPlugin: JupyterFrontEndPlugin<void> = {

@@ -88,9 +88,20 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
 
     app.commands.addCommand(CommandIDs.create, {
       label: args =>
-        formTitle(orrery.kinds.get(text(args.kind)), {}).replace('resource', text(args.kind).replace('-', ' ') || 'resource'),
+        formTitle(orrery.kinds.get(text(args.kind)), {}).replace(
+          'resource',
+          text(args.kind).replace('-', ' ') || 'resource'
+        ),
       icon: args => kindIcon(text(args.kind)),
-      describedBy: { args: objectSchema({ kind: 'string', copyOf: 'string', editOf: 'string', draft: 'string', prefill: 'object' }) },
+      describedBy: {
+        args: objectSchema({
+          kind: 'string',
+          copyOf: 'string',
+          editOf: 'string',
+          draft: 'string',
+          prefill: 'object'
+        })
+      },
       execute: args => {
         const formArgs = makeFormArgs(args);
         const open = forms.find(panel => panel.args.draft === formArgs.draft);
@@ -123,7 +134,10 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
         });
         if (path !== null) {
           // A report to read: a kernel is started when the reader asks for one.
-          documents?.openOrReveal(path, 'Notebook', undefined, undefined, { shouldStart: false, canStart: true });
+          documents?.openOrReveal(path, 'Notebook', undefined, undefined, {
+            shouldStart: false,
+            canStart: true
+          });
         }
       }
     });
@@ -151,7 +165,11 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export function makeContext(app: JupyterFrontEnd, orrery: IOrrery, themes: IThemeManager | null): PanelContext {
+export function makeContext(
+  app: JupyterFrontEnd,
+  orrery: IOrrery,
+  themes: IThemeManager | null
+): PanelContext {
   return { ...orrery, go: new Navigator(app.commands), themeChanged: themes?.themeChanged ?? null };
 }
 
@@ -169,7 +187,10 @@ async function addToPalette(orrery: IOrrery, palette: ICommandPalette): Promise<
 }
 
 function makeFormArgs(args: ReadonlyPartialJSONObject): FormArgs {
-  const formArgs: FormArgs = { kind: text(args.kind), draft: text(args.draft) || `orrery-form-${UUID.uuid4()}` };
+  const formArgs: FormArgs = {
+    kind: text(args.kind),
+    draft: text(args.draft) || `orrery-form-${UUID.uuid4()}`
+  };
   if (args.editOf) {
     formArgs.editOf = text(args.editOf);
   }

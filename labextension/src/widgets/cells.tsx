@@ -35,7 +35,9 @@ export function Cell(props: { kind: Kind; column: Column; resource: Resource }):
 
 function References(props: { resource: Resource; path: string; value: Json | undefined }): JSX.Element {
   const { resource, path, value } = props;
-  const found = resource.references.filter(reference => reference.path === path || reference.path.startsWith(`${path}.`));
+  const found = resource.references.filter(
+    reference => reference.path === path || reference.path.startsWith(`${path}.`)
+  );
   if (found.length === 0) {
     return <span className="orr-Ellipsis">{plainText(value)}</span>;
   }

@@ -85,7 +85,9 @@ export function Chart(props: ChartProps): JSX.Element {
       node
     );
     plot.current = made;
-    const observer = new ResizeObserver(() => made.setSize({ width: Math.max(200, node.clientWidth), height }));
+    const observer = new ResizeObserver(() =>
+      made.setSize({ width: Math.max(200, node.clientWidth), height })
+    );
     observer.observe(node);
     return () => {
       observer.disconnect();

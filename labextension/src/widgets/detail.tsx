@@ -3,7 +3,7 @@ import { refreshIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import type { KeyboardEvent } from 'react';
 import { useId } from 'react';
-import type { Kind, Resource } from '../api-types';
+import type { Action, Kind, Resource } from '../api-types';
 import { displayName, formatAgo, formatTime } from '../format';
 import { copyIcon, kindIcon, trashIcon } from '../icons';
 import { Deletion } from '../models/deletion';
@@ -15,7 +15,18 @@ import { usePanel, useTick } from './context';
 import { act, deleteResource, showError } from './dialogs';
 import { editResource } from './edit';
 import { KindPanel } from './panel';
-import { Busy, Button, Empty, Icon, IconButton, Note, PhaseBadge, ProgressBar, Tags, describeProgress } from './parts';
+import {
+  Busy,
+  Button,
+  Empty,
+  Icon,
+  IconButton,
+  Note,
+  PhaseBadge,
+  ProgressBar,
+  Tags,
+  describeProgress
+} from './parts';
 import type { TabDefinition } from './tabs/registry';
 import { tabsOf } from './tabs/registry';
 
@@ -102,7 +113,7 @@ function Head(props: { model: DetailModel; resource: Resource }): JSX.Element {
   const { kinds } = usePanel();
   useTick(30000);
   return (
-    <header className="orr-Detail-head">
+    <div className="orr-Detail-head">
       <div className="orr-Detail-title">
         <Icon icon={kindIcon(kind.kind)} size={28} />
         <div>
@@ -124,7 +135,7 @@ function Head(props: { model: DetailModel; resource: Resource }): JSX.Element {
         </div>
       </div>
       <Actions model={model} resource={resource} />
-    </header>
+    </div>
   );
 }
 
@@ -137,6 +148,12 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
   const orrery = usePanel();
   const { go, kinds } = orrery;
   const isMine = kinds.isMine(resource) || kinds.user?.admin === true;
+  const perform = async (action: Action): Promise<void> => {
+    const answer = await act(orrery, kind, action, resource);
+    if (answer && answer.id !== resource.id) {
+      go.open(answer.kind, answer.id);
+    }
+  };
   const edit = (): void => {
     if (kind.mutable.some(field => field.startsWith('spec.'))) {
       go.create(kind.kind, { editOf: resource.id });
@@ -167,7 +184,7 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
               key={action.name}
               label={action.title}
               kind={action.destructive ? 'warn' : 'plain'}
-              onClick={() => void act(orrery, kind, action, resource)}
+              onClick={() => void perform(action)}
               testId={`orrery-action-${action.name}`}
             />
           ))}
@@ -201,7 +218,10 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
   );
 }
 
-function deployment(model: Resource): { name: string; spec: { deployments: { model: string; replicas: number; traffic: number }[] } } {
+function deployment(model: Resource): {
+  name: string;
+  spec: { deployments: { model: string; replicas: number; traffic: number }[] };
+} {
   return {
     name: model.name,
     spec: { deployments: [{ model: `${model.owner}/${displayName(model)}`, replicas: 1, traffic: 100 }] }
@@ -218,7 +238,9 @@ function Word(props: { kind: Kind; resource: Resource }): JSX.Element | null {
   return (
     <div className="orr-Word">
       {resource.deleted_at && (
-        <Note kind="warn">In the trash since {formatTime(resource.deleted_at)}. Restore it to use it again.</Note>
+        <Note kind="warn">
+          In the trash since {formatTime(resource.deleted_at)}. Restore it to use it again.
+        </Note>
       )}
       {phase.state === 'Failed' && (
         <Note kind="error">
@@ -226,7 +248,9 @@ function Word(props: { kind: Kind; resource: Resource }): JSX.Element | null {
           <div className="orr-Pre">{status.message}</div>
         </Note>
       )}
-      {phase.state !== 'Failed' && status.message && !phase.settled && <div className="orr-Muted">{status.message}</div>}
+      {phase.state !== 'Failed' && status.message && !phase.settled && (
+        <div className="orr-Muted">{status.message}</div>
+      )}
       {queue && typeof queue === 'object' && !Array.isArray(queue) && !phase.settled && (
         <div className="orr-Muted" data-testid="orrery-queue">
           Place {String(queue.place)} in the queue{queue.reason ? `: ${String(queue.reason)}` : ''}
@@ -285,7 +309,12 @@ function TabBar(props: { model: DetailModel; resource: Resource }): JSX.Element 
   );
 }
 
-function TabPanel(props: { id: string; tab: TabDefinition; model: DetailModel; resource: Resource }): JSX.Element {
+function TabPanel(props: {
+  id: string;
+  tab: TabDefinition;
+  model: DetailModel;
+  resource: Resource;
+}): JSX.Element {
   const { id, tab, model, resource } = props;
   return (
     <div

@@ -2,18 +2,27 @@
 import { Dialog, Notification, showDialog, showErrorMessage } from '@jupyterlab/apputils';
 import type { ReactElement } from 'react';
 import { errorMessage } from '../api';
-import type { Action, Kind, Resource, Summary } from '../api-types';
+import type { Action, JsonObject, Kind, Resource, Summary } from '../api-types';
 import { displayName, plural } from '../format';
 import { Deletion } from '../models/deletion';
 import type { WhichNotebook } from '../models/notebooks';
 import type { IOrrery } from '../tokens';
-import type { Navigator } from './context';
+import { ActionForm } from './action-form';
+import type { Navigator, PanelContext } from './context';
 
-export async function confirm(title: string, body: ReactElement | string, accept: string, isWarning = true): Promise<boolean> {
+export async function confirm(
+  title: string,
+  body: ReactElement | string,
+  accept: string,
+  isWarning = true
+): Promise<boolean> {
   const answer = await showDialog({
     title,
     body,
-    buttons: [Dialog.cancelButton(), isWarning ? Dialog.warnButton({ label: accept }) : Dialog.okButton({ label: accept })],
+    buttons: [
+      Dialog.cancelButton(),
+      isWarning ? Dialog.warnButton({ label: accept }) : Dialog.okButton({ label: accept })
+    ],
     defaultButton: 0
   });
   return answer.button.accept;
@@ -24,15 +33,36 @@ export function showError(title: string, error: unknown): Promise<void> {
 }
 
 /** Do one of the kind's actions, after asking where it says so. Answers with the resource, or null. */
-export async function act(orrery: IOrrery, kind: Kind, action: Action, resource: Resource): Promise<Resource | null> {
-  if (action.confirm) {
-    const isAgreed = await confirm(`${action.title} ${displayName(resource)}?`, action.confirm, action.title, action.destructive);
+export async function act(
+  orrery: PanelContext,
+  kind: Kind,
+  action: Action,
+  resource: Resource
+): Promise<Resource | null> {
+  let body: JsonObject = {};
+  if (action.schema) {
+    const answer = await showDialog({
+      title: `${action.title}: ${displayName(resource)}`,
+      body: new ActionForm(orrery, action),
+      buttons: [Dialog.cancelButton(), Dialog.okButton({ label: action.title })]
+    });
+    if (!answer.button.accept) {
+      return null;
+    }
+    body = answer.value ?? {};
+  } else if (action.confirm) {
+    const isAgreed = await confirm(
+      `${action.title} ${displayName(resource)}?`,
+      action.confirm,
+      action.title,
+      action.destructive
+    );
     if (!isAgreed) {
       return null;
     }
   }
   try {
-    const answer = await orrery.api.act(kind.plural, resource.id, action.name);
+    const answer = await orrery.api.act(kind.plural, resource.id, action.name, body);
     if (answer && answer.id === resource.id) {
       orrery.events.publish({ type: 'updated', resource: answer });
     }
@@ -43,7 +73,12 @@ export async function act(orrery: IOrrery, kind: Kind, action: Action, resource:
   }
 }
 
-function DependentsList(props: { items: Summary[]; orrery: IOrrery; go: Navigator; onOpen: () => void }): JSX.Element {
+function DependentsList(props: {
+  items: Summary[];
+  orrery: IOrrery;
+  go: Navigator;
+  onOpen: () => void;
+}): JSX.Element {
   return (
     <ul className="orr-Dialog-list" data-testid="orrery-dependents">
       {props.items.map(item => (
@@ -66,7 +101,12 @@ function DependentsList(props: { items: Summary[]; orrery: IOrrery; go: Navigato
 }
 
 /** Delete one resource, with all that the deletion graph asks for on the way. Answers whether it is gone. */
-export async function deleteResource(orrery: IOrrery, go: Navigator, kind: Kind, resource: Resource): Promise<boolean> {
+export async function deleteResource(
+  orrery: IOrrery,
+  go: Navigator,
+  kind: Kind,
+  resource: Resource
+): Promise<boolean> {
   const deletion = new Deletion(orrery);
   const name = displayName(resource);
   const isAgreed = await confirm(
@@ -143,7 +183,8 @@ export function offerUndo(deletion: Deletion, removed: Summary[], message: strin
         displayType: 'accent',
         callback: () => {
           deletion.restore(removed).then(
-            () => Notification.success(`Restored ${plural(removed.length, 'resource')}.`, { autoClose: 4000 }),
+            () =>
+              Notification.success(`Restored ${plural(removed.length, 'resource')}.`, { autoClose: 4000 }),
             error => showError('Restore', error)
           );
         }
@@ -155,7 +196,13 @@ export function offerUndo(deletion: Deletion, removed: Summary[], message: strin
 /** Delete several at once; those refused are named with what needs them. */
 export async function deleteMany(orrery: IOrrery, kind: Kind, resources: Resource[]): Promise<void> {
   const many = plural(resources.length, kind.title.toLowerCase(), kind.title_plural.toLowerCase());
-  if (!(await confirm(`Delete ${many}?`, 'They go to the trash, from which they can be restored for a while.', 'Delete'))) {
+  if (
+    !(await confirm(
+      `Delete ${many}?`,
+      'They go to the trash, from which they can be restored for a while.',
+      'Delete'
+    ))
+  ) {
     return;
   }
   const deletion = new Deletion(orrery);
@@ -180,9 +227,17 @@ export async function deleteMany(orrery: IOrrery, kind: Kind, resources: Resourc
 }
 
 /** Do one action on several; those refused are named with the reason. */
-export async function actMany(orrery: IOrrery, kind: Kind, action: Action, resources: Resource[]): Promise<void> {
+export async function actMany(
+  orrery: IOrrery,
+  kind: Kind,
+  action: Action,
+  resources: Resource[]
+): Promise<void> {
   const many = plural(resources.length, kind.title.toLowerCase(), kind.title_plural.toLowerCase());
-  if (action.confirm && !(await confirm(`${action.title} ${many}?`, action.confirm, action.title, action.destructive))) {
+  if (
+    action.confirm &&
+    !(await confirm(`${action.title} ${many}?`, action.confirm, action.title, action.destructive))
+  ) {
     return;
   }
   const refused: string[] = [];

@@ -46,7 +46,11 @@ class EditBody extends ReactWidget implements Dialog.IBodyWidget<Change> {
         {can('name') && (
           <label>
             Name
-            <input className="orr-Input" value={change.name} onChange={event => set({ name: event.target.value })} />
+            <input
+              className="orr-Input"
+              value={change.name}
+              onChange={event => set({ name: event.target.value })}
+            />
           </label>
         )}
         {can('description') && (
@@ -63,7 +67,11 @@ class EditBody extends ReactWidget implements Dialog.IBodyWidget<Change> {
         {can('tags') && (
           <label>
             Tags, separated by commas
-            <input className="orr-Input" value={change.tags} onChange={event => set({ tags: event.target.value })} />
+            <input
+              className="orr-Input"
+              value={change.tags}
+              onChange={event => set({ tags: event.target.value })}
+            />
           </label>
         )}
         {can('visibility') && (

@@ -2,26 +2,10 @@
 import { FormComponent } from '@jupyterlab/ui-components';
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
-import type { RegistryFieldsType, RegistryWidgetsType, TemplatesType, UiSchema, ValidatorType } from '@rjsf/utils';
-import validator from '@rjsf/validator-ajv8';
+import type { UiSchema } from '@rjsf/utils';
 import { useEffect, useRef } from 'react';
 import type { JsonObject, Kind, Resource } from '../api-types';
-import {
-  Choice,
-  ColumnInput,
-  ColumnsInput,
-  InstanceInput,
-  JsonInput,
-  NumberInput,
-  PairsField,
-  Switch,
-  TextArea,
-  TextInput,
-  Words
-} from '../forms/inputs';
-import { ReferenceWidget } from '../forms/reference';
-import { ArrayFieldTemplate, FieldTemplate, NoTemplate, ObjectFieldTemplate } from '../forms/templates';
-import { UploadsField } from '../forms/uploads';
+import { FIELDS, TEMPLATES, VALIDATOR, WIDGETS } from '../forms/registry';
 import { kindIcon } from '../icons';
 import type { FormOptions } from '../models/form';
 import { FormModel, formTitle } from '../models/form';
@@ -30,31 +14,6 @@ import type { PanelContext } from './context';
 import { usePanel } from './context';
 import { KindPanel } from './panel';
 import { Busy, Button, Icon } from './parts';
-
-const WIDGETS = {
-  TextWidget: TextInput,
-  UpDownWidget: NumberInput,
-  TextareaWidget: TextArea,
-  SelectWidget: Choice,
-  CheckboxWidget: Switch,
-  textarea: TextArea,
-  reference: ReferenceWidget,
-  column: ColumnInput,
-  columns: ColumnsInput,
-  instance: InstanceInput,
-  words: Words,
-  json: JsonInput
-} as unknown as RegistryWidgetsType<ReadonlyJSONObject>;
-const FIELDS = { uploads: UploadsField, pairs: PairsField } as unknown as RegistryFieldsType<ReadonlyJSONObject>;
-const TEMPLATES = {
-  FieldTemplate,
-  ObjectFieldTemplate,
-  ArrayFieldTemplate,
-  DescriptionFieldTemplate: NoTemplate,
-  FieldErrorTemplate: NoTemplate,
-  ErrorListTemplate: NoTemplate
-} as unknown as TemplatesType<ReadonlyJSONObject>;
-const VALIDATOR = validator as unknown as ValidatorType<ReadonlyJSONObject>;
 
 export interface FormArgs extends FormOptions {
   kind: string;
@@ -84,7 +43,13 @@ export class FormPanel extends KindPanel<FormModel> {
   /** What opens this form again; files that are already on their way are not read twice. */
   get restoreArgs(): JsonObject {
     const { kind, draft, copyOf, editOf, prefill } = this.args;
-    return { kind, draft, ...(copyOf ? { copyOf } : {}), ...(editOf ? { editOf } : {}), ...(prefill ? { prefill } : {}) };
+    return {
+      kind,
+      draft,
+      ...(copyOf ? { copyOf } : {}),
+      ...(editOf ? { editOf } : {}),
+      ...(prefill ? { prefill } : {})
+    };
   }
 
   protected label(kind: Kind | undefined): string {
@@ -140,12 +105,13 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
   };
   return (
     <div className="orr-Form">
-      <header className="orr-Form-head">
+      <div className="orr-Form-head">
         <Icon icon={kindIcon(model.kind.kind)} size={24} />
         <h1>{props.title}</h1>
-      </header>
+      </div>
       <Problems model={model} />
       <FormComponent
+        idPrefix={model.idPrefix}
         schema={model.schemas.schema}
         uiSchema={model.schemas.uiSchema as unknown as UiSchema<ReadonlyJSONObject>}
         formData={model.data}
@@ -162,17 +128,23 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
         showErrorList={false}
         disabled={model.isSending}
       >
-        <footer className="orr-Form-foot">
+        <div className="orr-Form-foot">
           <Button
             type="submit"
             kind="accept"
-            label={model.isSending ? 'Sending …' : model.options.editOf ? 'Save' : (SUBMIT_WORDS[model.kind.kind] ?? 'Create')}
+            label={
+              model.isSending
+                ? 'Sending …'
+                : model.options.editOf
+                  ? 'Save'
+                  : (SUBMIT_WORDS[model.kind.kind] ?? 'Create')
+            }
             disabled={model.isSending || model.uploads.isBusy}
             testId="orrery-submit"
           />
           <Button label="Cancel" onClick={props.onCancel} />
           <AsNotebook model={model} />
-        </footer>
+        </div>
       </FormComponent>
     </div>
   );
@@ -206,7 +178,9 @@ function Problems(props: { model: FormModel }): JSX.Element | null {
               <button
                 type="button"
                 className="orr-Link"
-                onClick={() => document.getElementById(['root', ...problem.path].join('_'))?.focus()}
+                onClick={() =>
+                  document.getElementById([props.model.idPrefix, ...problem.path].join('_'))?.focus()
+                }
               >
                 {problem.label}
               </button>
@@ -236,4 +210,3 @@ function AsNotebook(props: { model: FormModel }): JSX.Element | null {
     />
   );
 }
-

@@ -55,10 +55,20 @@ export function Grid(props: { model: ListModel }): JSX.Element {
   const [active, setActive] = useState(0);
   const columns = useMemo(() => columnsFor(kind), [kind]);
   const definitions = useMemo<ColumnDef<typeof features, Resource>[]>(
-    () => columns.map(column => ({ id: column.key, header: column.title, accessorFn: (resource: Resource) => resource.id })),
+    () =>
+      columns.map(column => ({
+        id: column.key,
+        header: column.title,
+        accessorFn: (resource: Resource) => resource.id
+      })),
     [columns]
   );
-  const table = useTable({ features, columns: definitions, data: model.items, getRowId: resource => resource.id });
+  const table = useTable({
+    features,
+    columns: definitions,
+    data: model.items,
+    getRowId: resource => resource.id
+  });
   const rows = table.getRowModel().rows;
   const virtual = useVirtualizer({
     count: rows.length,
@@ -82,17 +92,36 @@ export function Grid(props: { model: ListModel }): JSX.Element {
   const isAllSelected = rows.length > 0 && rows.every(row => model.selected.has(row.id));
 
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
-    const moves: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -1e9, End: 1e9 };
+    const moves: Record<string, number> = {
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: 10,
+      PageUp: -10,
+      Home: -1e9,
+      End: 1e9
+    };
     const move = moves[event.key];
     const resource = rows[active]?.original;
     if (move !== undefined) {
       const next = Math.min(rows.length - 1, Math.max(0, active + move));
       setActive(next);
       virtual.scrollToIndex(next);
-      requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"]`)?.focus());
-    } else if (event.key === 'Enter' && resource && event.target instanceof HTMLElement && event.target.role === 'row') {
+      requestAnimationFrame(() =>
+        scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"]`)?.focus()
+      );
+    } else if (
+      event.key === 'Enter' &&
+      resource &&
+      event.target instanceof HTMLElement &&
+      event.target.role === 'row'
+    ) {
       go.open(kind.kind, resource.id);
-    } else if (event.key === ' ' && resource && event.target instanceof HTMLElement && event.target.role === 'row') {
+    } else if (
+      event.key === ' ' &&
+      resource &&
+      event.target instanceof HTMLElement &&
+      event.target.role === 'row'
+    ) {
       model.toggle(resource.id, !model.selected.has(resource.id));
     } else {
       return;
@@ -111,7 +140,12 @@ export function Grid(props: { model: ListModel }): JSX.Element {
         className="orr-Grid-table"
       >
         <div role="rowgroup" className="orr-Grid-head">
-          <div role="row" aria-rowindex={1} className="orr-Grid-row" style={{ gridTemplateColumns: template }}>
+          <div
+            role="row"
+            aria-rowindex={1}
+            className="orr-Grid-row"
+            style={{ gridTemplateColumns: template }}
+          >
             <div role="columnheader" className="orr-Grid-check">
               <input
                 type="checkbox"

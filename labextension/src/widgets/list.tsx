@@ -104,7 +104,12 @@ function Toolbar(props: { model: ListModel }): JSX.Element {
           testId="orrery-leave-trash"
         />
       ) : (
-        <Button label="Trash" icon={trashIcon} onClick={() => model.setQuery({ trashed: true })} testId="orrery-show-trash" />
+        <Button
+          label="Trash"
+          icon={trashIcon}
+          onClick={() => model.setQuery({ trashed: true })}
+          testId="orrery-show-trash"
+        />
       )}
       {kind.creatable && !query.trashed && (
         <Button
@@ -155,7 +160,9 @@ function BulkActions(props: { model: ListModel }): JSX.Element | null {
     );
   };
   const stop = kind.actions.find(action => action.name === 'stop');
-  const stoppable = selection.filter(resource => offeredActions(kind, resource).some(action => action.name === 'stop'));
+  const stoppable = selection.filter(resource =>
+    offeredActions(kind, resource).some(action => action.name === 'stop')
+  );
   return (
     <div className="orr-Bulk" role="group" aria-label="With the selected ones">
       <span className="orr-Muted">{plural(selection.length, 'selected', 'selected')}</span>
@@ -212,7 +219,11 @@ function Nothing(props: { model: ListModel }): JSX.Element | null {
     <Empty icon={kindIcon(kind.kind)} title={`No ${kind.title_plural.toLowerCase()} yet`}>
       <p>{EMPTY_HINTS[kind.kind] ?? kind.description ?? ''}</p>
       {kind.creatable && (
-        <Button label={`New ${kind.title.toLowerCase()}`} kind="accept" onClick={() => go.create(kind.kind)} />
+        <Button
+          label={`New ${kind.title.toLowerCase()}`}
+          kind="accept"
+          onClick={() => go.create(kind.kind)}
+        />
       )}
     </Empty>
   );

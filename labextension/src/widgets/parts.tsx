@@ -24,7 +24,15 @@ export function Icon(props: { icon: LabIcon; size?: number; className?: string }
 
 export function PhaseDot(props: { kind: Kind | undefined; resource: Resource }): JSX.Element {
   const phase = phaseOf(props.kind, props.resource);
-  return <span className="orr-Dot" data-state={phase.state} role="img" aria-label={phase.title} title={phase.title} />;
+  return (
+    <span
+      className="orr-Dot"
+      data-state={phase.state}
+      role="img"
+      aria-label={phase.title}
+      title={phase.title}
+    />
+  );
 }
 
 export function PhaseBadge(props: { kind: Kind | undefined; resource: Resource }): JSX.Element {
@@ -79,9 +87,18 @@ export function ReferenceLink(props: { kind: string; reference: string | Summary
   const { reference } = props;
   const target = typeof reference === 'string' ? reference : reference.id;
   const known = typeof reference === 'string' ? events.peek(reference) : reference;
-  const text = known ? (kinds.isMine(known) ? displayName(known) : `${known.owner}/${displayName(known)}`) : target;
+  const text = known
+    ? kinds.isMine(known)
+      ? displayName(known)
+      : `${known.owner}/${displayName(known)}`
+    : target;
   return (
-    <button type="button" className="orr-Link" onClick={() => go.open(props.kind, target)} title={`Open ${text}`}>
+    <button
+      type="button"
+      className="orr-Link"
+      onClick={() => go.open(props.kind, target)}
+      title={`Open ${text}`}
+    >
       {text}
     </button>
   );
@@ -161,7 +178,8 @@ export function Note(props: { kind: 'error' | 'warn' | 'info'; children: ReactNo
 const PLATFORM_WORDS: Record<string, string> = {
   unknown: 'Looking for the platform …',
   starting: 'The platform is starting …',
-  failed: 'The platform could not start.',
+  failed: 'The platform could not start; it is tried again.',
+  stopped: 'The platform is not running.',
   unavailable: 'The platform does not answer; the panels come back by themselves when it does.'
 };
 
@@ -201,7 +219,12 @@ export function CopyButton(props: { text: string; label: string }): JSX.Element 
     setTimeout(() => setCopied(false), 1500);
   };
   return (
-    <button type="button" className="orr-Button orr-mod-plain orr-mod-small" onClick={() => void copy()} aria-label={props.label}>
+    <button
+      type="button"
+      className="orr-Button orr-mod-plain orr-mod-small"
+      onClick={() => void copy()}
+      aria-label={props.label}
+    >
       <span aria-live="polite">{isCopied ? 'Copied' : 'Copy'}</span>
     </button>
   );
@@ -224,4 +247,3 @@ export function Tags(props: { tags: string[]; onRemove?: (tag: string) => void }
     </span>
   );
 }
-

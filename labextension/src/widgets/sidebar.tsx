@@ -88,7 +88,11 @@ function Sections(props: { state: IStateDB | null }): JSX.Element {
       </div>
       {kinds.user && (
         <div className="orr-SideBar-foot">
-          <span className="orr-Dot" data-state={platform.isRunning ? 'Active' : 'Pending'} aria-hidden="true" />
+          <span
+            className="orr-Dot"
+            data-state={platform.isRunning ? 'Active' : 'Pending'}
+            aria-hidden="true"
+          />
           Signed in as <strong>{kinds.user.name}</strong>
         </div>
       )}
@@ -148,7 +152,9 @@ function LoadedSection(props: KindSectionProps & { model: ListModel }): JSX.Elem
         >
           <Icon icon={kindIcon(kind.kind)} />
           <span className="orr-Kind-name">{kind.title_plural}</span>
-          {running > 0 && <span className="orr-Dot" data-state="Running" role="img" aria-label={`${running} running`} />}
+          {running > 0 && (
+            <span className="orr-Dot" data-state="Running" role="img" aria-label={`${running} running`} />
+          )}
           {model.isLoaded && (
             <span className="orr-Kind-count" aria-label={`${count} in all`}>
               {count.toLocaleString('en-US')}
@@ -198,10 +204,14 @@ function RecentItem(props: { kind: Kind; resource: Resource }): JSX.Element {
           {kinds.isMine(resource) ? displayName(resource) : `${resource.owner}/${displayName(resource)}`}
         </span>
         <span className="orr-Recent-age">
-          {isMoving && progress.fraction !== null ? `${Math.round(progress.fraction * 100)} %` : formatAgo(resource.created_at)}
+          {isMoving && progress.fraction !== null
+            ? `${Math.round(progress.fraction * 100)} %`
+            : formatAgo(resource.created_at)}
         </span>
       </button>
-      {isMoving && <ProgressBar progress={progress} label={`${resource.name}: ${describeProgress(progress)}`} isThin />}
+      {isMoving && (
+        <ProgressBar progress={progress} label={`${resource.name}: ${describeProgress(progress)}`} isThin />
+      )}
     </li>
   );
 }

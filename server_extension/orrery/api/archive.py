@@ -30,7 +30,9 @@ class _Sink(io.RawIOBase):
         return taken
 
 
-def zip_stream(entries: Iterable[tuple[str, Callable[[], BinaryIO]]], compression: int = zipfile.ZIP_DEFLATED) -> Iterator[bytes]:
+def zip_stream(
+    entries: Iterable[tuple[str, Callable[[], BinaryIO]]], compression: int = zipfile.ZIP_DEFLATED
+) -> Iterator[bytes]:
     """The archive of `(path inside, open)` entries, piece by piece."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", compression, allowZip64=True) as archive:  # pyright: ignore[reportArgumentType]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orrery._version import __version__
 from orrery.api import batch, details, errors, events, resources, system, uploads
-from orrery.api.limits import BodyLimit
 from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
+from orrery.api.limits import BodyLimit
 from orrery.controllers.algorithms import AlgorithmController, synchronise_built_ins
 from orrery.controllers.commands import Commands
 from orrery.controllers.contract import Controller, Platform
@@ -26,6 +26,7 @@ from orrery.controllers.engine import Engine
 from orrery.controllers.experiments import ExperimentController
 from orrery.controllers.housekeeping import Housekeeping
 from orrery.controllers.jobs import resource_id_of
+from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
 from orrery.controllers.routing import Router
 from orrery.controllers.settings import Settings
@@ -42,6 +43,9 @@ from orrery.store.objects import ObjectStore
 from orrery.store.outbox import OutboxStore
 from orrery.store.resources import ResourceStore
 from orrery.store.uploads import Limits, Uploads
+from orrery.tracking import proxy as mlflow
+from orrery.tracking.server import ServerSettings
+from orrery.tracking.service import Tracking
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +66,7 @@ class Assembly:
     authenticator: Authenticator
     signer: Signer
     uploads: Uploads
+    tracking: Tracking
     app: FastAPI
     base_path: str = ""
     #: where jobs reach the platform; known once the gateway listens
@@ -80,6 +85,17 @@ def make_executor(settings: Settings, objects: ObjectStore) -> LocalExecutor:
         gpus=capacity.gpus,
     )
     return LocalExecutor(settings.home, objects, capacity=capacity)
+
+
+def make_tracking(platform: Platform) -> Tracking:
+    settings = platform.settings
+    server = ServerSettings(
+        home=settings.home / "mlflow",
+        objects_url=settings.objects_url or str(settings.home / "objects"),
+        database_url=settings.database_url or None,
+        idle_seconds=settings.mlflow_idle_minutes * 60,
+    )
+    return Tracking(server, platform.objects, MirrorOutbox(platform))
 
 
 def assemble(
@@ -139,6 +155,7 @@ def assemble(
         authenticator=authenticator,
         signer=signer,
         uploads=Uploads(settings.home / "uploads", objects, limits),
+        tracking=make_tracking(platform),
         app=FastAPI(
             title="Orrery",
             version=__version__,
@@ -162,11 +179,12 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(uploads.make_router(assembly.uploads, assembly.platform.objects, user))
     for kind in commands.store.kinds:
         app.include_router(resources.make_router(kind, commands, user))
+    app.include_router(mlflow.make_router(assembly.tracking, user))
     app.include_router(details.make_router(commands, assembly.router, user))
 
 
 @contextlib.asynccontextmanager
-async def running(assembly: Assembly) -> AsyncIterator[None]:
+async def running(assembly: Assembly) -> AsyncGenerator[None]:
     """The executor, the engine and the housekeeping, for as long as the block lasts."""
     platform, engine = assembly.platform, assembly.engine
     assembly.hub.attach(asyncio.get_running_loop())
@@ -178,6 +196,7 @@ async def running(assembly: Assembly) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
             loops = [
                 tasks.create_task(engine.run(), name="engine"),
+                tasks.create_task(assembly.tracking.run(), name="tracking"),
                 tasks.create_task(_keep_house(assembly.housekeeping), name="housekeeping"),
             ]
             try:
@@ -186,6 +205,7 @@ async def running(assembly: Assembly) -> AsyncIterator[None]:
                 for loop in loops:
                     loop.cancel()
     finally:
+        await assembly.tracking.close()
         await asyncio.to_thread(platform.executor.close)
         platform.store.database.close()
 

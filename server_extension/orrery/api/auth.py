@@ -65,7 +65,7 @@ class Signer:
         return jwt.encode(claims, self._key, _ALGORITHM), ends
 
     def read(self, token: str) -> User | None:
-        """The user, or None when the token is not one of ours. Raises: Unauthenticated for one of ours that has ended."""
+        """The user; None when the token is not one of ours. Raises: Unauthenticated for one of ours that has ended."""
         try:
             claims: dict[str, Any] = jwt.decode(token, self._key, [_ALGORITHM], options={"require": ["exp", "sub"]})
         except jwt.ExpiredSignatureError as error:
@@ -87,7 +87,9 @@ class Authenticator:
         """Raises: Unauthenticated, Forbidden."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme and scheme.lower() not in ("bearer", "token"):
-            raise Unauthenticated(f"authorization scheme {scheme!r} is not understood; send `Authorization: Bearer <token>`")
+            raise Unauthenticated(
+                f"authorization scheme {scheme!r} is not understood; send `Authorization: Bearer <token>`"
+            )
         if not token:
             token = request.cookies.get(COOKIE, "")
             if token:
@@ -113,7 +115,9 @@ def check_own_page(request: Request) -> None:
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     host = request.headers.get("x-forwarded-host") or request.headers.get("host")
-    is_own = site in ("same-origin", "none") if site is not None else origin is not None and urlsplit(origin).netloc == host
+    is_own = (
+        site in ("same-origin", "none") if site is not None else origin is not None and urlsplit(origin).netloc == host
+    )
     if not is_own:
         raise Forbidden("this request comes from another site; send a token in the Authorization header instead")
 

@@ -1,6 +1,5 @@
 """Many requests in one: each is run as if it had come alone, and answered separately."""
 
-
 from typing import Annotated, Any, Final, Literal
 
 import httpx
@@ -34,7 +33,9 @@ def make_router(app: Any, current_user: Any) -> APIRouter:
     async def batch(request: Request, _: Annotated[User, Depends(current_user)], body: BatchBody) -> Response:  # pyright: ignore[reportUnusedFunction]
         for index, operation in enumerate(body.operations):
             if not operation.path.startswith("/") or operation.path.startswith(("/batch", "/events")):
-                message = f"operations.{index}.path {operation.path!r} is not possible in a batch; name a resource's route"
+                message = (
+                    f"operations.{index}.path {operation.path!r} is not possible in a batch; name a resource's route"
+                )
                 raise Invalid(message, fields=[{"path": f"operations.{index}.path", "message": message}])
         passed = ("authorization", "cookie", "origin", "sec-fetch-site", "host", "x-forwarded-host")
         headers = {name: value for name, value in request.headers.items() if name in passed}

@@ -1,6 +1,5 @@
 """What hangs below one resource: its logs, metrics, files, notebook, usage and archive."""
 
-
 import asyncio
 import json
 import zipfile
@@ -84,7 +83,8 @@ class Details:
         stored: list[Json] = record.spec.get("files") or []
         if stored:
             return [
-                FileView(f["path"], f["size"], self._opener(f["oid"]), iso(record.created_at), f.get("purpose")) for f in stored
+                FileView(f["path"], f["size"], self._opener(f["oid"]), iso(record.created_at), f.get("purpose"))
+                for f in stored
             ]
         job_id = self.job_id(record)
         if job_id is None:
@@ -209,7 +209,9 @@ def make_router(commands: Commands, router: Router, current_user: Any) -> APIRou
         entries = [(file.path, file.open) for file in details.files(record)]
         name = f"{record.name}-{record.version}.zip" if record.version else f"{record.name}.zip"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(zip_stream(entries, zipfile.ZIP_DEFLATED), media_type="application/zip", headers=headers)
+        return StreamingResponse(
+            zip_stream(entries, zipfile.ZIP_DEFLATED), media_type="application/zip", headers=headers
+        )
 
     @api.get("/{plural}/{id}/notebook", summary="The executed notebook, also while it runs")
     def notebook(record: Annotated[Record, found]) -> Response:  # pyright: ignore[reportUnusedFunction]

@@ -26,7 +26,13 @@ STATUS: Final[Mapping[type[errors.OrreryError], int]] = {
     errors.Unavailable: 503,
     errors.OrreryError: 500,
 }
-_CODES: Final = {404: "not_found", 405: "method_not_allowed", 401: "unauthenticated", 403: "forbidden", 400: "bad_request"}
+_CODES: Final = {
+    404: "not_found",
+    405: "method_not_allowed",
+    401: "unauthenticated",
+    403: "forbidden",
+    400: "bad_request",
+}
 
 
 def status_of(error: errors.OrreryError) -> int:
@@ -69,7 +75,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def defect(request: Request, error: Exception) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
-        log.exception("%s %s failed", request.method, request.url.path, exc_info=error, extra={"action": "request_failed"})
+        log.exception(
+            "%s %s failed", request.method, request.url.path, exc_info=error, extra={"action": "request_failed"}
+        )
         message = "the platform made a mistake; its log says more. Trying again may help"
         return JSONResponse(error_body("internal", message), 500)
 
@@ -87,5 +95,7 @@ def validation_body(problems: Any) -> tuple[dict[str, Any], int]:
         if problem["type"] not in ("missing", "value_error") and not isinstance(given, dict | list):
             message = f"{message}, not {given!r}"
         fields.append({"path": ".".join(location), "message": message})
-    first = "; ".join(f"{field['path']}: {field['message']}" if field["path"] else field["message"] for field in fields[:3])
+    first = "; ".join(
+        f"{field['path']}: {field['message']}" if field["path"] else field["message"] for field in fields[:3]
+    )
     return error_body("invalid", first, {"fields": fields}), 422

@@ -4,7 +4,6 @@ One reader follows the log for all streams of the process; each stream gets only
 log's, so that a stream resumes exactly where it was cut off, also after a restart of the platform.
 """
 
-
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
@@ -124,7 +123,9 @@ def make_router(hub: EventHub, current_user: Any) -> APIRouter:
         wanted = frozenset(kinds.split(",")) if kinds else None
         unknown = [name for name in wanted or () if name not in hub.store.kinds]
         if unknown:
-            raise Invalid(f"kind {unknown[0]!r} is unknown; there are {', '.join(kind.name for kind in hub.store.kinds)}")
+            raise Invalid(
+                f"kind {unknown[0]!r} is unknown; there are {', '.join(kind.name for kind in hub.store.kinds)}"
+            )
         resumed = int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(hub.stream(user, wanted, resumed), media_type="text/event-stream", headers=headers)

@@ -42,7 +42,7 @@ class GatewaySupervisor:
         return self.home / "gateway" / "gateway.json"
 
     def start(self) -> int:
-        """Adopt the one that serves already, or start one; returns the port. Raises: Unavailable with its last words."""
+        """Adopt the one that serves already, or start one; the port. Raises: Unavailable with its last words."""
         asked = {"host": self.host, "base_path": self.base_path, "version": __version__}
         status = self.router.ask("/status")
         known = self._read_record()

@@ -43,6 +43,6 @@ class BodyLimit:
 
     def _refusal(self, size: int) -> TooLarge:
         return TooLarge(
-            f"the body has {size} bytes or more; at most {self.max_bytes} are read here. Upload files at /api/v1/uploads",
+            f"the body has {size} bytes or more; at most {self.max_bytes} are read here (files go to /api/v1/uploads)",
             limit_bytes=self.max_bytes,
         )

@@ -124,7 +124,9 @@ def make_router(kind: Kind, commands: Commands, current_user: Authenticate) -> A
 
     if kind.creatable:
 
-        @router.post("", status_code=201, responses={201: {"model": ResourceView}}, summary=f"Create a {kind.title.lower()}")
+        @router.post(
+            "", status_code=201, responses={201: {"model": ResourceView}}, summary=f"Create a {kind.title.lower()}"
+        )
         def create(
             user: caller,
             body: Annotated[create_body, Body()],
@@ -221,21 +223,18 @@ def make_router(kind: Kind, commands: Commands, current_user: Authenticate) -> A
 
 def _add_action(router: APIRouter, routes: "KindRoutes", action: Action, caller: Any) -> None:
     """`POST /{id}/<action>`; a body only where the action has one."""
-    body_type = action.body
+    body_type = action.body or BaseModel
 
-    if body_type is None:
+    def act(user: caller, id: str) -> Response:
+        return routes.act(user, id, action.name, None)
 
-        def act(user: caller, id: str) -> Response:
-            return routes.act(user, id, action.name, None)
-    else:
-
-        def act(user: caller, id: str, body: Annotated[body_type | None, Body()] = None) -> Response:
-            return routes.act(user, id, action.name, body.model_dump(mode="json") if body is not None else None)
+    def act_with_body(user: caller, id: str, body: Annotated[body_type | None, Body()] = None) -> Response:
+        return routes.act(user, id, action.name, body.model_dump(mode="json") if body is not None else None)
 
     name = f"{action.name.replace('-', '_')}_{routes.kind.name.replace('-', '_')}"
     router.add_api_route(
         f"/{{id}}/{action.name}",
-        act,
+        act if action.body is None else act_with_body,
         methods=["POST"],
         name=name,
         operation_id=name,
@@ -313,7 +312,9 @@ class KindRoutes:
         if if_match is not None and if_match != "*":
             text = if_match.strip().removeprefix("W/").strip('"')
             if not text.isdecimal():
-                raise Invalid(f"If-Match {if_match!r} is no etag of ours; send the one that the resource was answered with")
+                raise Invalid(
+                    f"If-Match {if_match!r} is no etag of ours; send the one that the resource was answered with"
+                )
             etag = int(text)
         return self.answer(self.commands.patch(user, record, changes, etag=etag))
 

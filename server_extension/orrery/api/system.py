@@ -1,5 +1,7 @@
 """Routes about the platform itself: health, kinds, who one is, tokens, sizes, the queue, an overview, metrics."""
 
+# pyright: reportInvalidTypeForm=false, reportUnknownParameterType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false
 
 import shutil
 from datetime import UTC, datetime
@@ -47,7 +49,13 @@ def make_router(commands: Commands, signer: Signer, current_user: Any, mode: str
     @router.get("/api/v1/auth/whoami", summary="Who the token belongs to")
     def whoami(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
         return Orjson(
-            {"name": user.name, "groups": sorted(user.groups), "admin": user.admin, "mode": mode, "version": __version__}
+            {
+                "name": user.name,
+                "groups": sorted(user.groups),
+                "admin": user.admin,
+                "mode": mode,
+                "version": __version__,
+            }
         )
 
     @router.post("/api/v1/auth/token", summary="A signed token (JWT) for scripts")

@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -96,7 +96,7 @@ def _assemble(settings: Settings, *, hub: bool, host: str, port: int) -> tuple[A
 
 
 @contextlib.contextmanager
-def _only_one(home: Path):  # noqa: ANN202
+def _only_one(home: Path) -> Generator[None]:
     """Hold the home's lock. Raises: AlreadyRunning naming the one that does."""
     with (home / "run" / "platform.lock").open("w") as lock:
         try:
@@ -131,8 +131,7 @@ async def _serve(assembly: Assembly, *, host: str, port: int, is_hub: bool, keep
         async with running(assembly):
             keeper = asyncio.create_task(gateway.keep())
             serving = asyncio.create_task(server.serve())
-            while not server.started and not serving.done():
-                await asyncio.sleep(0.01)
+            await _started(server, serving)
             os.chmod(socket, 0o600)
             _announce(assembly, url, is_hub=is_hub)
             try:
@@ -145,6 +144,12 @@ async def _serve(assembly: Assembly, *, host: str, port: int, is_hub: bool, keep
     finally:
         if not keep_serving:
             await asyncio.to_thread(gateway.stop)
+
+
+async def _started(server: Server, serving: asyncio.Task[None]) -> None:
+    """uvicorn sets a flag when it listens and offers nothing to wait for."""
+    while not server.started and not serving.done():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 def _announce(assembly: Assembly, url: str, *, is_hub: bool) -> None:
@@ -182,7 +187,7 @@ def read_announcement(home: Path) -> dict[str, str] | None:
 
 
 def shut_down(home: Path | None = None) -> None:
-    """Stop the platform over `home` and wait until it has gone. Raises: NotFound when none runs, Unavailable when it stays."""
+    """Stop the platform over `home` and wait until it has gone. Raises: NotFound when none runs, Unavailable."""
     settings = Settings() if home is None else Settings(home=home)
     known = read_announcement(settings.home)
     if known is None:

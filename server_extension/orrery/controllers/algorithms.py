@@ -36,7 +36,7 @@ def built_in_notebooks() -> Iterator[Path]:
 
 
 def synchronise_built_ins(platform: Platform) -> None:
-    """Create the built-in algorithms, or bring them to what is shipped. A notebook that cannot be read is left out, and logged."""
+    """Bring the built-in algorithms to what is shipped; an unreadable notebook is left out, and logged."""
     for path in built_in_notebooks():
         try:
             spec = _spec(platform, path)

@@ -50,7 +50,9 @@ class DatasetController(Controller):
         }
         latest = self.platform.store.find_named(DATASET_VERSION.name, record.owner, record.name)
         if key is None and latest is not None and latest.spec["files"] == spec["files"] and latest.phase == "PUBLISHED":
-            raise WrongPhase(f"{record.label} has not changed since version {latest.version}; that one is what you want")
+            raise WrongPhase(
+                f"{record.label} has not changed since version {latest.version}; that one is what you want"
+            )
         new = NewResource(
             name=record.name,
             spec=spec,
@@ -79,7 +81,12 @@ class DatasetController(Controller):
             published = self.platform.store.find_named(DATASET_VERSION.name, record.owner, record.name)
             if published is None or published.spec["files"] != record.spec["files"]:
                 fingerprint = "+".join(file["oid"][:12] for file in record.spec["files"])[:200]
-                self._publish(record, "", User(record.owner), key=f"publish:{record.id}:{record.internal.get('attempt')}:{fingerprint}")
+                self._publish(
+                    record,
+                    "",
+                    User(record.owner),
+                    key=f"publish:{record.id}:{record.internal.get('attempt')}:{fingerprint}",
+                )
         latest = self.platform.store.find_named(DATASET_VERSION.name, record.owner, record.name)
         return Outcome(outputs={"latest_version": latest.version if latest else None})
 
@@ -91,7 +98,13 @@ class DatasetController(Controller):
         files_key = [file.oid for file in spec.files]
         attempt = int(record.internal.get("attempt", 0))
         if not attempt or record.internal.get("inspected") != files_key or record.internal.get("settled"):
-            notes = {"attempt": attempt + 1, "inspected": files_key, "settled": False, "reports_offset": 0, "reports_position": 0}
+            notes = {
+                "attempt": attempt + 1,
+                "inspected": files_key,
+                "settled": False,
+                "reports_offset": 0,
+                "reports_position": 0,
+            }
             return Outcome(internal={**notes, "error": None}, again_in_seconds=0)
         job_id = jobs.make_job_id(record, attempt)
         state = jobs.find_job(self.platform.executor, job_id)
@@ -120,7 +133,8 @@ class DatasetController(Controller):
 
     def _job(self, record: Record, job_id: str, spec: DatasetSpec) -> JobSpec:
         listed: list[dict[str, Any]] = [
-            {"path": f"datasets/data/{file.path}", "purpose": file.purpose.value if file.purpose else None} for file in spec.files
+            {"path": f"datasets/data/{file.path}", "purpose": file.purpose.value if file.purpose else None}
+            for file in spec.files
         ]
         return JobSpec(
             id=job_id,
@@ -151,5 +165,3 @@ class DatasetVersionController(Controller):
             content = record.spec.get("content", {})
             return Outcome(internal={"told": record.phase}, outputs={"bytes": total, "rows": content.get("rows")})
         return Outcome()
-
-

@@ -106,7 +106,8 @@ class EndpointController(Controller):
         states = {item.service_id: self.platform.executor.service(item.service_id) for item in wanted}
         ready = {sid: _ready(state) for sid, state in states.items()}
         is_complete = all(
-            ready[item.service_id] >= item.deployment.replicas and _is_current(states[item.service_id]) for item in wanted
+            ready[item.service_id] >= item.deployment.replicas and _is_current(states[item.service_id])
+            for item in wanted
         )
         can_switch = all(ready[sid] > 0 for sid in ids)
         routed = wanted if can_switch else []
@@ -174,7 +175,8 @@ class EndpointController(Controller):
                     "wanted": item.deployment.replicas,
                     "message": state.failure or (messages[0] if messages else ""),
                     "replicas": [
-                        {"id": r.id, "phase": r.phase.value, "restarts": r.restarts, "message": r.message} for r in state.replicas
+                        {"id": r.id, "phase": r.phase.value, "restarts": r.restarts, "message": r.message}
+                        for r in state.replicas
                     ],
                 }
             )
@@ -183,7 +185,11 @@ class EndpointController(Controller):
             "deployments": shown,
             "url": f"/endpoints/{record.owner}/{record.name}",
         }
-        failures = [f"{item.model.label}: {states[item.service_id].failure}" for item in wanted if states[item.service_id].failure]
+        failures = [
+            f"{item.model.label}: {states[item.service_id].failure}"
+            for item in wanted
+            if states[item.service_id].failure
+        ]
         machine = ENDPOINT.machine
         if is_complete and (record.phase, "ready") in machine.transitions:
             return Outcome(event="ready", outputs=total)
@@ -194,7 +200,9 @@ class EndpointController(Controller):
         return Outcome(message=message, outputs=total, again_in_seconds=FOLLOW_SECONDS if is_moving else IDLE_SECONDS)
 
     def _wind_down(self, record: Record) -> Outcome:
-        revision = self.router.publish(record.id, None if record.phase == "DELETE_IN_PROGRESS" else make_route(record, [], stopped=True))
+        revision = self.router.publish(
+            record.id, None if record.phase == "DELETE_IN_PROGRESS" else make_route(record, [], stopped=True)
+        )
         if not self.router.is_taken(revision):
             return Outcome(again_in_seconds=FOLLOW_SECONDS)
         for sid in record.internal.get("services", []):

@@ -51,7 +51,7 @@ class Engine:
             self._loop.call_soon_threadsafe(self._something_due.set)
 
     def wake_resource(self, resource_id: str) -> None:
-        """Something happened to this resource: look at it now. Touches the database; not for the event loop's thread."""
+        """Something happened to this resource: look at it now. Blocks on the database; not for the event loop."""
         self.store.wake(resource_id)
         self.wake()
 
@@ -105,11 +105,15 @@ class Engine:
         try:
             outcome = controller.reconcile(record) if controller is not None else Outcome()
         except OrreryError as error:
-            log.warning("%s: %s", record.label, error.message, extra={"action": "reconcile_failed", "resource_id": record.id})
+            log.warning(
+                "%s: %s", record.label, error.message, extra={"action": "reconcile_failed", "resource_id": record.id}
+            )
             self._apply_failure(lease, error.code, error.message)
         except Exception as error:
             # The boundary of the reconciler: a defect in one kind must not stop the others.
-            log.exception("%s: reconciling failed", record.label, extra={"action": "reconcile_failed", "resource_id": record.id})
+            log.exception(
+                "%s: reconciling failed", record.label, extra={"action": "reconcile_failed", "resource_id": record.id}
+            )
             self._apply_failure(lease, "internal", f"{type(error).__name__}: {error}")
         else:
             self._apply(lease, outcome)
@@ -129,9 +133,7 @@ class Engine:
             if fresh.phase != record.phase:
                 # the user acted meanwhile; what was seen is kept, the next turn sees the new phase
                 return changed
-            return machine.step(
-                changed, outcome.event, now, reason=outcome.reason or "", message=outcome.message or ""
-            )
+            return machine.step(changed, outcome.event, now, reason=outcome.reason or "", message=outcome.message or "")
 
         try:
             self.store.apply(lease, change, again_at=None if again is None else now + timedelta(seconds=again))

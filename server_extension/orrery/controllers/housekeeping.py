@@ -26,7 +26,9 @@ class Housekeeping:
     def wake_all(self) -> None:
         """After a start: look at everything that may have moved while nobody watched."""
         unsettled = {
-            kind.name: {name for name, phase in kind.machine.phases.items() if not phase.settled or phase.state == "Active"}
+            kind.name: {
+                name for name, phase in kind.machine.phases.items() if not phase.settled or phase.state == "Active"
+            }
             for kind in self.platform.store.kinds
             if kind.name in ("dataset", "training", "model", "endpoint", "experiment")
         }
@@ -57,4 +59,6 @@ class Housekeeping:
     def check_objects(self) -> None:
         report = collect(self.platform.objects, self.platform.store.held_objects)
         if report.deleted:
-            log.info("collected %d objects, %d bytes", report.deleted, report.freed_bytes, extra={"action": "collected"})
+            log.info(
+                "collected %d objects, %d bytes", report.deleted, report.freed_bytes, extra={"action": "collected"}
+            )

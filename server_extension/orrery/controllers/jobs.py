@@ -141,6 +141,6 @@ def explain_exit(exit_: Exit, limit_seconds: float | None) -> str:
         case ExitReason.LOST:
             return exit_.message or "the machine or its supervisor died while it ran; retry it"
         case _ if exit_.code == -9:
-            return f"exit code: -9: killed from outside, likely out of memory ({peak}); choose an instance type with more memory"
+            return f"exit code: -9: killed, likely out of memory ({peak}); choose an instance type with more memory"
         case _:
             return exit_.message or f"exit code: {exit_.code}; its log says more"

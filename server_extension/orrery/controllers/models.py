@@ -37,7 +37,11 @@ class ModelController(Controller):
         files: dict[str, Json] = {file["path"]: file for file in record.spec["files"]}
         manifest = files[MANIFEST]
         if manifest["size"] > MAX_MANIFEST_BYTES:
-            return Outcome(event="failed", reason="invalid", message=f"{MANIFEST} has {manifest['size']} bytes; a manifest is small")
+            return Outcome(
+                event="failed",
+                reason="invalid",
+                message=f"{MANIFEST} has {manifest['size']} bytes; a manifest is small",
+            )
         with self.platform.objects.open(manifest["oid"]) as stream:
             content = stream.read()
         try:
@@ -52,7 +56,17 @@ class ModelController(Controller):
             return Outcome(event="failed", reason="invalid", message=message)
         outputs = {
             key: document.get(key)
-            for key in ("framework", "framework_version", "runtime", "task", "inputs", "outputs", "classes", "target", "example")
+            for key in (
+                "framework",
+                "framework_version",
+                "runtime",
+                "task",
+                "inputs",
+                "outputs",
+                "classes",
+                "target",
+                "example",
+            )
         }
         outputs["metrics"] = record.spec["metrics"] or document.get("metrics") or {}
         outputs["bytes"] = sum(file["size"] for file in files.values())

@@ -62,22 +62,30 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ORRERY_", env_nested_delimiter="__", extra="ignore")
 
-    home: Path = Field(Path("~/.orrery"), validate_default=True, description="Folder of everything the platform keeps.")
-    database_url: str = Field("", description="SQLAlchemy URL of the database; empty: SQLite in the home folder.")
-    objects_url: str = Field("", description="fsspec URL of the object store; empty: a folder in the home folder.")
+    home: Path = Field(
+        default=Path("~/.orrery"), validate_default=True, description="Folder of everything the platform keeps."
+    )
+    database_url: str = Field(
+        default="", description="SQLAlchemy URL of the database; empty: SQLite in the home folder."
+    )
+    objects_url: str = Field(
+        default="", description="fsspec URL of the object store; empty: a folder in the home folder."
+    )
     instance_types: dict[str, InstanceType] = Field(
         default_factory=default_instance_types,
         description="Named sizes, as JSON: {name: {title, cores, memory_bytes, gpus}}.",
     )
-    trash_days: float = Field(7.0, ge=0, description="Days that deleted things can be restored.")
-    max_upload_bytes: int = Field(100 << 30, gt=0, description="Largest single upload, bytes.")
-    max_request_bytes: int = Field(8 << 20, gt=0, description="Largest JSON body, bytes.")
+    trash_days: float = Field(default=7.0, ge=0, description="Days that deleted things can be restored.")
+    max_upload_bytes: int = Field(default=100 << 30, gt=0, description="Largest single upload, bytes.")
+    max_request_bytes: int = Field(default=8 << 20, gt=0, description="Largest JSON body, bytes.")
     mlflow_idle_minutes: float = Field(
-        15.0, gt=0, description="Minutes without a request after which MLflow's server is stopped."
+        default=15.0, gt=0, description="Minutes without a request after which MLflow's server is stopped."
     )
-    cores: float | None = Field(None, description="Cores that may be handed out; empty: all of the machine's.")
-    memory_bytes: int | None = Field(None, description="Memory that may be handed out; empty: all of the machine's.")
-    region: str = Field("local", description="Value of EM_REGION in jobs.")
+    cores: float | None = Field(default=None, description="Cores that may be handed out; empty: all of the machine's.")
+    memory_bytes: int | None = Field(
+        default=None, description="Memory that may be handed out; empty: all of the machine's."
+    )
+    region: str = Field(default="local", description="Value of EM_REGION in jobs.")
     admins: list[str] = Field(
         default_factory=list[str], description="Users who see and may do everything, as a JSON list."
     )

@@ -56,7 +56,9 @@ class TrainingController(Controller):
                 message = f"algorithm {algorithm.name} knows no dataset {name!r}; it reads {', '.join(declared)}"
                 raise Invalid(message, fields=[{"path": f"spec.datasets.{name}", "message": message}])
             if draft.references[f"datasets.{name}"].phase == "ARCHIVED":
-                message = f"{draft.references[f'datasets.{name}'].label} is archived; choose another version, or restore it"
+                message = (
+                    f"{draft.references[f'datasets.{name}'].label} is archived; choose another version, or restore it"
+                )
                 raise Invalid(message, fields=[{"path": f"spec.datasets.{name}", "message": message}])
         for name, dataset in declared.items():
             if dataset["required"] and name not in spec.datasets:
@@ -127,7 +129,9 @@ class TrainingController(Controller):
             assert state.exit is not None
             return self._ended(record, outcome, state.exit)
         if state.phase in (JobPhase.RUNNING, JobPhase.STARTING) and record.phase == "CREATE_IN_PROGRESS":
-            return Outcome(event="started", outputs=outcome.outputs, internal=outcome.internal, progress=outcome.progress)
+            return Outcome(
+                event="started", outputs=outcome.outputs, internal=outcome.internal, progress=outcome.progress
+            )
         waits = state.phase is JobPhase.QUEUED
         return Outcome(
             progress=outcome.progress,
@@ -255,7 +259,12 @@ class TrainingController(Controller):
             else:
                 message = f"no model was registered: the run saved no {MANIFEST} in EM_MODEL_DIR"
         self.platform.outbox.put("training", record.id)
-        return Outcome(event="saved", message=message, outputs=kept, progress={**(record.progress or {}), "fraction": 1.0, "eta_seconds": 0})
+        return Outcome(
+            event="saved",
+            message=message,
+            outputs=kept,
+            progress={**(record.progress or {}), "fraction": 1.0, "eta_seconds": 0},
+        )
 
     def _keep(self, job_id: str, path: str, below: str = "") -> Json:
         with self.platform.executor.open_file(job_id, path) as stream:
@@ -266,7 +275,11 @@ class TrainingController(Controller):
     def _register(self, record: Record, name: str | None, *, key: str | None) -> Record:
         new = NewResource(
             name=name or record.spec.get("model_name") or record.name,
-            spec={"training": record.id, "files": record.outputs["model_files"], "metrics": record.outputs.get("metrics") or {}},
+            spec={
+                "training": record.id,
+                "files": record.outputs["model_files"],
+                "metrics": record.outputs.get("metrics") or {},
+            },
             owner=record.owner,
             description=record.description,
             visibility=record.visibility,

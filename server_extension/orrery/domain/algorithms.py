@@ -50,6 +50,12 @@ ALGORITHM = Kind(
     spec=AlgorithmSpec,
     creatable=False,
     machine=machine(Phase("ACTIVE", "Active", settled=True), (), {}),
-    columns=(*COMMON_COLUMNS, Column("spec.title", "Title"), Column("spec.scenario", "Scenario"), Column("spec.framework", "Framework"), *AGE_COLUMNS),
+    columns=(
+        *COMMON_COLUMNS,
+        Column("spec.title", "Title"),
+        Column("spec.scenario", "Scenario"),
+        Column("spec.framework", "Framework"),
+        *AGE_COLUMNS,
+    ),
     tabs=("overview", "notebook", "lineage"),
-)  # fmt: skip
+)

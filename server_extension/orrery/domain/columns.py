@@ -39,11 +39,11 @@ def check_target(column: dict[str, Any], *, task: str, dataset: str, path: str) 
     if rows is not None and missing >= rows:
         raise refuse(f"target {name!r} of dataset {dataset} is empty in every row; choose another column")
     if distinct == 1:
-        raise refuse(f"target {name!r} of dataset {dataset} has one value only; there is nothing to learn from it")
+        raise refuse(f"target {name!r} of dataset {dataset} has one value only; nothing can be learned from it")
     is_classes = task == "classification" or (task in ("", "auto") and column.get("kind") in ("category", "boolean"))
     smallest = column.get("smallest_class")
     if is_classes and smallest and smallest["count"] < 2:
         raise refuse(
-            f"class {smallest['value']!r} of target {name!r} has only {smallest['count']} row; a class needs at least 2 so that one "
-            "can be held out: add rows of it, or remove that row"
+            f"class {smallest['value']!r} of target {name!r} has only {smallest['count']} row; "
+            "a class needs at least 2 so that one can be held out: add rows of it, or remove that row"
         )

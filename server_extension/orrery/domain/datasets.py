@@ -163,14 +163,24 @@ DATASET = Kind(
     mutable=frozenset({"files", "format", "publish"}),
     changed_event="changed",
     actions=(
-        Action("publish", "Publish version", phases=frozenset({"READY"}), body=PublishBody,
-               confirm="Publish the files as they are now? A published version cannot be changed."),
+        Action(
+            "publish",
+            "Publish version",
+            phases=frozenset({"READY"}),
+            body=PublishBody,
+            confirm="Publish the files as they are now? A published version cannot be changed.",
+        ),
         Action("retry", "Read again", event="retry"),
     ),
-    columns=(*COMMON_COLUMNS, *_DATA_COLUMNS, Column("status.outputs.latest_version", "Version", ColumnType.NUMBER),
-             Column("tags", "Tags", ColumnType.TAGS), *AGE_COLUMNS),
+    columns=(
+        *COMMON_COLUMNS,
+        *_DATA_COLUMNS,
+        Column("status.outputs.latest_version", "Version", ColumnType.NUMBER),
+        Column("tags", "Tags", ColumnType.TAGS),
+        *AGE_COLUMNS,
+    ),
     tabs=("overview", "data", "files", "logs", "lineage"),
-)  # fmt: skip
+)
 
 DATASET_VERSION = Kind(
     name="dataset-version",

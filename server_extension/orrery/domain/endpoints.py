@@ -25,7 +25,8 @@ class Deployment(BaseModel):
         100,
         ge=0,
         le=100,
-        description="Percent of the requests that it gets. 40 sends 40 % to it and 60 % to the others; 0 keeps it for tests that name it.",
+        description="Percent of the requests that it gets. 40 sends 40 % to it and 60 % to the others; "
+        "0 keeps it for tests that name it.",
     )
 
 
@@ -93,7 +94,10 @@ ENDPOINT = Kind(
             ("ACTIVE", "changed"): "UPDATE_IN_PROGRESS",
             ("UPDATE_FAILED", "changed"): "UPDATE_IN_PROGRESS",
             ("UPDATE_IN_PROGRESS", "changed"): "UPDATE_IN_PROGRESS",
-            **{(phase, "changed"): "CREATE_IN_PROGRESS" for phase in ("CREATE_FAILED", "CREATE_IN_PROGRESS", "CREATE_REQUESTED")},
+            **{
+                (phase, "changed"): "CREATE_IN_PROGRESS"
+                for phase in ("CREATE_FAILED", "CREATE_IN_PROGRESS", "CREATE_REQUESTED")
+            },
             ("START_IN_PROGRESS", "changed"): "START_IN_PROGRESS",
             ("STOPPED", "changed"): "STOPPED",
             **{(phase, "stop"): "STOP_IN_PROGRESS" for phase in (*_LIVE, "CREATE_REQUESTED")},
@@ -101,13 +105,22 @@ ENDPOINT = Kind(
             ("STOPPED", "start"): "START_IN_PROGRESS",
             ("CREATE_FAILED", "retry"): "CREATE_IN_PROGRESS",
             ("UPDATE_FAILED", "retry"): "UPDATE_IN_PROGRESS",
-            **{(phase, "delete"): "DELETE_IN_PROGRESS" for phase in (*_LIVE, "CREATE_REQUESTED", "STOP_IN_PROGRESS", "STOPPED")},
+            **{
+                (phase, "delete"): "DELETE_IN_PROGRESS"
+                for phase in (*_LIVE, "CREATE_REQUESTED", "STOP_IN_PROGRESS", "STOPPED")
+            },
             ("DELETE_IN_PROGRESS", "stopped"): "STOPPED",
         },
     ),
     actions=(
-        Action("stop", "Stop", event="stop", target=Target.STOPPED, destructive=True,
-               confirm="Stop this endpoint? Requests to it fail until it is started again."),
+        Action(
+            "stop",
+            "Stop",
+            event="stop",
+            target=Target.STOPPED,
+            destructive=True,
+            confirm="Stop this endpoint? Requests to it fail until it is started again.",
+        ),
         Action("start", "Start", event="start", target=Target.RUNNING),
         Action("retry", "Deploy again", event="retry", target=Target.RUNNING),
     ),
@@ -121,4 +134,4 @@ ENDPOINT = Kind(
         *AGE_COLUMNS,
     ),
     tabs=("overview", "playground", "logs", "usage", "lineage"),
-)  # fmt: skip
+)

@@ -37,10 +37,10 @@ def is_id(text: str) -> bool:
 
 
 def check_name(name: str) -> str:
-    """Raises: Invalid for a name that is not 1 to 63 letters, digits, '.', '_' and '-', beginning and ending with a letter or digit."""
+    """Raises: Invalid unless it is 1 to 63 letters, digits, '.', '_' and '-', a letter or digit at both ends."""
     if NAME.fullmatch(name) is None or is_id(name):
         raise Invalid(
-            f"{name!r} is not a name: use 1 to 63 letters, digits, '.', '_' or '-', beginning and ending with a letter or a digit",
+            f"{name!r} is not a name: use 1 to 63 letters, digits, '.', '_' or '-', a letter or digit at both ends",
             fields=[{"path": "name", "message": "1 to 63 letters, digits, '.', '_' or '-'"}],
         )
     return name

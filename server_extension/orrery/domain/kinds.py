@@ -1,4 +1,4 @@
-"""What a kind declares; everything generic is made from it: routes, OpenAPI, SDK and CLI verbs, Lab's lists and forms."""
+"""What a kind declares; everything generic is made from it: routes, OpenAPI, SDK and CLI verbs, lists and forms."""
 
 from __future__ import annotations
 

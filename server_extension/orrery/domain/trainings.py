@@ -21,7 +21,8 @@ class TrainingSpec(Spec):
     datasets: dict[str, DatasetVersionRef] = Field(
         min_length=1,
         max_length=MAX_DATASETS,
-        description="Dataset versions by the name that the algorithm knows them by: 'train', and where there are any 'validation' and 'test'. "
+        description="Dataset versions by the name that the algorithm knows them by: 'train', and where there are any "
+        "'validation' and 'test'. "
         "A dataset without a version means its latest published one.",
         json_schema_extra={"x-orrery-group": "Data"},
     )
@@ -55,7 +56,8 @@ class TrainingSpec(Spec):
     )
     model_name: str | None = Field(
         None,
-        description="Name of the registered model; left empty, the training's name. An existing name gets its next version.",
+        description="Name of the registered model; left empty, the training's name. "
+        "An existing name gets its next version.",
         json_schema_extra={"x-orrery-group": "Model"},
     )
 
@@ -73,9 +75,7 @@ class TrainingSpec(Spec):
     def names_fit_variables(cls, datasets: dict[str, str]) -> dict[str, str]:
         for name in datasets:
             if not name.isidentifier() or len(name) > 63:
-                raise ValueError(
-                    f"dataset name {name!r} must be a word of letters, digits and '_' (it becomes EM_DATASET_{name.upper()})"
-                )
+                raise ValueError(f"dataset name {name!r} must be a word of letters, digits and '_'")
         return datasets
 
     @field_validator("priority", mode="before")
@@ -147,8 +147,14 @@ TRAINING = Kind(
         },
     ),
     actions=(
-        Action("stop", "Stop", event="stop", target=Target.STOPPED, destructive=True,
-               confirm="Stop this training? What it has computed since its last checkpoint is lost."),
+        Action(
+            "stop",
+            "Stop",
+            event="stop",
+            target=Target.STOPPED,
+            destructive=True,
+            confirm="Stop this training? What it has computed since its last checkpoint is lost.",
+        ),
         Action("start", "Start again", event="start", target=Target.RUNNING),
         Action("retry", "Retry", event="retry", target=Target.RUNNING),
         Action("register-model", "Create model", phases=frozenset({"COMPLETE"}), body=RegisterModelBody),
@@ -164,5 +170,8 @@ TRAINING = Kind(
         *AGE_COLUMNS,
     ),
     tabs=("overview", "progress", "logs", "metrics", "files", "notebook", "usage", "lineage"),
-    undeletable={phase: "stop it first" for phase in (*_ACTIVE, "STOP_IN_PROGRESS", "COMPLETE_IN_PROGRESS", "FAIL_TRAIN_IN_PROGRESS")},
-)  # fmt: skip
+    undeletable={
+        phase: "stop it first"
+        for phase in (*_ACTIVE, "STOP_IN_PROGRESS", "COMPLETE_IN_PROGRESS", "FAIL_TRAIN_IN_PROGRESS")
+    },
+)

@@ -11,6 +11,7 @@ The phase of a folder follows from four facts, so that no two files can contradi
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -21,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from orrery.errors import Invalid
+from orrery.errors import Invalid, OutOfSpace
 from orrery.executors.contract import (
     CommandProgram,
     Exit,
@@ -73,6 +74,17 @@ def check_id(identifier: str) -> str:
 
 
 # --- writing ---
+
+
+@contextlib.contextmanager
+def refusing_full_disk() -> Generator[None]:
+    """Raises `OutOfSpace` instead of the operating system's error."""
+    try:
+        yield
+    except OSError as failed:
+        if failed.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OutOfSpace("the disk of the platform is full; free some space and try again") from failed
 
 
 def sync_folder(folder: Path) -> None:

@@ -173,14 +173,14 @@ class Jobs:
             self._sequence = max(self._sequence + 1, time.time_ns())
             sequence = self._sequence
         job = AcceptedJob(replace(spec, environment=environment, program=program), datetime.now(UTC), sequence)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        try:
-            content = folders.job_to_json(job)
-            folders.write_atomically(folder / "job.json", content)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        folders.sync_folder(self._root)
+        with folders.refusing_full_disk():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            try:
+                folders.write_atomically(folder / "job.json", folders.job_to_json(job))
+                folders.sync_folder(self._root)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         return job, folder
 
     # --- start ---

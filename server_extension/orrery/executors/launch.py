@@ -32,6 +32,8 @@ _REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 #: what numerical libraries read when they are loaded, to use as many threads as they were given cores
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_MAX_THREADS")
 
+ZYGOTE_COMMAND = (sys.executable, "-P", "-m", "orrery.executors.zygote")
+
 
 @dataclass(frozen=True)
 class Account:
@@ -230,7 +232,7 @@ class Zygote:
             # A forked program cannot change these afterwards.
             environment["PYTHONUNBUFFERED"] = "1"
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "orrery.executors.zygote"],
+                ZYGOTE_COMMAND,
                 stdin=theirs.fileno(),
                 env=environment,
                 cwd="/",

@@ -117,7 +117,7 @@ def kill_remains(folder: Path, record: folders.ShimRecord) -> None:
 
 
 def find_remains(folder: Path, record: folders.ShimRecord) -> list[int]:
-    """Processes of the program's session, or that carry the folder in their environment, or work in it."""
+    """Processes of the program's session, or that carry the folder in their environment, or print to its log."""
     markers = {f"{name}={folder}".encode() for name in FOLDER_VARIABLES}
     found: list[int] = []
     for name in os.listdir("/proc"):
@@ -129,7 +129,7 @@ def find_remains(folder: Path, record: folders.ShimRecord) -> list[int]:
             continue
         if int(fields[3]) == record.child and start_ticks(record.child) in (None, record.child_start_ticks):
             found.append(int(name))
-        elif _carries(name, markers) or _works_in(name, folder):
+        elif _carries(name, markers) or _prints_to(name, folder / "log"):
             found.append(int(name))
     return found
 
@@ -141,11 +141,15 @@ def _carries(pid: str, markers: set[bytes]) -> bool:
         return False
 
 
-def _works_in(pid: str, folder: Path) -> bool:
-    try:
-        return Path(os.readlink(f"/proc/{pid}/cwd")).is_relative_to(folder)
-    except OSError:
-        return False
+def _prints_to(pid: str, log: Path) -> bool:
+    # What was forked without an exec carries its parent's environment, but the output is its own.
+    for descriptor in ("1", "2"):
+        try:
+            if os.readlink(f"/proc/{pid}/fd/{descriptor}") == str(log):
+                return True
+        except OSError:
+            continue
+    return False
 
 
 def _read(path: Path) -> str:

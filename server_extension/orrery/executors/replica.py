@@ -102,7 +102,11 @@ class ReplicaRun:
             "ready": self.phase is ReplicaPhase.READY,
             "retiring": self.phase is ReplicaPhase.RETIRING,
         }
-        folders.write_atomically(self.folder / "replica.json", content, durable=False)
+        try:
+            folders.write_atomically(self.folder / "replica.json", content, durable=False)
+        except OSError as failed:
+            # A full disk: after a restart of the platform this replica is looked at with older eyes, no more.
+            log.warning("replica %s cannot be noted: %s", self.claim.id, failed, extra={"action": "replica_not_saved"})
 
     def restore(self, content: dict[str, Any]) -> None:
         """Go on from where the predecessor of this executor left it."""

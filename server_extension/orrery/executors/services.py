@@ -116,8 +116,11 @@ class Service:
                 return
             plan = rollout.plan(self.spec.replicas, [self._seen(replica) for replica in self.replicas.values()])
             if plan.start and self._is_staged():
-                for _ in range(plan.start):
-                    self._start_replica()
+                try:
+                    for _ in range(plan.start):
+                        self._start_replica()
+                except OSError as failed:
+                    self._fail_for_a_while(f"a replica could not be started: {failed}")
             for name in plan.retire:
                 self.replicas[name].retire()
             for name in plan.end:
@@ -192,13 +195,17 @@ class Service:
                 self._staging_failures = 0
                 self._remove_old_revisions()
             elif revision == self.revision:
-                self.failure = failure
-                self._staging_failures += 1
-                delay = min(LAST_STAGING_RETRY_SECONDS, 2.0**self._staging_failures)
-                self._timer = self.core.loop.call_later(delay, self._stage_again)
+                self._fail_for_a_while(failure)
             self._on_change()
 
-    def _stage_again(self) -> None:
+    def _fail_for_a_while(self, failure: str) -> None:
+        self.failure = failure
+        self._staging_failures += 1
+        if self._timer is None:
+            delay = min(LAST_STAGING_RETRY_SECONDS, 2.0**self._staging_failures)
+            self._timer = self.core.loop.call_later(delay, self._try_again)
+
+    def _try_again(self) -> None:
         self._timer = None
         self.check()
 
@@ -246,9 +253,10 @@ class Services:
                 if service is not None and service.spec == spec and not service.is_removed:
                     return
             folder = self._root / spec.id
-            folder.mkdir(mode=0o711, exist_ok=True)
-            self._write(spec, removed=False)
-            folders.sync_folder(self._root)
+            with folders.refusing_full_disk():
+                folder.mkdir(mode=0o711, exist_ok=True)
+                self._write(spec, removed=False)
+                folders.sync_folder(self._root)
             with self._core.lock:
                 service = self._services.get(spec.id)
                 if service is None:

@@ -14,6 +14,7 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import Executor as Pool
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -28,6 +29,7 @@ RETRY_SECONDS = 0.05
 #: where a process cannot be watched by descriptor, its lock is tried so often
 POLL_SECONDS = 1.0
 MAX_LAUNCHES = 3
+DISK_RETRY_SECONDS = 5.0
 
 
 class Run:
@@ -153,13 +155,16 @@ class Run:
             self._finish(ended)
             return
         # Killing what a dead shim left takes a while: not on the loop.
-        future = self._pool.submit(machine.bury, self.folder)
-        future.add_done_callback(lambda done: self._call_soon(self._on_buried, done.result()))
+        self._pool.submit(machine.bury, self.folder).add_done_callback(
+            lambda done: None if done.cancelled() else self._call_soon(self._on_buried, done)
+        )
 
-    def _on_buried(self, ended: Exit | None) -> None:
+    def _on_buried(self, burial: Future[Exit | None]) -> None:
         if self._is_closed:
             return
-        if ended is not None:
+        if failed := burial.exception():
+            self._try_later(failed, self.adopt)
+        elif ended := burial.result():
             self._finish(ended)
         else:
             # Another shim holds the folder, or none has come yet.
@@ -181,12 +186,21 @@ class Run:
         with folders.hold_lock(self.folder) as free:
             never_started = free and not (self.folder / "shim.json").exists()
             if never_started:
-                folders.write_exit(self.folder, ended)
+                try:
+                    folders.write_exit(self.folder, ended)
+                except OSError as failed:
+                    self._try_later(failed, lambda: self.end_unstarted(reason, message))
+                    return
                 (self.folder / "launch.json").unlink(missing_ok=True)
         if never_started:
             self._finish(ended)
         else:
             self.adopt()
+
+    def _try_later(self, failed: BaseException, again: Callable[[], None]) -> None:
+        """The disk is full, most likely: what has to be written waits for room."""
+        log.warning("the end of %s cannot be noted: %s", self.folder, failed, extra={"action": "exit_not_written"})
+        self._timer = self._loop.call_later(DISK_RETRY_SECONDS, again)
 
     def _finish(self, ended: Exit) -> None:
         self.close()

@@ -38,6 +38,13 @@ def main() -> int:
     if threads > 1:
         print(f"the zygote has {threads} threads after loading, it cannot fork safely", file=sys.stderr)
         return 1
+    try:
+        return serve(channel)
+    except ConnectionError:
+        return 0  # the platform was killed
+
+
+def serve(channel: socket.socket) -> int:
     channel.send(READY)
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_BYTES, 1)

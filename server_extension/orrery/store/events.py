@@ -20,7 +20,7 @@ MAX_KEPT: Final = 200_000
 
 @dataclass(frozen=True)
 class Event:
-    """One change. `record` is the resource as it is *now* (several changes in one read carry the same), None once purged."""
+    """One change. `record` is the resource as it is *now*; None once purged."""
 
     id: int
     at: datetime

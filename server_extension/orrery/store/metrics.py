@@ -18,7 +18,7 @@ _SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf
 
 @dataclass(frozen=True)
 class Point:
-    """One value of a metric; `position` is its place in what the run reported, which makes writing it twice harmless."""
+    """One value of a metric; `position`, its place among the reports, makes writing it twice harmless."""
 
     key: str
     position: int

@@ -30,7 +30,7 @@ class Lease:
 
 
 class ResourceStore:
-    """All methods are synchronous and thread-safe. `on_change(event_id)` is called after each commit that wrote events."""
+    """All methods are synchronous and thread-safe. Listeners are called after each commit that wrote events."""
 
     def __init__(self, database: Database, kinds: Registry, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.database = database
@@ -109,7 +109,7 @@ class ResourceStore:
         """Write a new record. A versioned kind's record gets the next number.
 
         `idempotency` is (user, key, fingerprint): the same again answers with the first one's record.
-        Raises: NameTaken; NotFound when a referenced resource has gone meanwhile; Stale when the key was used for another request.
+        Raises: NameTaken; NotFound when a referenced resource has gone; Stale when the key was used otherwise.
         """
         now = self.clock()
         with self.database.write() as connection:
@@ -373,7 +373,7 @@ class ResourceStore:
         for reference in references:
             if reference.target_id not in live:
                 raise NotFound(
-                    f"{reference.kind} {reference.target_id!r} (spec.{reference.path}) does not exist any more; choose another",
+                    f"{reference.kind} {reference.target_id!r} (spec.{reference.path}) is no longer there; choose another",
                     fields=[{"path": f"spec.{reference.path}", "message": "does not exist any more"}],
                 )
 

@@ -1,6 +1,6 @@
 """The SQL tables. Only this folder talks SQL.
 
-Times are whole microseconds since 1970 (UTC) in a BIGINT: they sort, compare and index the same on SQLite and PostgreSQL.
+Times are whole microseconds since 1970 (UTC) in a BIGINT: they sort and compare the same on SQLite and PostgreSQL.
 """
 
 from __future__ import annotations

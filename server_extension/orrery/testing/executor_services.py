@@ -1,4 +1,4 @@
-"""What every executor must do with services. A test module inherits it beside `JobConformance`, whose fixtures it uses."""
+"""What every executor must do with services; inherited beside `JobConformance`, whose fixtures it uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,8 @@ while True:
     connection.recv(4096)
     body = f"{os.getpid()} {os.environ.get('WORD', '')}".encode()
     status = b"503 Busy" if os.path.exists("unready") else b"200 OK"
-    connection.sendall(b"HTTP/1.1 %s\\r\\nContent-Length: %d\\r\\nConnection: close\\r\\n\\r\\n" % (status, len(body)) + body)
+    head = b"HTTP/1.1 %s\\r\\nContent-Length: %d\\r\\nConnection: close\\r\\n\\r\\n" % (status, len(body))
+    connection.sendall(head + body)
     connection.close()
 """
 ARGV = (sys.executable, "-I", "-S", "-c", SERVER)
@@ -93,7 +94,7 @@ def wait_for_ready(world: World, count: int) -> list[Replica]:
 
 
 @contextmanager
-def callers(world: World) -> Iterator[list[str]]:
+def callers(world: World) -> Generator[list[str]]:
     """Call a ready replica again and again, as a gateway would; yields what went wrong."""
     failures: list[str] = []
     done = threading.Event()
@@ -188,7 +189,7 @@ class ServiceConformance:
         assert world.executor.service("web").wanted == 0
 
     def release_all(self, world: World, left: int) -> None:
-        """Confirm, as a controller does, that retiring replicas get no traffic any more, until only `left` are there."""
+        """Confirm, as a controller does, that those that retire get no traffic, until only `left` are there."""
 
         def check() -> bool:
             state = world.executor.service("web")
@@ -218,9 +219,11 @@ class ServiceConformance:
         world.executor.apply_service(spec(environment={"WORD": "old"}))
         (old,) = wait_for_ready(world, 1)
         world.executor.apply_service(spec(environment={"WORD": "new"}))
-        state = wait_for_state(
-            world, lambda state: old.id not in {one.id for one in ready(state)}, "the old one retires"
-        )
+
+        def is_retired(state: ServiceState) -> bool:
+            return old.id not in [replica.id for replica in ready(state)]
+
+        state = wait_for_state(world, is_retired, "the old one retires")
         assert {replica.id: replica.phase for replica in state.replicas}[old.id] is ReplicaPhase.RETIRING
         assert ask(old)[1] == "old"
         self.release_all(world, 1)

@@ -1,6 +1,6 @@
 """What every executor must do with jobs. What it must do with services: `orrery.testing.executor_services`.
 
-A test module gives the fixture `make_executor`, which makes executors over one place, each with `CAPACITY`, and inherits:
+A test module gives the fixture `make_executor`, which makes executors over one place, each with `CAPACITY`:
 
     class TestLocalExecutor(JobConformance):
         @pytest.fixture
@@ -189,7 +189,7 @@ class JobConformance:
         world.shell("env", environment={"EM_DATASET_TRAIN": "$(ORRERY_WORK_DIR)/datasets/train", "ODD": "$(NO) $HOME"})
         world.wait_for_end("job")
         lines = world.executor.read_log("job").decode().splitlines()
-        environment = dict(line.partition("=")[::2] for line in lines)
+        environment = {name: value for name, _, value in (line.partition("=") for line in lines)}
         work = environment["ORRERY_WORK_DIR"]
         assert environment["ORRERY_JOB_ID"] == "job"
         assert environment["EM_DATASET_TRAIN"] == f"{work}/datasets/train"

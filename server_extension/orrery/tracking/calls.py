@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
 from orrery.errors import OrreryError, Unavailable
 from orrery.tracking.workspaces import HEADER
+
+#: without it MLflow's UI opens an experiment as one of language-model traces
+_KIND: Final = {"key": "mlflow.experimentKind", "value": "custom_model_development"}
 
 
 class TrackingError(OrreryError):
@@ -53,7 +56,7 @@ class WorkspaceCalls:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             try:
-                return str((await self.post("experiments/create", name=name))["experiment_id"])
+                return str((await self.post("experiments/create", name=name, tags=[_KIND]))["experiment_id"])
             except TrackingError as race:
                 if race.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise

@@ -40,6 +40,10 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 _KEPT_HERE: Final = _HOP_BY_HOP | {"host", "authorization", "cookie", "origin", "referer", "forwarded", HEADER.lower()}
+#: what its UI would show first here: an assistant that is not served, and a question about telemetry that is off
+_PREFERENCES: Final = b"""<script>for (const key of
+["mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "mlflow.telemetry.info.alert.dismissed_v1"])
+localStorage.setItem(key, "true")</script>"""
 _STARTING: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>MLflow is starting…</title>
 <style>
@@ -109,6 +113,9 @@ async def _forward(tracking: Tracking, request: Request, path: str, workspace: s
         except httpx.TransportError as error:
             raise Unavailable(f"MLflow's server went away during the request ({error!r}); try again") from error
         stack.push_async_callback(answer.aclose)
+        if path == "" and request.method == "GET" and answer.status_code == 200:
+            page = (await answer.aread()).replace(b"<head>", b"<head>" + _PREFERENCES, 1)
+            return HTMLResponse(page, headers={"Cache-Control": "no-cache", "X-Frame-Options": "SAMEORIGIN"})
         return _relay(answer, stack.pop_all())
 
 
@@ -166,6 +173,8 @@ def _answer_here(path: str, caller: User) -> Response | None:
                 "features_enabled": {"gateway": False},
             }
         )
+    if endpoint == "ui-telemetry":
+        return JSONResponse({"disable_ui_telemetry": True, "disable_ui_events": [], "ui_rollout_percentage": 0})
     if endpoint == "workspaces":
         return JSONResponse({"workspaces": [{"name": name} for name in own]})
     if endpoint is not None and endpoint.startswith("workspaces/"):

@@ -26,7 +26,7 @@ _OPEN: Final[Mapping[str, frozenset[str]]] = {
             "upload-artifact",
         }
     ),
-    "3.0": frozenset({"datasets", "label-schemas", "server-info", "workspaces"}),
+    "3.0": frozenset({"datasets", "label-schemas", "server-info", "ui-telemetry", "workspaces"}),
 }
 #: reading only: traces are not written here yet, but the UI asks for them on every experiment's page
 _READ: Final = frozenset({"traces/search", "traces/metrics", "traces/calculate-filter-correlation"})

@@ -1,5 +1,5 @@
 /** Calling an endpoint: its address, how programs call it, and a box to try it with. */
-import { useEffect, useState } from 'react';
+import { useEffect, useId, useState } from 'react';
 import { ApiError, errorMessage } from '../../api';
 import type { Json, JsonObject, PlatformStatus, Resource } from '../../api-types';
 import { formatDuration } from '../../format';
@@ -49,7 +49,11 @@ export function EndpointTab(props: TabProps): JSX.Element {
       <div className="orr-Overview">
         <TryIt key={model?.id ?? 'none'} path={`${path}/v1/models/${resource.name}:predict`} example={body} />
       </div>
-      <HowToCall url={`${publicUrl(platform.status)}${path}/v1/models/${resource.name}:predict`} body={body} resource={resource} />
+      <HowToCall
+        url={`${publicUrl(platform.status)}${path}/v1/models/${resource.name}:predict`}
+        body={body}
+        resource={resource}
+      />
     </div>
   );
 }
@@ -62,6 +66,7 @@ export function publicUrl(status: PlatformStatus, origin = window.location.origi
 
 function TryIt(props: { path: string; example: Json }): JSX.Element {
   const { api } = usePanel();
+  const inputId = useId();
   const [text, setText] = useState(() => JSON.stringify(props.example, null, 2));
   const [answer, setAnswer] = useState<Answer | null>(null);
   const [isBusy, setBusy] = useState(false);
@@ -81,7 +86,10 @@ function TryIt(props: { path: string; example: Json }): JSX.Element {
       const result = await response.text();
       setAnswer({ body: pretty(result), seconds: took(), isError: false });
     } catch (error) {
-      const details = error instanceof ApiError && Object.keys(error.details).length > 0 ? `\n${JSON.stringify(error.details, null, 2)}` : '';
+      const details =
+        error instanceof ApiError && Object.keys(error.details).length > 0
+          ? `\n${JSON.stringify(error.details, null, 2)}`
+          : '';
       setAnswer({ body: `${errorMessage(error)}${details}`, seconds: took(), isError: true });
     }
     setBusy(false);
@@ -90,11 +98,11 @@ function TryIt(props: { path: string; example: Json }): JSX.Element {
     <Card title="Try it">
       <div className="orr-Try">
         <div>
-          <label htmlFor="orr-try-input" className="orr-Label">
+          <label htmlFor={inputId} className="orr-Label">
             Rows, as JSON
           </label>
           <textarea
-            id="orr-try-input"
+            id={inputId}
             className="orr-Input orr-Code"
             rows={14}
             spellCheck={false}
@@ -110,12 +118,18 @@ function TryIt(props: { path: string; example: Json }): JSX.Element {
               onClick={() => void submit()}
               testId="orrery-try-submit"
             />
-            <Button label="Reset to the example" onClick={() => setText(JSON.stringify(props.example, null, 2))} />
+            <Button
+              label="Reset to the example"
+              onClick={() => setText(JSON.stringify(props.example, null, 2))}
+            />
           </div>
         </div>
         <div>
           <div className="orr-Label">
-            Answer{answer && !answer.isError && <span className="orr-Muted"> in {formatDuration(answer.seconds)}</span>}
+            Answer
+            {answer && !answer.isError && (
+              <span className="orr-Muted"> in {formatDuration(answer.seconds)}</span>
+            )}
           </div>
           <div aria-live="polite">
             {answer === null ? (

@@ -35,12 +35,22 @@ export function LineageTab(props: TabProps): JSX.Element {
       <div className="orr-Lineage-arrow" aria-hidden="true">
         →
       </div>
-      <Side title="Used by" none="Nothing uses it: it can be deleted." loader={dependents} testId="orrery-used-by" />
+      <Side
+        title="Used by"
+        none="Nothing uses it: it can be deleted."
+        loader={dependents}
+        testId="orrery-used-by"
+      />
     </div>
   );
 }
 
-function Side(props: { title: string; none: string; loader: Loader<Dependents>; testId: string }): JSX.Element {
+function Side(props: {
+  title: string;
+  none: string;
+  loader: Loader<Dependents>;
+  testId: string;
+}): JSX.Element {
   const { loader } = props;
   const { kinds } = usePanel();
   useModel(loader);

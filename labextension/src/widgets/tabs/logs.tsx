@@ -86,8 +86,18 @@ export function LogsTab(props: TabProps): JSX.Element {
         </a>
       </div>
       {log.error && <Note kind="warn">{log.error}</Note>}
-      {log.isTruncated && <Note kind="info">Only the newest lines are kept here; download the log for all of it.</Note>}
-      <div className="orr-Logs-lines" ref={scroller} onScroll={onScroll} tabIndex={0} role="log" aria-label="Log" aria-live="off">
+      {log.isTruncated && (
+        <Note kind="info">Only the newest lines are kept here; download the log for all of it.</Note>
+      )}
+      <div
+        className="orr-Logs-lines"
+        ref={scroller}
+        onScroll={onScroll}
+        tabIndex={0}
+        role="log"
+        aria-label="Log"
+        aria-live="off"
+      >
         <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
           {virtual.getVirtualItems().map(item => {
             const line = lines[item.index];
@@ -110,7 +120,9 @@ export function LogsTab(props: TabProps): JSX.Element {
           })}
         </div>
         {log.lines.length === 0 && (
-          <div className="orr-Muted orr-Logs-none">{log.hasEnded ? 'Nothing was logged.' : 'Waiting for the first line …'}</div>
+          <div className="orr-Muted orr-Logs-none">
+            {log.hasEnded ? 'Nothing was logged.' : 'Waiting for the first line …'}
+          </div>
         )}
       </div>
     </div>

@@ -40,14 +40,14 @@ export function MetricsTab(props: TabProps): JSX.Element {
     <div className="orr-Overview">
       {Object.keys(singles).length > 0 && <Metrics values={singles} />}
       <div className="orr-Charts">
-      {charts.map(chart => (
-        <div key={chart.title}>
-          <Chart title={chart.title} xLabel="step" x={chart.x} curves={chart.curves} />
-          {chart.unavailable > 0 && (
-            <div className="orr-Muted">{plural(chart.unavailable, 'value')} not a number, left out.</div>
-          )}
-        </div>
-      ))}
+        {charts.map(chart => (
+          <div key={chart.title}>
+            <Chart title={chart.title} xLabel="step" x={chart.x} curves={chart.curves} />
+            {chart.unavailable > 0 && (
+              <div className="orr-Muted">{plural(chart.unavailable, 'value')} not a number, left out.</div>
+            )}
+          </div>
+        ))}
       </div>
     </div>
   );

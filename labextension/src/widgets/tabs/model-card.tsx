@@ -8,7 +8,9 @@ import type { TabProps } from './registry';
 
 function objects(value: Json | undefined): JsonObject[] {
   return Array.isArray(value)
-    ? value.filter((item): item is JsonObject => item !== null && typeof item === 'object' && !Array.isArray(item))
+    ? value.filter(
+        (item): item is JsonObject => item !== null && typeof item === 'object' && !Array.isArray(item)
+      )
     : [];
 }
 

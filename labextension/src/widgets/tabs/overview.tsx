@@ -28,7 +28,12 @@ export function OverviewTab(props: TabProps): JSX.Element {
         </Card>
         <Card title="Specification">
           <Pairs>
-            <ObjectPairs value={resource.spec} schema={plainSchema(kind.spec_schema)} hidden={HIDDEN_SPEC} links={links} />
+            <ObjectPairs
+              value={resource.spec}
+              schema={plainSchema(kind.spec_schema)}
+              hidden={HIDDEN_SPEC}
+              links={links}
+            />
           </Pairs>
         </Card>
         {isObject(logged) && Object.keys(logged).length > 0 && (
@@ -39,7 +44,6 @@ export function OverviewTab(props: TabProps): JSX.Element {
           </Card>
         )}
       </div>
-
     </div>
   );
 }
@@ -47,7 +51,18 @@ export function OverviewTab(props: TabProps): JSX.Element {
 /** Shown in a place of their own. */
 const HIDDEN_SPEC = ['metrics', 'content', 'notebook', 'parameters_schema'];
 const HIDDEN_OUTPUTS = [
-  ...['metrics', 'preview', 'columns', 'queue', 'parameters_schema', 'warnings', 'content', 'example', 'artifacts', 'parameters'],
+  ...[
+    'metrics',
+    'preview',
+    'columns',
+    'queue',
+    'parameters_schema',
+    'warnings',
+    'content',
+    'example',
+    'artifacts',
+    'parameters'
+  ],
   ...['inputs', 'outputs', 'model_files', 'output_files', 'notebook', 'deployments', 'replicas']
 ];
 
@@ -55,7 +70,12 @@ function isObject(value: Json | undefined): value is JsonObject {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-export function Card(props: { title: string; children: ReactNode; testId?: string; action?: ReactNode }): JSX.Element {
+export function Card(props: {
+  title: string;
+  children: ReactNode;
+  testId?: string;
+  action?: ReactNode;
+}): JSX.Element {
   return (
     <section className="orr-Card" data-testid={props.testId}>
       <div className="orr-Card-head">
@@ -108,7 +128,9 @@ function StatusPairs(props: { resource: Resource; kind: Kind }): JSX.Element {
       {status.message && <Pair name="Message">{status.message}</Pair>}
       {status.started_at && <Pair name="Started">{formatTime(status.started_at)}</Pair>}
       {status.started_at && status.ended_at && <Pair name="Ended">{formatTime(status.ended_at)}</Pair>}
-      {status.started_at && <Pair name="Took">{formatDuration((end - Date.parse(status.started_at)) / 1000)}</Pair>}
+      {status.started_at && (
+        <Pair name="Took">{formatDuration((end - Date.parse(status.started_at)) / 1000)}</Pair>
+      )}
       {resource.description && <Pair name="Description">{resource.description}</Pair>}
       <ObjectPairs value={status.outputs} hidden={HIDDEN_OUTPUTS} references={OUTPUT_REFERENCES} />
       <Pair name="Id">
@@ -120,7 +142,11 @@ function StatusPairs(props: { resource: Resource; kind: Kind }): JSX.Element {
 
 /** Outputs carry no schema: these keys hold references, by convention. */
 const NO_LINKS = new Map<string, Reference>();
-const OUTPUT_REFERENCES: Record<string, string> = { model: 'model', training: 'training', dataset: 'dataset' };
+const OUTPUT_REFERENCES: Record<string, string> = {
+  model: 'model',
+  training: 'training',
+  dataset: 'dataset'
+};
 
 interface ObjectPairsProps {
   value: JsonObject;
@@ -136,7 +162,8 @@ interface ObjectPairsProps {
 function ObjectPairs(props: ObjectPairsProps): JSX.Element {
   const { value, schema, hidden = [], references = {}, links = NO_LINKS, path = '' } = props;
   const entries = Object.entries(value).filter(
-    ([key, item]) => !hidden.includes(key) && item !== null && item !== '' && !(Array.isArray(item) && item.length === 0)
+    ([key, item]) =>
+      !hidden.includes(key) && item !== null && item !== '' && !(Array.isArray(item) && item.length === 0)
   );
   return (
     <>
@@ -153,7 +180,14 @@ function ObjectPairs(props: ObjectPairsProps): JSX.Element {
         }
         return (
           <Pair key={key} name={title}>
-            <Value name={key} value={item} reference={references[key]} schema={property} links={links} path={here} />
+            <Value
+              name={key}
+              value={item}
+              reference={references[key]}
+              schema={property}
+              links={links}
+              path={here}
+            />
           </Pair>
         );
       })}
@@ -230,18 +264,27 @@ function List(props: ValueProps & { items: Json[] }): JSX.Element {
 }
 
 /** One object of a list, in one line; content hashes are for programs. */
-function Line(props: { item: Json; schema: Schema | undefined; links: Map<string, Reference>; path: string }): JSX.Element {
+function Line(props: {
+  item: Json;
+  schema: Schema | undefined;
+  links: Map<string, Reference>;
+  path: string;
+}): JSX.Element {
   const { item, schema, links, path } = props;
   if (!isObject(item)) {
     return <Value name="" value={item} schema={schema} links={links} path={path} />;
   }
-  const shown = Object.entries(item).filter(([key, value]) => value !== null && value !== '' && key !== 'oid');
+  const shown = Object.entries(item).filter(
+    ([key, value]) => value !== null && value !== '' && key !== 'oid'
+  );
   return (
     <>
       {shown.map(([key, value], at) => (
         <span key={key}>
           {at > 0 && ' · '}
-          {at > 0 && <span className="orr-Muted">{propertyTitle(key, schema?.properties?.[key]?.title)} </span>}
+          {at > 0 && (
+            <span className="orr-Muted">{propertyTitle(key, schema?.properties?.[key]?.title)} </span>
+          )}
           <Value
             name={key}
             value={value}

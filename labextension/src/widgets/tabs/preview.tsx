@@ -18,7 +18,9 @@ interface ColumnInfo {
 /** What inspecting the files found: a dataset's outputs, or what a published version has of them. */
 function contentOf(resource: Resource): JsonObject {
   const candidates = [resource.spec.content, resource.status.outputs.content, resource.status.outputs];
-  return candidates.find((content): content is JsonObject => Array.isArray(valueAt(content, 'columns'))) ?? {};
+  return (
+    candidates.find((content): content is JsonObject => Array.isArray(valueAt(content, 'columns'))) ?? {}
+  );
 }
 
 function columnsIn(content: JsonObject): ColumnInfo[] {
@@ -55,7 +57,9 @@ export function PreviewTab(props: TabProps): JSX.Element {
   const rows = rowsIn(content, columns);
   const bytes = resource.status.outputs.bytes;
   const warnings = Array.isArray(content.warnings) ? content.warnings : [];
-  const facts = [...new Set(columns.flatMap(column => Object.keys(column.facts)))].filter(fact => !HIDDEN_FACTS.has(fact));
+  const facts = [...new Set(columns.flatMap(column => Object.keys(column.facts)))].filter(
+    fact => !HIDDEN_FACTS.has(fact)
+  );
   if (columns.length === 0) {
     return (
       <Empty icon={kindIcon('dataset')} title="Nothing to show yet">
@@ -67,7 +71,11 @@ export function PreviewTab(props: TabProps): JSX.Element {
     <div className="orr-Overview">
       {warnings.map((warning, index) => (
         <Note key={index} kind="warn">
-          {plainText(typeof warning === 'object' && warning && !Array.isArray(warning) ? (warning.message ?? warning) : warning)}
+          {plainText(
+            typeof warning === 'object' && warning && !Array.isArray(warning)
+              ? (warning.message ?? warning)
+              : warning
+          )}
         </Note>
       ))}
       <div className="orr-Muted">

@@ -49,7 +49,9 @@ export function UsageTab(props: TabProps): JSX.Element {
     <div className="orr-Overview">
       {Array.isArray(samples) ? <Samples samples={samples as unknown as UsageSample[]} /> : null}
       {isObject(statistics) && <Statistics values={statistics} />}
-      {statistics === null && <div className="orr-Muted">No requests yet: they are counted from the first one on.</div>}
+      {statistics === null && (
+        <div className="orr-Muted">No requests yet: they are counted from the first one on.</div>
+      )}
     </div>
   );
 }
@@ -79,7 +81,9 @@ function Samples(props: { samples: UsageSample[] }): JSX.Element {
 function Statistics(props: { values: JsonObject }): JSX.Element {
   const { deployments, ...counters } = props.values;
   const tiles = Object.entries(counters).flatMap(([key, value]): [string, Json][] =>
-    isObject(value) ? Object.entries(value).map(([name, item]) => [`${key.replace(/_seconds$/, '')} ${name}`, item]) : [[key, value]]
+    isObject(value)
+      ? Object.entries(value).map(([name, item]) => [`${key.replace(/_seconds$/, '')} ${name}`, item])
+      : [[key, value]]
   );
   const rows = rowsOf(deployments);
   const columns = [...new Set(rows.flatMap(row => Object.keys(row)))];
@@ -129,14 +133,22 @@ function Statistics(props: { values: JsonObject }): JSX.Element {
 
 /** One row a deployment, its nested numbers written beside the others. */
 function rowsOf(deployments: Json | undefined): JsonObject[] {
-  const list = Array.isArray(deployments) ? deployments : isObject(deployments) ? Object.values(deployments) : [];
-  return list.filter(isObject).map(row =>
-    Object.fromEntries(
-      Object.entries(row).flatMap(([key, value]): [string, Json][] =>
-        isObject(value) ? Object.entries(value).map(([name, item]) => [`${key.replace(/_seconds$/, '')} ${name}`, item]) : [[key, value]]
+  const list = Array.isArray(deployments)
+    ? deployments
+    : isObject(deployments)
+      ? Object.values(deployments)
+      : [];
+  return list
+    .filter(isObject)
+    .map(row =>
+      Object.fromEntries(
+        Object.entries(row).flatMap(([key, value]): [string, Json][] =>
+          isObject(value)
+            ? Object.entries(value).map(([name, item]) => [`${key.replace(/_seconds$/, '')} ${name}`, item])
+            : [[key, value]]
+        )
       )
-    )
-  );
+    );
 }
 
 function isObject(value: Json | undefined): value is JsonObject {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from orrery.client.cli.app import Output, label
+from orrery.client.cli.app import Output, label, note
 from orrery.client.displays import duration_text
 
 if TYPE_CHECKING:
@@ -57,18 +57,33 @@ def print_resources(kind: Kind, resources: Sequence[Resource], output: Output) -
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns apart by two spaces; on a terminal cut to its width, in a pipe never."""
+    """Columns two spaces apart; a terminal shows those that fit, a pipe gets all of them."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    cells = [[Text(title.upper()) for title in titles], *([Text.from_markup(cell) for cell in row] for row in rows)]
+    kept = fitting_columns([[cell.cell_len for cell in column] for column in zip(*cells, strict=True)], console.width)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
-    for title in titles:
-        table.add_column(title.upper(), no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(*(Text.from_markup(cell) for cell in row))
+    for index in kept:
+        table.add_column(cells[0][index], no_wrap=True, overflow="ellipsis")
+    for row in cells[1:]:
+        table.add_row(*(row[index] for index in kept))
     console.print(table)
+    if len(kept) < len(titles):
+        note(f"({len(titles) - len(kept)} more columns in a wider terminal)")
+
+
+def fitting_columns(lengths: Sequence[Sequence[int]], width: int) -> list[int]:
+    """The columns to show: empty ones go first, then from the right, never the first two."""
+    kept = list(range(len(lengths)))
+    empty = [index for index in kept[2:] if all(length == 1 for length in lengths[index][1:])]
+    for dropped in [*reversed(empty), *reversed([index for index in kept[2:] if index not in empty])]:
+        if sum(max(lengths[index]) + 2 for index in kept) - 2 <= width:
+            break
+        kept.remove(dropped)
+    return kept
 
 
 def print_one(resource: Resource, output: Output) -> None:
@@ -121,7 +136,8 @@ def cell_text(value: Any, type_: str, now: datetime | None = None) -> str:
         return "-"
     match type_:
         case "date":
-            return f"{duration_text(((now or datetime.now(UTC)) - datetime.fromisoformat(value)).total_seconds())} ago"
+            seconds = ((now or datetime.now(UTC)) - datetime.fromisoformat(value)).total_seconds()
+            return f"{' '.join(duration_text(seconds).split()[:2])} ago"
         case "duration":
             return duration_text(float(value))
         case "bytes":

@@ -1,0 +1,86 @@
+"""1,000 queued jobs: the API's median latency with them against without them is to stay under 2.
+
+Both are measured in one run, beside the same long training that holds the only core handed out.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+from orrery.testing.platform import RunningPlatform, create_dataset, wait_until
+
+JOBS = 1000
+ROWS = "".join(f"{i % 7},{i % 5},{'yes' if (i % 7) > 3 else 'no'}\n" for i in range(400))
+CSV = f"width,height,species\n{ROWS}".encode()
+
+
+def training(name: str, **parameters: object) -> dict[str, object]:
+    spec = {
+        "algorithm": "xgboost",
+        "datasets": {"train": "iris"},
+        "parameters": {"target": "species", **parameters},
+        "priority": "LOW",
+    }
+    return {"name": name, "spec": spec}
+
+
+def median_ms(client: httpx.Client, path: str, count: int = 60) -> float:
+    taken: list[float] = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        client.get(path).raise_for_status()
+        taken.append((time.perf_counter() - begin) * 1000)
+    return statistics.median(taken)
+
+
+def main() -> int:
+    home = Path(tempfile.mkdtemp(prefix="orr-bench-"))
+    with RunningPlatform(home, environment={"ORRERY_CORES": "1"}) as platform, platform.client("alice") as client:
+        create_dataset(client, "iris", CSV)
+        holder = training("holder", rounds=10_000, early_stopping_rounds=0, learning_rate=0.0001)
+        client.post("trainings", json=holder).raise_for_status()
+        wait_until(
+            lambda: client.get("trainings/holder").json()["status"]["phase"] == "RUNNING", what="the holder's start"
+        )
+        paths = ("trainings?limit=50", "trainings/holder", "overview")
+        before = {path: median_ms(client, path) for path in paths}
+        begin = time.perf_counter()
+        for first in range(0, JOBS, 250):
+            operations = [
+                {"method": "POST", "path": "/trainings", "body": training(f"q{number}")}
+                for number in range(first, first + 250)
+            ]
+            answer = client.post("batch", json={"operations": operations}, timeout=300)
+            assert all(result["status"] == 201 for result in answer.json()["results"]), answer.text[:500]
+        created_seconds = time.perf_counter() - begin
+        during = {path: median_ms(client, path) for path in paths}
+        wait_until(
+            lambda: len(client.get("queue", timeout=60).json()["items"]) >= JOBS - 5,
+            seconds=300,
+            what="the queue of 1,000",
+        )
+        queued_seconds = time.perf_counter() - begin
+        after = {path: median_ms(client, path) for path in paths}
+    ratios = {path: round(max(during[path], after[path]) / before[path], 2) for path in paths}
+    result = {
+        "jobs": JOBS,
+        "created_seconds": round(created_seconds, 1),
+        "queued_seconds": round(queued_seconds, 1),
+        "median_ms_before": {path: round(value, 2) for path, value in before.items()},
+        "median_ms_while_admitting": {path: round(value, 2) for path, value in during.items()},
+        "median_ms_queued": {path: round(value, 2) for path, value in after.items()},
+        "ratio": ratios,
+    }
+    print(json.dumps(result, indent=2))
+    return 0 if max(ratios.values()) < 2 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+/** The widgets, fields and templates that every form is drawn with. */
+import type { ReadonlyJSONObject } from '@lumino/coreutils';
+import type { RegistryFieldsType, RegistryWidgetsType, TemplatesType, ValidatorType } from '@rjsf/utils';
+import validator from '@rjsf/validator-ajv8';
+import {
+  Choice,
+  ColumnInput,
+  ColumnsInput,
+  InstanceInput,
+  JsonInput,
+  NumberInput,
+  PairsField,
+  Switch,
+  TextArea,
+  TextInput,
+  Words
+} from './inputs';
+import { ReferenceWidget } from './reference';
+import { ArrayFieldTemplate, FieldTemplate, NoTemplate, ObjectFieldTemplate } from './templates';
+import { UploadsField } from './uploads';
+
+export const WIDGETS = {
+  TextWidget: TextInput,
+  UpDownWidget: NumberInput,
+  TextareaWidget: TextArea,
+  SelectWidget: Choice,
+  CheckboxWidget: Switch,
+  textarea: TextArea,
+  reference: ReferenceWidget,
+  column: ColumnInput,
+  columns: ColumnsInput,
+  instance: InstanceInput,
+  words: Words,
+  json: JsonInput
+} as unknown as RegistryWidgetsType<ReadonlyJSONObject>;
+export const FIELDS = {
+  uploads: UploadsField,
+  pairs: PairsField
+} as unknown as RegistryFieldsType<ReadonlyJSONObject>;
+export const TEMPLATES = {
+  FieldTemplate,
+  ObjectFieldTemplate,
+  ArrayFieldTemplate,
+  DescriptionFieldTemplate: NoTemplate,
+  FieldErrorTemplate: NoTemplate,
+  ErrorListTemplate: NoTemplate
+} as unknown as TemplatesType<ReadonlyJSONObject>;
+export const VALIDATOR = validator as unknown as ValidatorType<ReadonlyJSONObject>;
