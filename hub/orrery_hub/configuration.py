@@ -24,6 +24,9 @@ log = logging.getLogger("orrery_hub")
 SERVICE: Final = "orrery"
 ACCESS_SCOPE: Final = f"access:services!service={SERVICE}"
 TEMPLATES: Final = Path(__file__).with_name("templates")
+#: variables of the hub's environment that the platform gets, and those of a client that it must not
+PASSED_ON: Final = ("ORRERY_", "MLFLOW_", "AWS_")
+CLIENTS_OWN: Final = frozenset({"ORRERY_URL", "ORRERY_TOKEN"})
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
@@ -89,7 +92,7 @@ def make_service(settings: HubSettings, platform: str) -> dict[str, Any]:
     service: dict[str, Any] = {"name": SERVICE, "url": platform, "oauth_no_confirm": True, "display": True}
     if settings.platform_url is not None:
         return service | {"api_token": os.environ.get("ORRERY_SERVICE_TOKEN", "")}
-    own = {name: value for name, value in os.environ.items() if name.startswith(("ORRERY_", "MLFLOW_", "AWS_"))}
+    own = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON) and name not in CLIENTS_OWN}
     return service | {
         "command": tie([sys.executable, "-m", "orrery", "up", "--hub", "--home", str(settings.home)]),
         "environment": {**own, "ORRERY_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"},

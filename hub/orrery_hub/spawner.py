@@ -20,8 +20,8 @@ from urllib.parse import quote
 from jupyterhub.spawner import LocalProcessSpawner, set_user_setuid
 from traitlets import Bool, Unicode, default
 
-#: below it are the system's own accounts, which no sign-up may ever reach
-FIRST_PERSON_UID: Final = 1000
+#: outside it are the system's own accounts (`nobody` is 65534), which no sign-up may ever reach
+PERSON_UIDS: Final = range(1000, 60_000)
 
 
 def escape(name: str) -> str:
@@ -36,7 +36,7 @@ def find_account(name: str) -> pwd.struct_passwd | None:
         account = pwd.getpwnam(name)
     except KeyError:
         return None
-    return account if account.pw_uid >= FIRST_PERSON_UID else None
+    return account if account.pw_uid in PERSON_UIDS else None
 
 
 class OrrerySpawner(LocalProcessSpawner):
@@ -48,7 +48,7 @@ class OrrerySpawner(LocalProcessSpawner):
     )
     use_unix_accounts = Bool(
         False,
-        help="""Run a person's servers under the Unix account of the same name, where there is one (uid 1000 or more)
+        help="""Run a person's servers under the Unix account of the same name, where there is one (uid 1000 to 59999)
         and the hub runs as root. Whoever gets a hub account of that name gets the Unix account: close the sign-up, or
         let an administrator allow each one (OrreryAuthenticator.open_signup = False).""",
     ).tag(config=True)

@@ -160,3 +160,20 @@ export function propertyTitle(key: string, title: string | undefined): string {
     ? title
     : words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/** Any JSON value as people read it. */
+export function plainText(value: Json | undefined): string {
+  if (value === null || value === undefined) {
+    return '';
+  }
+  if (typeof value === 'number') {
+    return formatNumber(value);
+  }
+  if (typeof value === 'boolean') {
+    return value ? 'Yes' : 'No';
+  }
+  if (Array.isArray(value)) {
+    return value.map(plainText).join(', ');
+  }
+  return typeof value === 'object' ? JSON.stringify(value) : value;
+}

@@ -18,6 +18,7 @@ export const IOrrery = new Token<IOrrery>(
   'The Orrery platform: its API, the kinds that it declares, its state and its event stream.'
 );
 
+// eslint-disable-next-line @typescript-eslint/no-namespace -- as everywhere in JupyterLab
 export namespace CommandIDs {
   /** `{kind, trashed?}` */
   export const openList = 'orrery:open-list';

@@ -193,7 +193,8 @@ def test_an_unpublished_dataset_says_how_to_publish_it(alice: httpx.Client) -> N
     create_dataset(alice, "draft", CSV, publish=False)
     error = refused(alice.post("trainings", json=training("draft", datasets={"train": "draft"})), 422, "invalid")
     assert "has no published version" in error["message"] and "orrery dataset publish draft" in error["message"]
-    assert alice.post("datasets/draft/publish", json={"description": "first"}).status_code == 201
+    published = alice.post("datasets/draft/publish", json={"description": "first"})
+    assert published.status_code == 201, published.text
     assert alice.get("dataset-versions/draft@1").json()["description"] == "first"
 
 

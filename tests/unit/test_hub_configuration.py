@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -42,8 +43,7 @@ def test_inner_ports_stay_the_same_from_start_to_start_and_make_way_for_others(t
     assert first == choose_inner_ports(tmp_path)
     assert set(first) == set(DEFAULT_INNER_PORTS)
     assert len(set(first.values())) == 3
-    with_listener = __import__("socket").create_server(("127.0.0.1", first["platform"]))
-    with with_listener:
+    with socket.create_server(("127.0.0.1", first["platform"])):
         assert not is_free(first["platform"])
         assert choose_inner_ports(tmp_path)["platform"] != first["platform"]
 
@@ -60,7 +60,9 @@ def test_nobody_gets_more_than_their_own_and_the_platform_gets_nothing() -> None
 
 def test_the_platform_is_a_service_that_the_hub_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORRERY_DATABASE_URL", "postgresql://db")
+    monkeypatch.setenv("ORRERY_TOKEN", "of somebody")
     service = make_service(settings(tmp_path), "http://127.0.0.1:1234")
+    assert "ORRERY_TOKEN" not in service["environment"]
     python = sys.executable
     command = [python, "-m", "orrery_hub.tied", python, "-m", "orrery", "up", "--hub", "--home", str(tmp_path)]
     assert service["command"] == command
@@ -111,7 +113,7 @@ def test_every_name_has_a_folder_of_its_own_below_the_users(name: str, folder: s
     assert escape(name) == folder
 
 
-@pytest.mark.parametrize("name", ["root", "daemon", "nobody-of-this-name"])
+@pytest.mark.parametrize("name", ["root", "daemon", "nobody", "nobody-of-this-name"])
 def test_no_system_account_is_ever_switched_to(name: str) -> None:
     assert find_account(name) is None
 

@@ -3,7 +3,8 @@ import type { FieldProps, WidgetProps } from '@rjsf/utils';
 import { closeIcon } from '@jupyterlab/ui-components';
 import { useState } from 'react';
 import type { InstanceType, Json, JsonObject, Schema } from '../api-types';
-import type { DatasetColumn, FormModel } from '../models/form';
+import type { FormModel } from '../models/form';
+import type { DatasetColumn } from '../models/form-sources';
 import { Button, IconButton, Tags } from '../widgets/parts';
 import { typeOf } from './schema';
 

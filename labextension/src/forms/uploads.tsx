@@ -3,7 +3,7 @@ import type { FieldProps } from '@rjsf/utils';
 import { closeIcon, refreshIcon } from '@jupyterlab/ui-components';
 import type { DragEvent } from 'react';
 import { useRef, useState } from 'react';
-import type { Json, UploadedFile } from '../api-types';
+import type { UploadedFile } from '../api-types';
 import { formatBytes } from '../format';
 import { uploadIcon } from '../icons';
 import { useModel } from '../models/model';
@@ -19,8 +19,10 @@ export function UploadsField(props: FieldProps): JSX.Element {
   useModel(uploads);
   const picker = useRef<HTMLInputElement>(null);
   const [isOver, setOver] = useState(false);
-  const files = (props.formData ?? []) as unknown as UploadedFile[];
-  const set = (next: UploadedFile[]): void => props.onChange(next as unknown as Json);
+  const files = (props.formData ?? []) as UploadedFile[];
+  const set = (next: UploadedFile[]): void => {
+    props.onChange(next);
+  };
   const drop = (event: DragEvent): void => {
     event.preventDefault();
     event.stopPropagation();

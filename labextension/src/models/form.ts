@@ -3,7 +3,7 @@
  * way, errors by field, and the draft that survives a reload.
  */
 import type { IStateDB } from '@jupyterlab/statedb';
-import type { ErrorSchema, RJSFValidationError } from '@rjsf/utils';
+import type { ErrorSchema } from '@rjsf/utils';
 import { ErrorSchemaBuilder, getDefaultFormState } from '@rjsf/utils';
 import validator from '@rjsf/validator-ajv8';
 import type { Api } from '../api';
@@ -20,17 +20,14 @@ import type {
   UploadedFile
 } from '../api-types';
 import { readableSpec, safeFileName, valueAt } from '../format';
-import type { DatasetDeclaration, FormSchemas, Found } from '../forms/schema';
-import {
-  NOTHING_FOUND,
-  keepKnown,
-  makeFormSchemas,
-  missingUploads,
-  plainSchema,
-  walk,
-  withoutEmpty
-} from '../forms/schema';
+import type { FormSchemas, Found } from '../forms/make-form';
+import { NOTHING_FOUND, makeFormSchemas } from '../forms/make-form';
+import { keepKnown, missingUploads, plainSchema, walk, withoutEmpty } from '../forms/schema';
 import type { IOrrery } from '../tokens';
+import type { FormProblem } from './form-problems';
+import { readable } from './form-problems';
+import type { DatasetColumn } from './form-sources';
+import { columnsOf, foundIn } from './form-sources';
 import { Model, throttle } from './model';
 import { UploadModel } from './upload';
 
@@ -42,17 +39,6 @@ export interface FormOptions {
   /** The resource to change, instead of making a new one. */
   editOf?: string;
   prefill?: JsonObject;
-}
-
-export interface FormProblem {
-  path: string[];
-  label: string;
-  message: string;
-}
-
-export interface DatasetColumn {
-  name: string;
-  type: string;
 }
 
 let formCount = 0;
@@ -391,74 +377,6 @@ export class FormModel extends Model {
 function commonValues(resource: Resource): JsonObject {
   const { name, description, tags, visibility, group } = resource;
   return { name, description, tags, visibility, ...(group === null ? {} : { group }) };
-}
-
-/** What an algorithm says of the form: its parameters, and the datasets that it reads. */
-export function foundIn(algorithm: Resource, path: string, chosen: Json | undefined): Found {
-  const parameters = (algorithm.spec.parameters_schema ??
-    algorithm.status.outputs.parameters_schema) as unknown as Schema | undefined;
-  const declared = (Array.isArray(algorithm.spec.datasets)
-    ? algorithm.spec.datasets
-    : []) as unknown as DatasetDeclaration[];
-  const datasets = declared.length > 0 ? [...declared] : [...NOTHING_FOUND.datasets];
-  for (const name of Object.keys(chosen !== null && typeof chosen === 'object' ? chosen : {})) {
-    if (!datasets.some(dataset => dataset.name === name)) {
-      datasets.push({ name });
-    }
-  }
-  return { parameters: parameters ? { [path]: parameters } : {}, datasets };
-}
-
-/** The columns of a dataset or of one of its versions, from wherever it tells them. */
-export function columnsOf(resource: Resource): DatasetColumn[] | null {
-  const candidates = ['spec.content.columns', 'status.outputs.content.columns', 'status.outputs.columns'];
-  for (const path of candidates) {
-    const columns = valueAt(resource, path);
-    if (Array.isArray(columns) && columns.length > 0) {
-      return columns.map(column => {
-        if (column !== null && typeof column === 'object' && !Array.isArray(column)) {
-          return {
-            name: String(column.name ?? ''),
-            type: String(column.kind ?? column.type ?? column.dtype ?? '')
-          };
-        }
-        return { name: String(column), type: '' };
-      });
-    }
-  }
-  return null;
-}
-
-function readable(errors: RJSFValidationError[]): RJSFValidationError[] {
-  return errors
-    .filter(error => error.name !== 'anyOf' && error.name !== 'oneOf')
-    .map(error => ({ ...error, message: readableMessage(error) }));
-}
-
-function readableMessage(error: RJSFValidationError): string {
-  const params = (error.params ?? {}) as Record<string, unknown>;
-  switch (error.name) {
-    case 'required':
-      return 'This is needed.';
-    case 'minLength':
-      return params.limit === 1 ? 'This is needed.' : `At least ${String(params.limit)} characters.`;
-    case 'maxLength':
-      return `At most ${String(params.limit)} characters.`;
-    case 'minimum':
-      return `Must be ${String(params.limit)} or more.`;
-    case 'exclusiveMinimum':
-      return `Must be more than ${String(params.limit)}.`;
-    case 'maximum':
-      return `Must be ${String(params.limit)} or less.`;
-    case 'exclusiveMaximum':
-      return `Must be less than ${String(params.limit)}.`;
-    case 'minItems':
-      return `At least ${String(params.limit)} of them.`;
-    case 'enum':
-      return `Must be one of ${(params.allowedValues as Json[]).map(String).join(', ')}.`;
-    default:
-      return error.message ?? 'This is not right.';
-  }
 }
 
 /** A title for the form's tab. */

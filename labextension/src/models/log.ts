@@ -6,7 +6,6 @@ import { ApiError, errorMessage } from '../api';
 import { Model, delay, throttle } from './model';
 
 const MOST_LINES = 50000;
-// eslint-disable-next-line no-control-regex
 const ANSI = /\u001b\[[0-9;?]*[A-Za-z]/g;
 
 export class LogModel extends Model {

@@ -3,7 +3,7 @@ import type { Dialog } from '@jupyterlab/apputils';
 import { FormComponent, ReactWidget } from '@jupyterlab/ui-components';
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import type { RJSFSchema, UiSchema } from '@rjsf/utils';
-import type { Action, Json, JsonObject } from '../api-types';
+import type { Action, JsonObject } from '../api-types';
 import { FIELDS, TEMPLATES, VALIDATOR, WIDGETS } from '../forms/registry';
 import { plainSchema, uiSchemaOf, withoutEmpty } from '../forms/schema';
 import type { PanelContext } from './context';
@@ -21,7 +21,7 @@ export class ActionForm extends ReactWidget implements Dialog.IBodyWidget<JsonOb
   }
 
   getValue(): JsonObject {
-    return withoutEmpty(this.data as Json) as JsonObject;
+    return withoutEmpty(this.data) as JsonObject;
   }
 
   protected render(): JSX.Element {

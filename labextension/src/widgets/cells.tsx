@@ -1,6 +1,14 @@
 /** How one value of a list's column, or of a page's key/value list, is shown. */
 import type { Column, Json, Kind, Resource } from '../api-types';
-import { formatAgo, formatBytes, formatDuration, formatNumber, formatTime, valueAt } from '../format';
+import {
+  formatAgo,
+  formatBytes,
+  formatDuration,
+  formatNumber,
+  formatTime,
+  plainText,
+  valueAt
+} from '../format';
 import { phaseOf } from '../models/kinds';
 import { PhaseBadge, ProgressBar, ReferenceLink, Tags } from './parts';
 
@@ -60,20 +68,4 @@ function durationOf(resource: Resource, value: Json | undefined): string {
   const { started_at, ended_at } = resource.status;
   const end = ended_at ? Date.parse(ended_at) : Date.now();
   return started_at ? formatDuration((end - Date.parse(started_at)) / 1000) : '';
-}
-
-export function plainText(value: Json | undefined): string {
-  if (value === null || value === undefined) {
-    return '';
-  }
-  if (typeof value === 'number') {
-    return formatNumber(value);
-  }
-  if (typeof value === 'boolean') {
-    return value ? 'Yes' : 'No';
-  }
-  if (Array.isArray(value)) {
-    return value.map(plainText).join(', ');
-  }
-  return typeof value === 'object' ? JSON.stringify(value) : value;
 }

@@ -4,7 +4,7 @@ import type { Message } from '@lumino/messaging';
 import type { KeyboardEvent } from 'react';
 import { useId } from 'react';
 import type { Action, Kind, Resource } from '../api-types';
-import { displayName, formatAgo, formatTime } from '../format';
+import { displayName, formatAgo, formatTime, plainText } from '../format';
 import { copyIcon, kindIcon, trashIcon } from '../icons';
 import { Deletion } from '../models/deletion';
 import { DetailModel } from '../models/detail';
@@ -253,7 +253,7 @@ function Word(props: { kind: Kind; resource: Resource }): JSX.Element | null {
       )}
       {queue && typeof queue === 'object' && !Array.isArray(queue) && !phase.settled && (
         <div className="orr-Muted" data-testid="orrery-queue">
-          Place {String(queue.place)} in the queue{queue.reason ? `: ${String(queue.reason)}` : ''}
+          Place {plainText(queue.place)} in the queue{queue.reason ? `: ${plainText(queue.reason)}` : ''}
         </div>
       )}
       {isMoving && status.progress && (

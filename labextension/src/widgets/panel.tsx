@@ -65,12 +65,10 @@ export abstract class KindPanel<M extends IDisposable> extends ReactWidget {
     }
     this.title.label = this.label(kind);
     this.model = this.makeModel(kind);
-    this.modelReady(this.model);
+    this.modelReady?.(this.model);
     this.update();
   }
 
   /** For what a panel does once its model is there. */
-  protected modelReady(_model: M): void {
-    return;
-  }
+  protected modelReady?(model: M): void;
 }

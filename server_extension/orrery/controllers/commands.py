@@ -311,7 +311,7 @@ class Commands:
         gone = [target for _, target in edges if target.deleted_at is not None]
         if gone:
             raise WrongPhase(
-                f"{record.label} needs {', '.join(target.label for target in gone)}, now in the trash; restore it first",
+                f"{record.label} needs {', '.join(target.label for target in gone)}, in the trash; restore it first",
                 dependents=[summary(target) for target in gone],
             )
         target = (

@@ -105,7 +105,7 @@ class DatasetController(Controller):
                 "reports_offset": 0,
                 "reports_position": 0,
             }
-            return Outcome(internal={**notes, "error": None}, again_in_seconds=0)
+            return Outcome(internal={**notes, "error": None, "result": None}, again_in_seconds=0)
         job_id = jobs.make_job_id(record, attempt)
         state = jobs.find_job(self.platform.executor, job_id)
         if state is None:
@@ -114,11 +114,13 @@ class DatasetController(Controller):
         found = jobs.read_reports(self.platform.executor, record, job_id)
         error = found.error or record.internal.get("error")
         if state.phase is not JobPhase.ENDED:
-            return Outcome(progress=found.progress, internal=found.internal, again_in_seconds=jobs.FOLLOW_SECONDS)
+            # its result may come a moment before its end
+            notes = {**found.internal, "result": found.result or record.internal.get("result")}
+            return Outcome(progress=found.progress, internal=notes, again_in_seconds=jobs.FOLLOW_SECONDS)
         assert state.exit is not None
-        internal = {**found.internal, "settled": True}
-        content = found.result or record.outputs.get("content") or {}
-        if state.exit.reason is not ExitReason.COMPLETED or found.result is None:
+        content: Json | None = found.result or record.internal.get("result")
+        internal = {**found.internal, "settled": True, "result": None}
+        if state.exit.reason is not ExitReason.COMPLETED or content is None:
             message = error["message"] if error else jobs.explain_exit(state.exit, None)
             reason = error["code"] if error else state.exit.reason.value.lower()
             return Outcome(event="failed", reason=reason, message=message, internal=internal, outputs={"bytes": size})

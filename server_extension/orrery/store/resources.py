@@ -373,7 +373,7 @@ class ResourceStore:
         for reference in references:
             if reference.target_id not in live:
                 raise NotFound(
-                    f"{reference.kind} {reference.target_id!r} (spec.{reference.path}) is no longer there; choose another",
+                    f"{reference.kind} {reference.target_id!r} (spec.{reference.path}) is no longer there; choose one",
                     fields=[{"path": f"spec.{reference.path}", "message": "does not exist any more"}],
                 )
 

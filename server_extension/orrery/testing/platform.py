@@ -155,7 +155,9 @@ def put_object(client: httpx.Client, content: bytes) -> dict[str, Any]:
     return answer.json()
 
 
-def create_dataset(client: httpx.Client, name: str, content: bytes, *, path: str = "data.csv", publish: bool = True) -> Any:
+def create_dataset(
+    client: httpx.Client, name: str, content: bytes, *, path: str = "data.csv", publish: bool = True
+) -> Any:
     """Create a tabular dataset of one file and wait until it has been read."""
     stored = put_object(client, content)
     files = [{"path": path, "oid": stored["oid"], "size": stored["size"]}]
@@ -179,5 +181,3 @@ def wait_settled(client: httpx.Client, kinds: str, reference: str, *, seconds: f
         return resource if resource["status"]["settled"] else None
 
     return wait_until(settled, seconds=seconds, what=f"the end of {kinds}/{reference}")
-
-

@@ -2,7 +2,7 @@
 import { useEffect, useId, useState } from 'react';
 import { ApiError, errorMessage } from '../../api';
 import type { Json, JsonObject, PlatformStatus, Resource } from '../../api-types';
-import { formatDuration } from '../../format';
+import { formatDuration, plainText } from '../../format';
 import { usePanel } from '../context';
 import { Button, CopyButton, Note } from '../parts';
 import { Card } from './overview';
@@ -41,7 +41,7 @@ export function EndpointTab(props: TabProps): JSX.Element {
       isWanted = false;
     };
   }, [api, kinds, reference]);
-  const path = String(resource.status.outputs.url ?? '');
+  const path = plainText(resource.status.outputs.url);
   const example = model?.status.outputs.example;
   const body = example && typeof example === 'object' ? example : { instances: [{}] };
   return (
@@ -192,7 +192,7 @@ function Replicas(props: { outputs: JsonObject }): JSX.Element | null {
   }
   return (
     <p data-testid="orrery-replicas">
-      {String(replicas.ready)} of {String(replicas.wanted)} replicas ready
+      {plainText(replicas.ready)} of {plainText(replicas.wanted)} replicas ready
     </p>
   );
 }

@@ -1,7 +1,6 @@
 /** What a model is, expects and achieved. */
 import type { Json, JsonObject } from '../../api-types';
-import { formatNumber, plural } from '../../format';
-import { plainText } from '../cells';
+import { formatNumber, plainText, plural } from '../../format';
 import { ReferenceLink } from '../parts';
 import { Card, Metrics } from './overview';
 import type { TabProps } from './registry';

@@ -1,10 +1,17 @@
 /** What was asked, what came of it, and what it has to do with others. */
 import type { ReactNode } from 'react';
 import type { Json, JsonObject, Kind, Reference, Resource, Schema } from '../../api-types';
-import { formatBytes, formatDuration, formatNumber, formatTime, humanize, propertyTitle } from '../../format';
+import {
+  formatBytes,
+  formatDuration,
+  formatNumber,
+  formatTime,
+  humanize,
+  plainText,
+  propertyTitle
+} from '../../format';
 import { plainSchema } from '../../forms/schema';
 import { usePanel, useTick } from '../context';
-import { plainText } from '../cells';
 import { ReferenceLink } from '../parts';
 import type { TabProps } from './registry';
 

@@ -1,7 +1,6 @@
 /** The first rows of a dataset, its columns, and what the check found. */
 import type { Json, JsonObject, Resource } from '../../api-types';
-import { formatBytes, formatNumber, plural, valueAt } from '../../format';
-import { plainText } from '../cells';
+import { formatBytes, formatNumber, plainText, plural, valueAt } from '../../format';
 import { kindIcon } from '../../icons';
 import { Empty, Note } from '../parts';
 import { Card } from './overview';
@@ -31,9 +30,9 @@ function columnsIn(content: JsonObject): ColumnInfo[] {
   return columns.map(column => {
     if (column !== null && typeof column === 'object' && !Array.isArray(column)) {
       const { name = '', ...facts } = column;
-      return { name: String(name), facts };
+      return { name: plainText(name), facts };
     }
-    return { name: String(column), facts: {} };
+    return { name: plainText(column), facts: {} };
   });
 }
 

@@ -1,9 +1,8 @@
 /** What a run used of the machine over time; of an endpoint, what its gateway counted. */
 import { useEffect, useMemo } from 'react';
 import type { Json, JsonObject, UsageSample } from '../../api-types';
-import { formatBytes, formatDuration, formatNumber, humanize } from '../../format';
+import { formatBytes, formatDuration, formatNumber, humanize, plainText } from '../../format';
 import { useModel } from '../../models/model';
-import { plainText } from '../cells';
 import { Chart } from '../chart';
 import { Busy, Note } from '../parts';
 import { Card } from './overview';

@@ -1,9 +1,8 @@
-"""Commands that every kind has: get, describe, create, update, delete, its actions, logs, files."""
+"""Commands about resources as such: get, describe, create, update, copy, delete, restore."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,10 +16,9 @@ from orrery.client.cli.app import (
     connect,
     label,
     note,
-    tell,
     wait_for,
 )
-from orrery.errors import Invalid, OrreryError
+from orrery.errors import Invalid
 
 _PANEL = "Resources"
 SetOption = Annotated[
@@ -30,23 +28,7 @@ SetOption = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    commands = (
-        get,
-        describe,
-        create,
-        update,
-        delete,
-        restore,
-        copy,
-        wait,
-        stop,
-        start,
-        retry,
-        action,
-        logs,
-        files,
-        download,
-    )
+    commands = (get, describe, create, update, copy, delete, restore)
     for command in commands:
         app.command(command.__name__, rich_help_panel=_PANEL)(command)
 
@@ -303,154 +285,3 @@ def copy(
         touched = {path.split(".")[1] for path in paths}
         made = source.copy(new_name, **{field: changed["spec"][field] for field in touched})
         _report(made, f"created, a copy of {source.qualified_name}", output, wait=wait)
-
-
-def wait(
-    kind: KindArgument,
-    name: NameArgument,
-    timeout: Annotated[str | None, typer.Option(help="Give up after 90s, 15m, 2h; then the exit code is 124.")] = None,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Follow a resource until it has settled; exit code 1 when it failed.
-
-    \b
-    Example:
-      orrery wait training breast-1 --timeout 30m && echo done
-    """
-    from orrery.client.cli.output import print_one
-    from orrery.client.cli.values import parse_duration
-
-    seconds = parse_duration(timeout) if timeout else None
-    with connect() as client:
-        resource = client.kind(kind).get(name)
-        wait_for(resource, timeout=seconds)
-        print_one(resource, output)
-
-
-def _act(kind: str, names: list[str], action_name: str, done: str, body: dict[str, Any] | None = None) -> None:
-    """The action on each; what fails does not keep the others from it."""
-    with connect() as client:
-        collection = client.kind(kind)
-        failures: list[OrreryError] = []
-        for name in names:
-            try:
-                resource = collection.get(name)
-                result = resource.act(action_name, **(body or {}))
-            except OrreryError as error:
-                if len(names) == 1:
-                    raise
-                tell(error)
-                failures.append(error)
-                continue
-            made = "" if result.id == resource.id else f": {result.kind} {result.qualified_name}"
-            note(f"{resource.kind} {resource.qualified_name} {done}{made} (now {result.status.phase})")
-        if failures:
-            from orrery.client.cli.app import exit_code
-
-            raise typer.Exit(exit_code(failures[0]))
-
-
-def stop(kind: KindArgument, names: NamesArgument) -> None:
-    """Stop trainings or endpoints; they can be started again.
-
-    \b
-    Example:
-      orrery stop training breast-1
-    """
-    _act(kind, names, "stop", "is being stopped")
-
-
-def start(kind: KindArgument, names: NamesArgument) -> None:
-    """Start what was stopped."""
-    _act(kind, names, "start", "is being started")
-
-
-def retry(kind: KindArgument, names: NamesArgument) -> None:
-    """Try again what failed."""
-    _act(kind, names, "retry", "is tried again")
-
-
-def action(
-    kind: KindArgument,
-    name: NameArgument,
-    action_name: Annotated[
-        str, typer.Argument(metavar="ACTION", help="One of the kind's actions: orrery kinds lists them.")
-    ],
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A field of the action's body.")
-    ] = None,
-) -> None:
-    """Do any action that a kind declares.
-
-    \b
-    Examples:
-      orrery action training breast-1 register-model --set name=breast
-      orrery action dataset-version breast@1 archive
-    """
-    from orrery.client.cli.values import parse_pairs
-
-    _act(kind, [name], action_name, f"{action_name}: done", parse_pairs(set_ or (), "--set"))
-
-
-def logs(
-    kind: KindArgument,
-    name: NameArgument,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it is written, until it ends.")] = False,
-    tail: Annotated[int | None, typer.Option(min=1, help="Only the last so many lines.")] = None,
-) -> None:
-    """Print a resource's log.
-
-    \b
-    Examples:
-      orrery logs training breast-1 --follow
-      orrery logs endpoint breast --tail 50
-    """
-    from collections import deque
-
-    with connect() as client:
-        resource = client.kind(kind).get(name)
-        lines = resource.logs(follow=follow)
-        if tail is not None and not follow:
-            lines = iter(deque(lines, maxlen=tail))
-        for line in lines:
-            typer.echo(line)
-
-
-def files(kind: KindArgument, name: NameArgument, output: OutputOption = Output.TABLE) -> None:
-    """List a resource's files."""
-    from orrery.client.cli.output import bytes_text, print_document, print_table
-
-    with connect() as client:
-        resource = client.kind(kind).get(name)
-        if output in (Output.JSON, Output.YAML):
-            print_document(client.transport.json("GET", f"{resource.path}/files"), output)
-            return
-        print_table(
-            ["Path", "Size"], [[entry.path.replace("[", "\\["), bytes_text(entry.size)] for entry in resource.files()]
-        )
-
-
-def download(
-    kind: KindArgument,
-    name: NameArgument,
-    path: Annotated[
-        str | None, typer.Argument(metavar="PATH", help="One of its files; left out, all as a zip.")
-    ] = None,
-    to: Annotated[Path, typer.Option(help="A folder, or the file's new name.")] = Path("."),
-    notebook: Annotated[bool, typer.Option("--notebook", help="The executed notebook instead.")] = False,
-) -> None:
-    """Save a resource's files, or its executed notebook.
-
-    \b
-    Examples:
-      orrery download model breast --to models/
-      orrery download training breast-1 --notebook
-    """
-    with connect() as client:
-        resource = client.kind(kind).get(name)
-        if notebook:
-            saved = to / f"{resource.name}.ipynb" if to.is_dir() else to
-            resource.notebook(to=saved)
-        else:
-            saved = resource.download(path, to)
-    typer.echo(str(saved))
