@@ -177,3 +177,7 @@ export function plainText(value: Json | undefined): string {
   }
   return typeof value === 'object' ? JSON.stringify(value) : value;
 }
+
+export function isObject(value: Json | undefined): value is JsonObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}

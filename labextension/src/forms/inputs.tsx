@@ -3,6 +3,7 @@ import type { FieldProps, WidgetProps } from '@rjsf/utils';
 import { closeIcon } from '@jupyterlab/ui-components';
 import { useState } from 'react';
 import type { InstanceType, Json, JsonObject, Schema } from '../api-types';
+import { plainText } from '../format';
 import type { FormModel } from '../models/form';
 import type { DatasetColumn } from '../models/form-sources';
 import { Button, IconButton, Tags } from '../widgets/parts';
@@ -54,7 +55,7 @@ export function NumberInput(props: WidgetProps): JSX.Element {
       inputMode={typeOf(schema) === 'integer' ? 'numeric' : 'decimal'}
       value={shown}
       disabled={props.disabled || props.readonly}
-      placeholder={schema.default == null ? undefined : String(schema.default as number)}
+      placeholder={plainText(schema.default) || undefined}
       aria-describedby={described(props.id)}
       onChange={event => change(event.target.value)}
       onBlur={() => setTyping(null)}
@@ -67,7 +68,7 @@ export function TextArea(props: WidgetProps): JSX.Element {
     <textarea
       id={props.id}
       className="orr-Input"
-      rows={(props.options.rows as number | undefined) ?? 3}
+      rows={(props.options.rows) ?? 3}
       value={typeof props.value === 'string' ? props.value : ''}
       disabled={props.disabled || props.readonly}
       aria-describedby={described(props.id)}
@@ -92,7 +93,7 @@ export function Choice(props: WidgetProps): JSX.Element {
         <option value={-1}>{props.required ? 'Choose' : 'automatic'}</option>
       )}
       {options.map((option, index) => (
-        <option key={String(option.value)} value={index}>
+        <option key={index} value={index}>
           {option.label}
         </option>
       ))}
@@ -264,7 +265,9 @@ export function PairsField(props: FieldProps): JSX.Element {
   if (source && !model.spec[source]) {
     return <div className="orr-Muted">Choose the {source} first: its parameters appear here.</div>;
   }
-  const set = (next: [string, Json][]): void => props.onChange(Object.fromEntries(next));
+  const set = (next: [string, Json][]): void => {
+    props.onChange(Object.fromEntries(next));
+  };
   return (
     <div className="orr-Pairs" role="group" aria-labelledby={`${props.idSchema.$id}__label`}>
       {pairs.map(([key, value], index) => (

@@ -5,7 +5,7 @@ import type { Json, JsonObject, PlatformStatus, Resource } from '../../api-types
 import { formatDuration, plainText } from '../../format';
 import { usePanel } from '../context';
 import { Button, CopyButton, Note } from '../parts';
-import { Card } from './overview';
+import { Card } from '../cards';
 import type { TabProps } from './registry';
 
 interface Answer {

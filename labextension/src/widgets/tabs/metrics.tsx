@@ -7,7 +7,7 @@ import { useModel } from '../../models/model';
 import { makeCharts, singleValues } from '../../models/series';
 import { Chart } from '../chart';
 import { Busy, Empty, Note } from '../parts';
-import { Metrics } from './overview';
+import { Metrics } from '../cards';
 import type { TabProps } from './registry';
 
 const NO_SERIES: Series[] = [];

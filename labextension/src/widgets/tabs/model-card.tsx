@@ -2,7 +2,7 @@
 import type { Json, JsonObject } from '../../api-types';
 import { formatNumber, plainText, plural } from '../../format';
 import { ReferenceLink } from '../parts';
-import { Card, Metrics } from './overview';
+import { Card, Metrics } from '../cards';
 import type { TabProps } from './registry';
 
 function objects(value: Json | undefined): JsonObject[] {

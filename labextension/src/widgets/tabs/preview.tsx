@@ -3,7 +3,7 @@ import type { Json, JsonObject, Resource } from '../../api-types';
 import { formatBytes, formatNumber, plainText, plural, valueAt } from '../../format';
 import { kindIcon } from '../../icons';
 import { Empty, Note } from '../parts';
-import { Card } from './overview';
+import { Card } from '../cards';
 import type { TabProps } from './registry';
 
 /** Long, or said elsewhere. */

@@ -1,11 +1,11 @@
 /** What a run used of the machine over time; of an endpoint, what its gateway counted. */
 import { useEffect, useMemo } from 'react';
 import type { Json, JsonObject, UsageSample } from '../../api-types';
-import { formatBytes, formatDuration, formatNumber, humanize, plainText } from '../../format';
+import { formatBytes, formatDuration, formatNumber, humanize, isObject, plainText } from '../../format';
 import { useModel } from '../../models/model';
 import { Chart } from '../chart';
 import { Busy, Note } from '../parts';
-import { Card } from './overview';
+import { Card } from '../cards';
 import type { TabProps } from './registry';
 
 const COUNT_EVERY = 5000;
@@ -148,10 +148,6 @@ function rowsOf(deployments: Json | undefined): JsonObject[] {
         )
       )
     );
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 function shown(key: string, value: Json | undefined): string {
