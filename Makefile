@@ -45,7 +45,7 @@ format: $(MADE)/dev $(LAB)/node_modules/.package-lock.json ## put every file int
 	ruff format
 	npm --prefix $(LAB) run format
 
-bench: $(MADE)/dev install ## benchmarks, with their peers (ARGS=name for one)
+bench: $(MADE)/dev install ## benchmarks, with their peers (ARGS=serving for one)
 	@python bench/run.py $(ARGS)
 
 docs: $(MADE)/venv ## check that every link in the documentation leads somewhere

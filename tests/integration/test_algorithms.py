@@ -54,6 +54,7 @@ def test_xgboost_finds_breast_cancer_on_held_out_rows(tmp_path: Path, monkeypatc
     (tmp_path / "train").mkdir()
     real_dataset("breast_cancer", tmp_path / "train")
     monkeypatch.setenv("EM_DATASET_TRAIN", str(tmp_path / "train"))
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # as in a job
     monkeypatch.chdir(tmp_path)
     areas: list[float] = []
     for seed in range(5):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from orrery.executors.contract import CommandProgram, Exit, ExitReason, JobSpec,
 from orrery.executors.folders import AcceptedJob
 from orrery.executors.local import LocalExecutor
 from orrery.testing.executors import CAPACITY, LEAVES_SESSION, FolderObjects, World
-from orrery.testing.processes import is_running
+from orrery.testing.processes import is_running, wait_until
 
 #: a second start would be seen as a second line
 COUNTS = CommandProgram(("sh", "-c", "echo started; sleep 0.2"))
@@ -125,6 +126,19 @@ class TestShimCannotStart:
         assert (ended.reason, ended.code) == (ExitReason.FAILED, None)
         assert "could not be started" in ended.message
         assert world.executor.capacity().held == Resources(0, 0, 0)
+
+
+class TestFolderIsRemoved:
+    def test_the_program_does_not_run_on_unseen(self, home: Path, world: World) -> None:
+        world.shell("echo $$ > pid; while true; do sleep 0.05; done")
+        pid = world.wait_for_pid("job", "pid")
+        record = folders.read_shim(home / "jobs" / "job")
+        assert record is not None
+        world.executor.close()
+        shutil.rmtree(home / "jobs")
+        wait_until(lambda: not is_running(pid) and not is_running(record.pid), what="both have ended")
+        world.restart()
+        assert world.executor.jobs() == []
 
 
 class TestZygoteCannotStart:

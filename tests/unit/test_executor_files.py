@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from orrery.errors import Invalid
 from orrery.executors import folders, workfiles
 from orrery.executors.contract import (

@@ -68,7 +68,7 @@ export function TextArea(props: WidgetProps): JSX.Element {
     <textarea
       id={props.id}
       className="orr-Input"
-      rows={(props.options.rows) ?? 3}
+      rows={props.options.rows ?? 3}
       value={typeof props.value === 'string' ? props.value : ''}
       disabled={props.disabled || props.readonly}
       aria-describedby={described(props.id)}

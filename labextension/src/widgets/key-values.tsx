@@ -1,7 +1,15 @@
 /** JSON objects as readable names and values, with what they refer to as links. */
 import type { ReactNode } from 'react';
 import type { Json, JsonObject, Reference, Schema } from '../api-types';
-import { formatBytes, formatDuration, formatNumber, humanize, isObject, plainText, propertyTitle } from '../format';
+import {
+  formatBytes,
+  formatDuration,
+  formatNumber,
+  humanize,
+  isObject,
+  plainText,
+  propertyTitle
+} from '../format';
 import { ReferenceLink } from './parts';
 
 export function Pairs(props: { children: ReactNode }): JSX.Element {

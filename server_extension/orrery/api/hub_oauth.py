@@ -196,7 +196,7 @@ class HubAuthenticator:
         return target if is_own and "\\" not in target else self.settings.prefix
 
 
-def install(app: FastAPI, hub: HubAuthenticator, *_: object) -> None:
+def install(app: FastAPI, hub: HubAuthenticator) -> None:
     """The login's routes; and whoever opens a page without having logged in is sent there and comes back."""
     app.include_router(make_login_router(hub))
 

@@ -212,9 +212,15 @@ def make_router(kind: Kind, commands: Commands, current_user: Authenticate) -> A
     if kind.creatable:
 
         @router.post("/{id}/copy", status_code=201, responses={201: {"model": ResourceView}}, summary="Copy it as new")
-        def copy(user: caller, id: identifier, body: CopyBody) -> Response:
+        def copy(
+            user: caller,
+            id: identifier,
+            body: CopyBody,
+            idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+        ) -> Response:
             record = commands.resolve(user, kind, id, trashed=True)
-            return routes.answer(commands.copy(user, record, body.name, body.spec), 201)
+            made = commands.copy(user, record, body.name, body.spec, idempotency_key=idempotency_key)
+            return routes.answer(made, 201)
 
     for action in kind.actions:
         _add_action(router, routes, action, caller)

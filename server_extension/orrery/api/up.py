@@ -91,7 +91,7 @@ def _assemble(settings: Settings, *, hub: bool, host: str, port: int) -> tuple[A
     verifier = hub_oauth.HubAuthenticator.from_environment()
     base_path = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "").rstrip("/")
     assembly = assemble(settings, hub_tokens=verifier, base_path=base_path, mode="hub")
-    hub_oauth.install(assembly.app, verifier, assembly.signer, base_path)
+    hub_oauth.install(assembly.app, verifier)
     return assembly, where.hostname, where.port
 
 
@@ -195,8 +195,12 @@ def shut_down(home: Path | None = None) -> None:
     pid = int(known["pid"])
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS + 20
-        while time.monotonic() < deadline:
-            os.kill(pid, 0)
+    deadline = time.monotonic() + STOP_SECONDS + 20
+    # the lock goes with the process, also where nobody has reaped it yet
+    while time.monotonic() < deadline:
+        try:
+            with _only_one(settings.home):
+                return
+        except AlreadyRunning:
             time.sleep(0.05)
-        raise Unavailable(f"process {pid} has not stopped; look at its log, or kill it")
+    raise Unavailable(f"process {pid} has not stopped; look at its log, or kill it")

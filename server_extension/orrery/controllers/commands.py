@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from orrery.controllers.contract import Controller, Draft, Platform
-from orrery.domain.access import Act, User, Visibility, require
+from orrery.domain.access import SYSTEM_OWNER, Act, User, Visibility, require
 from orrery.domain.ids import check_name, make_id
 from orrery.domain.kinds import Action, Kind, Spec
 from orrery.domain.records import Json, Record, Target, object_ids
@@ -72,7 +73,7 @@ class Commands:
             if record is not None and (record.kind != kind.name or (record.deleted_at is not None and not trashed)):
                 record = None
         else:
-            owners = [locator.owner] if locator.owner else [user.name, *sorted(user.groups), "orrery"]
+            owners = [locator.owner] if locator.owner else [user.name, *sorted(user.groups), SYSTEM_OWNER]
             found = (self.store.find_named(kind.name, owner, locator.name, locator.version) for owner in owners)
             record = next((candidate for candidate in found if candidate is not None), None)
             if record is None and trashed:
@@ -157,15 +158,26 @@ class Commands:
 
     def _missing_message(self, user: User, kind: Kind, value: str, message: str) -> str:
         if kind.name == "dataset-version" and "@" not in value:
+            datasets = self.store.kinds.named("dataset")
             try:
-                dataset = self.resolve(user, self.store.kinds.named("dataset"), value)
-            except OrreryError:
-                return f"dataset {value!r} does not exist, or you may not see it; `orrery get datasets` lists yours"
+                dataset = self.resolve(user, datasets, value)
+            except OrreryError as error:
+                return error.message + self._nearest(user, datasets, value)
             return (
                 f"dataset {dataset.qualified_name} has no published version; publish it first "
                 f"(`orrery dataset publish {dataset.name}`): trainings are pinned to versions"
             )
-        return message
+        return message + self._nearest(user, kind, value)
+
+    def _nearest(self, user: User, kind: Kind, value: str) -> str:
+        """A hint at the name that was likely meant, among the newest that the user may see."""
+        page = self.store.list(Query(kind=kind.name, viewer=user, limit=200))
+        names = {
+            record.name if record.owner in (user.name, SYSTEM_OWNER) else f"{record.owner}/{record.name}"
+            for record in page.items
+        }
+        near = difflib.get_close_matches(value.partition("@")[0], sorted(names), n=1)
+        return f"; did you mean {near[0]!r}?" if near else ""
 
     def patch(self, user: User, record: Record, changes: Changes, *, etag: int | None = None) -> Record:
         """Raises: Forbidden, Invalid, NameTaken, Stale, WrongPhase."""
@@ -243,7 +255,9 @@ class Commands:
         stepped = kind.machine.step(fresh, action.event, self.store.clock())
         return replace(stepped, target=action.target or fresh.target, attempts=0)
 
-    def copy(self, user: User, record: Record, name: str, overrides: Json) -> Record:
+    def copy(
+        self, user: User, record: Record, name: str, overrides: Json, *, idempotency_key: str | None = None
+    ) -> Record:
         """A new resource with the same spec, `overrides` laid over it field by field."""
         require(user, Act.READ, record)
         kind = self.store.kinds.named(record.kind)
@@ -257,7 +271,7 @@ class Commands:
             group=record.group if record.owner == user.name else None,
             tags=record.tags,
         )
-        return self.create(user, kind, new)
+        return self.create(user, kind, new, idempotency_key=idempotency_key)
 
     def delete(self, user: User, record: Record, *, cascade: bool = False, digest: str | None = None) -> list[Record]:
         """Move to the trash, with everything that depends on it where `cascade` says so.

@@ -191,7 +191,7 @@ class EndpointController(Controller):
             if states[item.service_id].failure
         ]
         machine = ENDPOINT.machine
-        if is_complete and (record.phase, "ready") in machine.transitions:
+        if is_complete and settled and (record.phase, "ready") in machine.transitions:
             return Outcome(event="ready", outputs=total)
         if failures and (record.phase, "failed") in machine.transitions:
             return Outcome(event="failed", reason="not_ready", message=failures[0], outputs=total)

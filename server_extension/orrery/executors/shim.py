@@ -116,15 +116,17 @@ class Shim:
             return
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         self.oom_kills = oom_kills()
-        error = self._start(lock)
-        if error:
-            self._reap()
-            self._write_exit("FAILED", 127, error)
-            self.notify(settled=True)
-        else:
-            self.notify(pid=os.getpid())
-            self._watch()
-        self._sweep()
+        try:
+            error = self._start(lock)
+            if error:
+                self._reap()
+                self._write_exit("FAILED", 127, error)
+                self.notify(settled=True)
+            else:
+                self.notify(pid=os.getpid())
+                self._watch(lock)
+        finally:
+            self._sweep()
         try:
             os.unlink(self.path("launch.json"))
         except OSError:
@@ -221,7 +223,7 @@ class Shim:
 
     # --- watch ---
 
-    def _watch(self) -> None:
+    def _watch(self, lock: int) -> None:
         limit = self.launch.get("time_limit_seconds")
         deadline = self.started_clock + limit if limit is not None else None
         next_sample = self.started_clock + 0.1
@@ -254,6 +256,8 @@ class Shim:
                         f"used {human_bytes(used)} of memory, having asked for {human_bytes(allowed)}; ask for more",
                         grace=0.0,
                     )
+                if os.fstat(lock).st_nlink == 0:
+                    self._end("STOPPED", "its folder was removed")
                 if os.path.exists(self.path("stop")):
                     self._end("STOPPED", "stopped")
                 close = allowed and used > 0.7 * allowed

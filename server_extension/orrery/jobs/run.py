@@ -100,6 +100,8 @@ def _set_environment(job_dir: Path, work: Path, job: Mapping[str, Any]) -> None:
     environment = cast("dict[str, object]", job.get("environment") or {})
     for key, value in environment.items():
         os.environ[key] = str(value).replace("${ORRERY_WORK_DIR}", str(work))
+    # OpenMP's threads wait for each other by spinning; where jobs share cores that makes a training many times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("ORRERY_JOB_ID", str(job.get("id") or job_dir.name))
     os.environ.setdefault("ORRERY_JOB_DIR", str(job_dir))
     os.environ.setdefault("ORRERY_WORK_DIR", str(work))

@@ -128,6 +128,8 @@ class World:
             self.wait_for_end(state.id)
         for service in self.executor.services():
             self.executor.remove_service(service.id)
+        nothing = Resources(0, 0, 0)
+        wait_until(lambda: self.executor.capacity().held == nothing, what="everything that ran has ended")
         self.executor.close()
 
 

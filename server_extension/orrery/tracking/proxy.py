@@ -40,10 +40,12 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 _KEPT_HERE: Final = _HOP_BY_HOP | {"host", "authorization", "cookie", "origin", "referer", "forwarded", HEADER.lower()}
-#: what its UI would show first here: an assistant that is not served, and a question about telemetry that is off
-_PREFERENCES: Final = b"""<script>for (const key of
-["mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "mlflow.telemetry.info.alert.dismissed_v1"])
-localStorage.setItem(key, "true")</script>"""
+#: instead of what its UI shows first: an assistant that is not served, a notice about telemetry that is off, and the
+#: view of language-model traces. A choice that somebody has made stays
+_PREFERENCES: Final = b"""<script>for (const [key, value] of Object.entries({
+"mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true", "mlflow.telemetry.info.alert.dismissed_v1": "true",
+"mlflow.workflowType_v1": '"machine_learning"'}))
+localStorage.getItem(key) ?? localStorage.setItem(key, value)</script>"""
 _STARTING: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>MLflow is starting…</title>
 <style>

@@ -55,7 +55,6 @@ const HIDDEN_OUTPUTS = (
   'model_files output_files notebook deployments replicas'
 ).split(' ');
 
-
 function StatusPairs(props: { resource: Resource; kind: Kind }): JSX.Element {
   const { resource } = props;
   const { status } = resource;
