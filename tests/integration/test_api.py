@@ -405,3 +405,12 @@ def test_the_platform_describes_itself(alice: httpx.Client) -> None:
     assert types["cpu-small"]["fits"]
     assert alice.get("queue").json()["capacity"]["total"]["cores"] >= 1
     assert alice.get("overview").json()["counts"]["algorithm"]["Active"] >= 2
+
+
+def test_a_hash_is_no_key_to_anothers_file(iris: Any, alice: httpx.Client, bob: httpx.Client) -> None:
+    files = iris["spec"]["files"]
+    error = refused(bob.post("datasets", json={"name": "stolen", "spec": {"files": files}}), 422, "invalid")
+    assert "never uploaded" in error["message"]
+    assert alice.post("datasets", json={"name": "twin", "spec": {"files": files}}).status_code == 201
+    put_object(bob, CSV)
+    assert bob.post("datasets", json={"name": "own", "spec": {"files": files}}).status_code == 201

@@ -27,5 +27,7 @@ def test_every_setting_is_documented() -> None:
 
 def test_every_page_is_linked_from_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
-    pages = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md") if path.name != "README.md"]
+    pages = [
+        path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md") if path.name != "README.md"
+    ]
     assert [page for page in pages if f"({page})" not in index] == []

@@ -1,7 +1,7 @@
 /** The widgets, fields and templates that every form is drawn with. */
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import type { RegistryFieldsType, RegistryWidgetsType, TemplatesType, ValidatorType } from '@rjsf/utils';
-import validator from '@rjsf/validator-ajv8';
+import { validator } from './validator';
 import {
   Choice,
   ColumnInput,

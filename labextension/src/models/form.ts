@@ -5,7 +5,7 @@
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { ErrorSchema } from '@rjsf/utils';
 import { ErrorSchemaBuilder, getDefaultFormState } from '@rjsf/utils';
-import validator from '@rjsf/validator-ajv8';
+import { validator } from '../forms/validator';
 import type { Api } from '../api';
 import { ApiError, errorMessage } from '../api';
 import type {

@@ -65,7 +65,6 @@ class Assembly:
     housekeeping: Housekeeping
     authenticator: Authenticator
     signer: Signer
-    uploads: Uploads
     tracking: Tracking
     app: FastAPI
     base_path: str = ""
@@ -120,6 +119,7 @@ def assemble(
         metrics=MetricStore(database),
         outbox=OutboxStore(database),
         objects=objects,
+        uploads=Uploads(settings.home / "uploads", objects, Limits(upload_bytes=settings.max_upload_bytes)),
         executor=executor or make_executor(settings, objects),
         make_token=lambda owner: signer.sign(User(owner), JOB_LIFETIME_SECONDS)[0],
         url=lambda: address["url"],
@@ -143,7 +143,7 @@ def assemble(
         controller.commands = commands
     hub = events.EventHub(store, EventLog(database))
     authenticator = Authenticator(signer, hub_tokens, frozenset(settings.admins))
-    limits = Limits(upload_bytes=settings.max_upload_bytes)
+    tracking = make_tracking(platform)
     assembly = Assembly(
         platform=platform,
         controllers=controllers,
@@ -151,11 +151,10 @@ def assemble(
         commands=commands,
         router=router,
         hub=hub,
-        housekeeping=Housekeeping(platform, controllers, EventLog(database)),
+        housekeeping=Housekeeping(platform, controllers, EventLog(database), (tracking.artifacts.oids,)),
         authenticator=authenticator,
         signer=signer,
-        uploads=Uploads(settings.home / "uploads", objects, limits),
-        tracking=make_tracking(platform),
+        tracking=tracking,
         app=FastAPI(
             title="Orrery",
             version=__version__,
@@ -176,7 +175,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(system.make_router(commands, assembly.signer, user, mode))
     app.include_router(events.make_router(assembly.hub, user))
     app.include_router(batch.make_router(app, user))
-    app.include_router(uploads.make_router(assembly.uploads, assembly.platform.objects, user))
+    app.include_router(uploads.make_router(assembly.platform.uploads, assembly.platform.objects, user))
     for kind in commands.store.kinds:
         app.include_router(resources.make_router(kind, commands, user))
     app.include_router(mlflow.make_router(assembly.tracking, user))

@@ -102,8 +102,19 @@ class Commands:
 
     # writing
 
-    def create(self, user: User, kind: Kind, new: NewResource, *, idempotency_key: str | None = None) -> Record:
-        """Raises: Invalid, NotFound, NameTaken, Forbidden."""
+    def create(
+        self,
+        user: User,
+        kind: Kind,
+        new: NewResource,
+        *,
+        idempotency_key: str | None = None,
+        made_objects: bool = False,
+    ) -> Record:
+        """Raises: Invalid, NotFound, NameTaken, Forbidden.
+
+        `made_objects`: the platform itself made the objects named, so that they need not be the user's uploads.
+        """
         owner = new.owner or user.name
         if not user.may_own_as(owner):
             raise Invalid(
@@ -133,7 +144,7 @@ class Commands:
             description=new.description,
             tags=check_tags(new.tags),
         )
-        self.claim_objects(record)
+        self.claim_objects(user, record, made_objects=made_objects)
         fingerprint = hashlib.sha256(
             json.dumps([kind.name, owner, new.name, new.spec, new.description], sort_keys=True, default=str).encode()
         ).hexdigest()
@@ -224,7 +235,7 @@ class Commands:
             return changed
 
         if stored is not None:
-            self.claim_objects(replace(record, spec=stored))
+            self.claim_objects(user, replace(record, spec=stored))
         changed = self.store.update(record.id, change, references=draft.edges() if draft else None, etag=etag)
         self.wake()
         return changed
@@ -340,15 +351,23 @@ class Commands:
         self.wake()
         return restored
 
-    def claim_objects(self, record: Record) -> None:
-        """Keep the collector from objects about to be referred to. Raises: Invalid for one that is not there."""
+    def claim_objects(self, user: User, record: Record, *, made_objects: bool = False) -> None:
+        """Keep the collector from objects about to be referred to.
+
+        Raises: Invalid for one that is not there, or that this user neither uploaded nor may read: a hash is no key.
+        """
         for oid in sorted(object_ids(record.spec)):
             try:
+                if not made_objects and not self._may_hold(user, oid):
+                    raise NotFound
                 self.platform.objects.claim(oid)
             except NotFound as error:
                 raise Invalid(
                     f"object {oid} was never uploaded (or has been collected since); upload the file again"
                 ) from error
+
+    def _may_hold(self, user: User, oid: str) -> bool:
+        return self.platform.uploads.brought(user.name, oid) or self.store.is_held_visibly(user, oid)
 
 
 def parse_spec(model: type[T], document: Json) -> T:

@@ -18,6 +18,7 @@ from orrery.store.metrics import MetricStore
 from orrery.store.objects import ObjectStore
 from orrery.store.outbox import OutboxStore
 from orrery.store.resources import ResourceStore
+from orrery.store.uploads import Uploads
 
 if TYPE_CHECKING:
     from orrery.controllers.commands import Commands
@@ -32,6 +33,7 @@ class Platform:
     metrics: MetricStore
     outbox: OutboxStore
     objects: ObjectStore
+    uploads: Uploads
     executor: Executor
     #: a token by which a job may call the platform as its owner
     make_token: Callable[[str], str]

@@ -62,7 +62,7 @@ class DatasetController(Controller):
             group=record.group,
             tags=record.tags,
         )
-        version = self.commands.create(user, DATASET_VERSION, new, idempotency_key=key)
+        version = self.commands.create(user, DATASET_VERSION, new, idempotency_key=key, made_objects=True)
         self.platform.store.wake(record.id)
         return version
 

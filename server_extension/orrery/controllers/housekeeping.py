@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from orrery.controllers.contract import Controller, Platform
@@ -18,10 +18,18 @@ log = logging.getLogger(__name__)
 class Housekeeping:
     """Every check may be cut off anywhere and run again."""
 
-    def __init__(self, platform: Platform, controllers: Mapping[str, Controller], events: EventLog) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        controllers: Mapping[str, Controller],
+        events: EventLog,
+        holders: Sequence[Callable[[], set[str]]] = (),
+    ) -> None:
+        """`holders`: who else keeps objects alive, besides resources and uploads."""
         self.platform = platform
         self.controllers = controllers
         self.events = events
+        self.holders = (platform.store.held_objects, platform.uploads.oids, *holders)
 
     def wake_all(self) -> None:
         """After a start: look at everything that may have moved while nobody watched."""
@@ -35,7 +43,7 @@ class Housekeeping:
         self.platform.store.wake_all(unsettled)
 
     def check_all(self) -> None:
-        for check in (self.check_trash, self.check_events, self.check_objects):
+        for check in (self.check_trash, self.check_events, self.check_uploads, self.check_objects):
             try:
                 check()
             except OrreryError as error:
@@ -56,8 +64,15 @@ class Housekeeping:
     def check_events(self) -> int:
         return self.events.prune(self.platform.store.clock())
 
+    def check_uploads(self) -> None:
+        self.platform.uploads.expire()
+
+    def held(self) -> set[str]:
+        """Every object that somebody refers to."""
+        return set[str]().union(*(holder() for holder in self.holders))
+
     def check_objects(self) -> None:
-        report = collect(self.platform.objects, self.platform.store.held_objects)
+        report = collect(self.platform.objects, self.held)
         if report.deleted:
             log.info(
                 "collected %d objects, %d bytes", report.deleted, report.freed_bytes, extra={"action": "collected"}

@@ -287,7 +287,8 @@ class TrainingController(Controller):
             tags=record.tags,
         )
         groups = frozenset({record.group}) if record.group else frozenset[str]()
-        return self.commands.create(User(record.owner, groups), MODEL, new, idempotency_key=key)
+        owner = User(record.owner, groups)
+        return self.commands.create(owner, MODEL, new, idempotency_key=key, made_objects=True)
 
     def act(self, action: str, record: Record, body: BaseModel | None, user: User) -> Record:
         assert isinstance(body, RegisterModelBody)

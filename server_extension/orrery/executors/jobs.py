@@ -1,6 +1,6 @@
 """The jobs of the local executor: from `submit` through the queue to their end, and their files.
 
-    QUEUED -> STARTING -> RUNNING -> ENDED        STOPPING between RUNNING and ENDED when asked to
+    QUEUED -> STARTING -> RUNNING -> ENDED        STOPPING before ENDED when asked to
        |          |                    ^
        +----------+--------------------+          stopped, or impossible to start
 
@@ -260,8 +260,7 @@ class Jobs:
                 active.run.stop()
                 self._core.call(active.run.end_unstarted, ExitReason.STOPPED, "stopped while it waited")
             else:
-                if active.phase is JobPhase.RUNNING:
-                    active.phase = JobPhase.STOPPING
+                active.phase = JobPhase.STOPPING
                 active.run.stop()
         self._core.notify(job_id)
 

@@ -50,7 +50,7 @@ def unauthenticated(message: str) -> HttpError:
 
 def may_call(route: Route, identity: Identity) -> bool:
     """The one rule of visibility for those who are logged in; public endpoints are not asked about."""
-    if route.visibility == "public" or identity.admin or identity.name == route.owner:
+    if route.visibility == "public" or identity.admin or route.owner in (identity.name, *identity.groups):
         return True
     return route.visibility == "group" and route.group is not None and route.group in identity.groups
 

@@ -11,12 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from orrery.domain.access import User
 from orrery.domain.kinds import Registry
 from orrery.domain.records import Json, Record, Reference, object_ids, utc_now
 from orrery.errors import InUse, NameTaken, NotFound, Stale
 from orrery.store import tables
 from orrery.store.database import Database
-from orrery.store.rows import Page, Query, make_page, make_page_select, to_record, to_values, touched
+from orrery.store.rows import Page, Query, make_page, make_page_select, to_record, to_values, touched, visible_to
 
 _EVENT_LOCK = 7266373742
 
@@ -244,6 +245,15 @@ class ResourceStore:
         """Every oid that some resource, live or in the trash, holds."""
         with self.database.read() as connection:
             return set(connection.execute(select(tables.held_objects.c.oid).distinct()).scalars())
+
+    def is_held_visibly(self, user: User, oid: str) -> bool:
+        """Whether some resource that `user` may read holds the object."""
+        held, r = tables.held_objects, tables.resources
+        statement = (
+            select(r.c.id).join(held, held.c.resource_id == r.c.id).where(held.c.oid == oid, visible_to(user)).limit(1)
+        )
+        with self.database.read() as connection:
+            return connection.execute(statement).first() is not None
 
     # leases
 

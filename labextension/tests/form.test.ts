@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest';
+import type { IStateDB } from '@jupyterlab/statedb';
+import type { JsonObject, Kind, Schema } from '../src/api-types';
+import type { FormOptions } from '../src/models/form';
+import { FormModel } from '../src/models/form';
+import { DATASET, MemoryPlatform, TRAINING, XGBOOST, makeResource, until } from './platform';
+
+function makeState(): { state: IStateDB; saved: Map<string, unknown> } {
+  const saved = new Map<string, unknown>();
+  const state = {
+    fetch: (id: string) => Promise.resolve(saved.get(id)),
+    save: (id: string, value: unknown) => Promise.resolve(void saved.set(id, value)),
+    remove: (id: string) => Promise.resolve(void saved.delete(id))
+  };
+  return { state: state as unknown as IStateDB, saved };
+}
+
+async function openForm(
+  platform: MemoryPlatform,
+  kind: Kind,
+  options: Partial<FormOptions> = {},
+  state = makeState().state
+): Promise<FormModel> {
+  platform.on('GET', '/instance-types', () => ({ body: { items: [] } }));
+  platform.on('GET', '/algorithms/by-name/orrery/xgboost', () => ({ body: XGBOOST }));
+  platform.on('GET', '/datasets/by-name/alice/breast', () => ({
+    body: makeResource({
+      kind: 'dataset',
+      spec: { content: { columns: [{ name: 'diagnosis', kind: 'category' }] } }
+    })
+  }));
+  const form = new FormModel(platform.make(), kind, state, { draft: 'draft-1', ...options });
+  await until(() => form.isReady, 'the form');
+  return form;
+}
+
+const specOf = (form: FormModel): Schema => (form.schemas.schema as Schema).properties?.spec ?? {};
+const TRAIN = { algorithm: 'orrery/xgboost', datasets: { train: 'alice/breast' } };
+
+describe('FormModel', () => {
+  it('publishes new datasets unless told otherwise', async () => {
+    const form = await openForm(new MemoryPlatform(), DATASET);
+    expect(form.spec.publish).toBe(true);
+  });
+
+  it('brings the parameters and the datasets of the chosen algorithm, and its columns', async () => {
+    const form = await openForm(new MemoryPlatform(), TRAINING);
+    await form.setData({ ...form.data, spec: TRAIN });
+    expect(Object.keys(specOf(form).properties?.parameters?.properties ?? {})).toEqual(['target', 'rounds']);
+    expect(Object.keys(specOf(form).properties?.datasets?.properties ?? {})).toEqual(['train', 'validation']);
+    expect((form.spec.parameters as JsonObject).rounds).toBe(300);
+    expect(form.columns).toEqual([{ name: 'diagnosis', type: 'category' }]);
+  });
+
+  it('says at each field what is wrong before anything is sent', async () => {
+    const platform = new MemoryPlatform();
+    const form = await openForm(platform, TRAINING);
+    await form.setData({ spec: { ...TRAIN, parameters: { rounds: 99999 } } });
+    expect(await form.submit()).toBeNull();
+    expect(form.problems.map(problem => [problem.label, problem.message])).toEqual([
+      ['Name', 'This is needed.'],
+      ['Rounds', 'Must be 10000 or less.']
+    ]);
+    expect(platform.calls.some(call => call.method === 'POST')).toBe(false);
+  });
+
+  it("shows the server's refusals at their fields", async () => {
+    const platform = new MemoryPlatform();
+    platform.on('POST', '/trainings', () => ({
+      status: 422,
+      body: {
+        error: {
+          code: 'invalid',
+          message: 'invalid',
+          details: { fields: [{ path: 'spec.parameters.target', message: "did you mean 'diagnosis'?" }] }
+        }
+      }
+    }));
+    const form = await openForm(platform, TRAINING);
+    await form.setData({ name: 'a', spec: { ...TRAIN, parameters: { target: 'diagnose' } } });
+    await form.submit();
+    expect(form.problems[0]).toEqual({
+      path: ['spec', 'parameters', 'target'],
+      label: 'Target',
+      message: "did you mean 'diagnosis'?"
+    });
+    expect(form.extraErrors).toMatchObject({
+      spec: { parameters: { target: { __errors: ["did you mean 'diagnosis'?"] } } }
+    });
+  });
+
+  it('sends with the same key when the answer was lost, with a new one when the form has changed', async () => {
+    const platform = new MemoryPlatform();
+    platform.on('POST', '/trainings', () => ({ status: 503, body: {} }));
+    const form = await openForm(platform, TRAINING);
+    await form.setData({ name: 'a', spec: TRAIN });
+    await form.submit();
+    await form.submit();
+    await form.setData({ name: 'b', spec: TRAIN });
+    await form.submit();
+    const [first, second, third] = platform.calls
+      .filter(call => call.method === 'POST')
+      .map(call => call.headers.get('Idempotency-Key'));
+    expect(first).toBeTruthy();
+    expect(second).toBe(first);
+    expect(third).not.toBe(first);
+    form.dispose();
+  });
+
+  it('keeps a draft until it is sent', async () => {
+    const platform = new MemoryPlatform();
+    const { state, saved } = makeState();
+    const form = await openForm(platform, TRAINING, {}, state);
+    await form.setData({ name: 'kept', spec: TRAIN });
+    await until(() => saved.has('draft-1'), 'the draft');
+    const again = await openForm(platform, TRAINING, {}, state);
+    expect(again.data.name).toBe('kept');
+    platform.on('POST', '/trainings', () => ({ status: 201, body: makeResource() }));
+    expect((await again.submit())?.id).toBe('trn_1');
+    expect(saved.has('draft-1')).toBe(false);
+  });
+
+  it('copies with names instead of pinned ids', async () => {
+    const platform = new MemoryPlatform();
+    const pinned = {
+      path: 'datasets.train',
+      kind: 'dataset',
+      id: 'dst_9',
+      owner: 'alice',
+      name: 'breast',
+      version: null,
+      deleted: false
+    };
+    platform.on('GET', '/trainings/trn_1', () => ({
+      body: makeResource({ spec: { ...TRAIN, datasets: { train: 'dst_9' } }, references: [pinned] })
+    }));
+    const form = await openForm(platform, TRAINING, { copyOf: 'trn_1' });
+    expect(form.data.name).toBe('breast-copy');
+    expect(form.spec.datasets).toEqual({ train: 'alice/breast' });
+  });
+
+  it('edits by a patch of what may be changed, against the version that was read', async () => {
+    const platform = new MemoryPlatform();
+    const files = [{ path: 'a.csv', oid: 'x', size: 1, purpose: null }];
+    platform.on('GET', '/datasets/dst_1', () => ({
+      body: makeResource({
+        id: 'dst_1',
+        kind: 'dataset',
+        name: 'old',
+        etag: '7',
+        spec: { files, publish: true }
+      })
+    }));
+    platform.on('PATCH', '/datasets/dst_1', () => ({
+      body: makeResource({ id: 'dst_1', kind: 'dataset', name: 'new' })
+    }));
+    const form = await openForm(platform, DATASET, { editOf: 'dst_1' });
+    await form.setData({ ...form.data, name: 'new' });
+    expect((await form.submit())?.name).toBe('new');
+    const patch = platform.calls.find(call => call.method === 'PATCH');
+    expect(patch?.headers.get('If-Match')).toBe('7');
+    expect(patch?.body).toEqual({
+      name: 'new',
+      description: '',
+      spec: { files: [{ path: 'a.csv', oid: 'x', size: 1 }] }
+    });
+  });
+});

@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import {
+  formatAgo,
+  formatBytes,
+  formatDuration,
+  formatNumber,
+  humanize,
+  propertyTitle,
+  readableSpec,
+  safeFileName,
+  valueAt
+} from '../src/format';
+import { resourcePath } from '../src/api';
+import { makeResource } from './platform';
+
+describe('format', () => {
+  it('writes bytes, durations and numbers for people', () => {
+    expect(formatBytes(0)).toBe('0 B');
+    expect(formatBytes(124869)).toBe('122 KiB');
+    expect(formatDuration(0.077)).toBe('77 ms');
+    expect(formatDuration(8.9)).toBe('8.9 s');
+    expect(formatDuration(77)).toBe('1 min 17 s');
+    expect(formatDuration(7260)).toBe('2 h 1 min');
+    expect(formatNumber(0.9694835680751175)).toBe('0.96948');
+    expect(formatNumber(1e-7)).toBe('1.000e-7');
+    expect(formatNumber(NaN)).toBe('NaN');
+  });
+
+  it('tells ages', () => {
+    const now = Date.parse('2026-01-10T12:00:00Z');
+    expect(formatAgo('2026-01-10T11:59:40Z', now)).toBe('just now');
+    expect(formatAgo('2026-01-10T11:56:00Z', now)).toBe('4 min ago');
+    expect(formatAgo('2026-01-09T11:00:00Z', now)).toBe('yesterday');
+    expect(formatAgo(null, now)).toBe('');
+  });
+
+  it('makes titles of keys', () => {
+    expect(humanize('peak_memory_bytes')).toBe('Peak memory');
+    expect(humanize('roc_auc')).toBe('ROC AUC');
+    expect(humanize('bytes')).toBe('Bytes');
+    expect(propertyTitle('max_seconds', 'Max Seconds')).toBe('Max seconds');
+    expect(propertyTitle('train', 'Training data')).toBe('Training data');
+  });
+
+  it('makes names that file systems take', () => {
+    expect(safeFileName('my data/../x')).toBe('my-data-..-x');
+    expect(safeFileName('***')).toBe('untitled');
+  });
+
+  it('reads values through lists', () => {
+    expect(valueAt({ a: [{ b: 2 }] }, 'a.0.b')).toBe(2);
+    expect(valueAt({ a: null }, 'a.b')).toBeUndefined();
+  });
+
+  it('writes pinned ids as names again', () => {
+    const reference = {
+      kind: 'dataset-version',
+      id: 'dsv_1',
+      owner: 'alice',
+      name: 'breast',
+      version: 1,
+      deleted: false
+    };
+    const resource = makeResource({
+      spec: { datasets: { train: 'dsv_1' }, note: 'dsv_1' },
+      references: [{ ...reference, path: 'datasets.train' }]
+    });
+    expect(readableSpec(resource)).toEqual({ datasets: { train: 'alice/breast@1' }, note: 'dsv_1' });
+  });
+});
+
+describe('resourcePath', () => {
+  it('takes ids, names and versions', () => {
+    expect(resourcePath('models', 'mdl_1')).toBe('/models/mdl_1');
+    expect(resourcePath('models', 'alice/my model')).toBe('/models/by-name/alice/my%20model');
+    expect(resourcePath('models', 'alice/breast@2')).toBe('/models/by-name/alice/breast?version=2');
+  });
+});
