@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from orrery.testing.platform import RunningPlatform
+from orrery.testing.platform import RunningPlatform, all_processes
 
 SETTLE_SECONDS = 5.0
 WATCH_SECONDS = 30.0
@@ -32,6 +32,21 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def descendants(root: int) -> list[int]:
+    """The platform and everything that it started; the gateway is its child too."""
+    found = [root]
+    for pid in found:
+        found.extend(child for child in all_processes() if parent(child) == pid)
+    return found
+
+
 def name_of(pid: int) -> str:
     command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     return next((name for name in ("orrery.gateway", "zygote") if name in command), "platform")
@@ -41,7 +56,7 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="orr-bench-"))
     with RunningPlatform(home) as platform:
         time.sleep(SETTLE_SECONDS)
-        pids = [platform.pid, *platform.processes()]
+        pids = descendants(platform.pid)
         before = sum(cpu_seconds(pid) for pid in pids)
         time.sleep(WATCH_SECONDS)
         percent = (sum(cpu_seconds(pid) for pid in pids) - before) / WATCH_SECONDS * 100

@@ -14,8 +14,16 @@ from orrery.executors import folders
 from orrery.executors.contract import ExitReason, JobPhase, JobSpec, PythonProgram, Resources
 from orrery.executors.local import LocalExecutor
 from orrery.testing.executor_services import ServiceConformance
-from orrery.testing.executors import CAPACITY, LEAVES_SESSION, FolderObjects, JobConformance, MakeExecutor, World
-from orrery.testing.processes import is_running, wait_until
+from orrery.testing.executors import (
+    CAPACITY,
+    LEAVES_SESSION,
+    FolderObjects,
+    JobConformance,
+    MakeExecutor,
+    World,
+    is_running,
+)
+from orrery.testing.processes import wait_until
 
 
 class TestLocalExecutor(JobConformance, ServiceConformance):

@@ -17,8 +17,8 @@ from orrery.executors import folders, launch, shim
 from orrery.executors.contract import CommandProgram, Exit, ExitReason, JobSpec, PythonProgram, Resources
 from orrery.executors.folders import AcceptedJob
 from orrery.executors.local import LocalExecutor
-from orrery.testing.executors import CAPACITY, LEAVES_SESSION, FolderObjects, World
-from orrery.testing.processes import is_running, wait_until
+from orrery.testing.executors import CAPACITY, LEAVES_SESSION, FolderObjects, World, is_running
+from orrery.testing.processes import wait_until
 
 #: a second start would be seen as a second line
 COUNTS = CommandProgram(("sh", "-c", "echo started; sleep 0.2"))

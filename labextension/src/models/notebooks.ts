@@ -49,19 +49,27 @@ export async function openNotebook(
 
 interface Cell {
   cell_type?: string;
-  source?: string | string[];
+  source?: unknown;
   outputs?: unknown;
 }
 
-/** Lab rewrites metadata when it saves: two notebooks are the same when their cells and outputs are. */
+/**
+ * Lab rewrites metadata when it saves: two notebooks are the same when their cells and outputs are. Text may be
+ * written as one string or as a list of lines.
+ */
 export function isSameNotebook(a: JsonObject, b: JsonObject): boolean {
+  const joined = (_key: string, value: unknown): unknown =>
+    Array.isArray(value) && value.length > 0 && value.every(item => typeof item === 'string')
+      ? value.join('')
+      : value;
   const essence = (notebook: JsonObject): string =>
     JSON.stringify(
       ((notebook.cells ?? []) as unknown as Cell[]).map(cell => [
         cell.cell_type,
-        Array.isArray(cell.source) ? cell.source.join('') : cell.source,
+        cell.source,
         cell.outputs ?? []
-      ])
+      ]),
+      joined
     );
   return essence(a) === essence(b);
 }

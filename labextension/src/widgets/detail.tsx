@@ -4,7 +4,7 @@ import type { Message } from '@lumino/messaging';
 import type { KeyboardEvent } from 'react';
 import { useId } from 'react';
 import type { Action, Kind, Resource } from '../api-types';
-import { displayName, formatAgo, formatTime, plainText } from '../format';
+import { displayName, formatAgo, formatTime, humanize, plainText } from '../format';
 import { copyIcon, kindIcon, trashIcon } from '../icons';
 import { Deletion } from '../models/deletion';
 import { DetailModel } from '../models/detail';
@@ -244,7 +244,7 @@ function Word(props: { kind: Kind; resource: Resource }): JSX.Element | null {
       )}
       {phase.state === 'Failed' && (
         <Note kind="error">
-          <strong>{status.reason ?? phase.title}</strong>
+          <strong>{status.reason ? humanize(status.reason) : phase.title}</strong>
           <div className="orr-Pre">{status.message}</div>
         </Note>
       )}

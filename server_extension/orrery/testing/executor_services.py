@@ -17,8 +17,8 @@ import pytest
 
 from orrery.errors import Invalid, UnknownService, Unschedulable
 from orrery.executors.contract import InputFile, JobPhase, Replica, ReplicaPhase, Resources, ServiceSpec, ServiceState
-from orrery.testing.executors import MEBIBYTE, FolderObjects, World
-from orrery.testing.processes import is_running, wait_until
+from orrery.testing.executors import MEBIBYTE, FolderObjects, World, is_running
+from orrery.testing.processes import wait_until
 
 #: answers 200 with its process id and the variable WORD; refuses readiness while the file `unready` is there
 SERVER = """

@@ -34,7 +34,8 @@ from orrery.executors.contract import (
     PythonProgram,
     Resources,
 )
-from orrery.testing.processes import is_running, wait_until
+from orrery.executors.family import stat_fields
+from orrery.testing.processes import wait_until
 
 MEBIBYTE = 1 << 20
 CAPACITY = Resources(cores=2, memory_bytes=4 << 30, gpus=2)
@@ -44,6 +45,12 @@ MakeExecutor = Callable[[], Executor]
 IGNORES_SIGTERM = "trap '' TERM; echo ready; while true; do sleep 0.05; done"
 LEAVES_SESSION = "setsid sh -c 'trap \"\" TERM; echo $$ > away; while true; do sleep 0.05; done' & "
 USES_MEMORY = "import time; block = bytearray({bytes}); block[::4096] = b'x' * len(block[::4096]); time.sleep(60)"
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process lives; one that ends while it is looked at, or that nobody waited for yet, does not."""
+    fields = stat_fields(pid)
+    return fields is not None and fields[0] not in "ZX"
 
 
 class FolderObjects:

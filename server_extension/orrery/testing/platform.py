@@ -33,6 +33,24 @@ def wait_until(check: Callable[[], T], *, seconds: float = 60.0, what: str = "th
         time.sleep(0.02)
 
 
+def all_processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+
+
+def belongs_to(pid: int, home: Path) -> bool:
+    """Whether a live process has to do with `home`. False for one that ends meanwhile, and for a zombie."""
+    needle = str(home)
+    process = Path(f"/proc/{pid}")
+    try:
+        if (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            return False
+        text = (process / "cmdline").read_bytes() + b"\0" + (process / "environ").read_bytes()
+        links = [os.readlink(process / "cwd"), *(os.readlink(link) for link in (process / "fd").iterdir())]
+    except OSError:
+        return False
+    return needle.encode() in text or any(link.startswith(f"{needle}/") for link in links)
+
+
 class RunningPlatform:
     """`orrery up` over `home`. Use as a context manager; afterwards nothing of it runs."""
 
@@ -123,21 +141,13 @@ class RunningPlatform:
                 continue
 
     def processes(self) -> list[int]:
-        """Every process that names this home in its command line or environment, the platform itself excepted."""
+        """Every process of this home but the platform itself.
+
+        Told by its command line, its environment, its current folder or its open files: a job forked from a warm
+        process has that one's command line, but its log is open.
+        """
         own = self._process.pid if self._process is not None and self._process.poll() is None else -1
-        needle = str(self.home).encode()
-        found: list[int] = []
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdecimal() or int(entry.name) in (own, os.getpid()):
-                continue
-            try:
-                text = (entry / "cmdline").read_bytes() + b"\0" + (entry / "environ").read_bytes()
-                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:
-                continue
-            if needle in text and state != "Z":
-                found.append(int(entry.name))
-        return found
+        return [pid for pid in all_processes() if pid not in (own, os.getpid()) and belongs_to(pid, self.home)]
 
     def client(self, user: str | None = None, *, groups: tuple[str, ...] = (), admin: bool = False) -> httpx.Client:
         """An HTTP client of `/api/v1`: as the account that runs it (an administrator), or as any user."""
