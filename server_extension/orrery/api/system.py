@@ -76,8 +76,10 @@ def make_router(commands: Commands, signer: Signer, current_user: Any, mode: str
     def queue(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
         capacity = platform.executor.capacity()
         items: list[Json] = []
-        for entry in platform.executor.queue():
-            record = store.find(resource_id_of(entry.job_id))
+        entries = platform.executor.queue()
+        records = store.find_many(resource_id_of(entry.job_id) for entry in entries)
+        for entry in entries:
+            record = records.get(resource_id_of(entry.job_id))
             is_shown = record is not None and is_allowed(user, Act.READ, record)
             items.append(
                 {
@@ -109,7 +111,7 @@ def make_router(commands: Commands, signer: Signer, current_user: Any, mode: str
                 "counts": counts,
                 "capacity": {"total": _sizes(capacity.total), "held": _sizes(capacity.held)},
                 "disk": {"total_bytes": disk.total, "free_bytes": disk.free},
-                "waiting": len(platform.executor.queue()),
+                "waiting": capacity.waiting,
             }
         )
 
@@ -125,10 +127,9 @@ def prometheus(commands: Commands, user: User) -> str:
     lines = ["# HELP orrery_resources Resources by kind and phase.", "# TYPE orrery_resources gauge"]
     for (kind, phase), count in sorted(commands.store.count_by_phase(Query(viewer=user)).items()):
         lines.append(f'orrery_resources{{kind="{kind}",phase="{phase}"}} {count}')
-    executor = commands.platform.executor
-    lines += ["# HELP orrery_queue_jobs Jobs that wait.", "# TYPE orrery_queue_jobs gauge"]
-    lines.append(f"orrery_queue_jobs {len(executor.queue())}")
-    capacity = executor.capacity()
+    capacity = commands.platform.executor.capacity()
+    lines += ["# HELP orrery_queue_jobs Jobs and replicas that wait.", "# TYPE orrery_queue_jobs gauge"]
+    lines.append(f"orrery_queue_jobs {capacity.waiting}")
     lines += ["# HELP orrery_held_cores Cores handed out.", "# TYPE orrery_held_cores gauge"]
     lines.append(f"orrery_held_cores {capacity.held.cores:g}")
     lines += ["# HELP orrery_held_memory_bytes Memory handed out.", "# TYPE orrery_held_memory_bytes gauge"]

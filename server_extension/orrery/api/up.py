@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 TOKEN_LIFETIME_SECONDS: Final = 365 * 24 * 3600
 STOP_SECONDS: Final = 40.0
+SWITCH_SECONDS: Final = 0.0005
 
 
 class AlreadyRunning(Conflict):
@@ -75,6 +76,8 @@ def serve(
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = Settings() if home is None else Settings(home=home)
     settings.run_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+    # a request must not wait long for the reconcilers' threads
+    sys.setswitchinterval(SWITCH_SECONDS)
     with _only_one(settings.home):
         assembly, host, port = _assemble(settings, hub=hub, host=host, port=port)
         asyncio.run(_serve(assembly, host=host, port=port, is_hub=hub, keep_serving=keep_serving))

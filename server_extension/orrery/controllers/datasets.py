@@ -110,13 +110,14 @@ class DatasetController(Controller):
         state = jobs.find_job(self.platform.executor, job_id)
         if state is None:
             self.platform.executor.submit(self._job(record, job_id, spec))
-            return Outcome(again_in_seconds=jobs.FOLLOW_SECONDS)
+            state = self.platform.executor.state(job_id)
         found = jobs.read_reports(self.platform.executor, record, job_id)
         error = found.error or record.internal.get("error")
         if state.phase is not JobPhase.ENDED:
             # its result may come a moment before its end
             notes = {**found.internal, "result": found.result or record.internal.get("result")}
-            return Outcome(progress=found.progress, internal=notes, again_in_seconds=jobs.FOLLOW_SECONDS)
+            again = jobs.WAITING_SECONDS if state.phase is JobPhase.QUEUED else jobs.FOLLOW_SECONDS
+            return Outcome(progress=found.progress, internal=notes, again_in_seconds=again)
         assert state.exit is not None
         content: Json | None = found.result or record.internal.get("result")
         internal = {**found.internal, "settled": True, "result": None}

@@ -14,8 +14,8 @@ from orrery.store.metrics import MetricStore, Point, parse_value
 
 #: between two looks at a running job's reports
 FOLLOW_SECONDS: Final = 0.5
-#: a job that nobody speaks of is looked at now and then all the same
-IDLE_SECONDS: Final = 20.0
+#: a waiting job is looked at when the executor tells of it, and now and then all the same
+WAITING_SECONDS: Final = 600.0
 
 
 def make_job_id(record: Record, attempt: int) -> str:

@@ -137,7 +137,7 @@ class TrainingController(Controller):
             progress=outcome.progress,
             outputs=outcome.outputs,
             internal=outcome.internal,
-            again_in_seconds=jobs.IDLE_SECONDS if waits else jobs.FOLLOW_SECONDS,
+            again_in_seconds=jobs.WAITING_SECONDS if waits else jobs.FOLLOW_SECONDS,
         )
 
     def _told(self, record: Record, job_id: str) -> Outcome:
@@ -314,7 +314,7 @@ class TrainingController(Controller):
         if record.phase != "CREATE_IN_PROGRESS":
             return {}
         job_id = record.outputs.get("job_id")
-        entry = next((entry for entry in self.platform.executor.queue() if entry.job_id == job_id), None)
+        entry = self.platform.executor.queue_entry(str(job_id))
         return {"queue": {"place": entry.place, "reason": entry.reason}} if entry is not None else {}
 
     def purge(self, record: Record) -> None:

@@ -160,6 +160,8 @@ class Capacity:
 
     total: Resources
     held: Resources
+    #: jobs and replicas that wait for some of it
+    waiting: int = 0
 
 
 @dataclass(frozen=True)
@@ -274,6 +276,10 @@ class Executor(Protocol):
     def jobs(self) -> list[JobState]: ...
 
     def queue(self) -> list[QueueEntry]: ...
+
+    def queue_entry(self, job_id: str) -> QueueEntry | None:
+        """The job's place in the queue; None when it does not wait."""
+        ...
 
     def capacity(self) -> Capacity: ...
 

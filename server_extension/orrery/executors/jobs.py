@@ -326,20 +326,31 @@ class Jobs:
         with self._core.lock:
             ledger = self._core.ledger
             explained = queue.explain_line(ledger.line, ledger.holders, ledger.capacity)
-            waiting = [(self._active[claim.id], reason) for claim, reason in explained if claim.id in self._active]
-            return [
-                QueueEntry(
-                    job_id=active.job.spec.id,
-                    owner=active.job.spec.owner,
-                    title=active.job.spec.title,
-                    place=place,
-                    priority=Priority(active.job.spec.priority),
-                    resources=active.job.spec.resources,
-                    submitted_at=active.job.submitted_at,
-                    reason=reason,
-                )
-                for place, (active, reason) in enumerate(waiting, start=1)
-            ]
+            waiting = ((self._active[claim.id].job, reason) for claim, reason in explained if claim.id in self._active)
+            return [_entry(job, place, reason) for place, (job, reason) in enumerate(waiting, start=1)]
+
+    def queue_entry(self, job_id: str) -> QueueEntry | None:
+        with self._core.lock:
+            ledger = self._core.ledger
+            place = 0
+            for claim, reason in queue.explain_line(ledger.line, ledger.holders, ledger.capacity):
+                place += claim.id in self._active
+                if claim.id == job_id and claim.id in self._active:
+                    return _entry(self._active[job_id].job, place, reason)
+            return None
+
+
+def _entry(job: AcceptedJob, place: int, reason: str) -> QueueEntry:
+    return QueueEntry(
+        job_id=job.spec.id,
+        owner=job.spec.owner,
+        title=job.spec.title,
+        place=place,
+        priority=Priority(job.spec.priority),
+        resources=job.spec.resources,
+        submitted_at=job.submitted_at,
+        reason=reason,
+    )
 
 
 def own_variables(job_id: str, folder: Path) -> dict[str, str]:

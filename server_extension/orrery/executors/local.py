@@ -158,13 +158,17 @@ class LocalExecutor:
     def jobs(self) -> list[JobState]:
         return self._jobs.states()
 
+    def queue_entry(self, job_id: str) -> QueueEntry | None:
+        return self._jobs.queue_entry(job_id)
+
     def queue(self) -> list[QueueEntry]:
         return self._jobs.queue()
 
     def capacity(self) -> Capacity:
         with self._core.lock:
             held = self._core.ledger.held()
-            return Capacity(self._core.ledger.capacity, replace(held, cores=round(held.cores, 6)))
+            total, waiting = self._core.ledger.capacity, len(self._core.ledger.line)
+            return Capacity(total, replace(held, cores=round(held.cores, 6)), waiting)
 
     def read_log(self, job_id: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
         return workfiles.read_range(self._jobs.folder(job_id) / "log", offset, limit)

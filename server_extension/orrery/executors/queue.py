@@ -183,20 +183,22 @@ def _amount(claim: Claim, kind: str) -> float:
     return dict(_parts(claim.resources))[kind]
 
 
-def explain_line(line: Line, holders: Mapping[str, Claim], capacity: Resources) -> list[tuple[Claim, str]]:
-    """Everybody in line with the reason, in order."""
-    explained: list[tuple[Claim, str]] = []
+def explain_line(line: Line, holders: Mapping[str, Claim], capacity: Resources) -> Iterator[tuple[Claim, str]]:
+    """Everybody in line with the reason, in order. Claims that need the same are worked out once."""
     first: Claim | None = None
+    known: dict[Resources, str] = {}
     for place, claim in enumerate(line, start=1):
-        reason = explain(claim, holders, capacity)
+        needed = need(claim, holders)
+        if needed not in known:
+            known[needed] = explain(claim, holders, capacity)
+        reason = known[needed]
         if first is None:
             first = claim
         elif reason == STARTS:
             reason = f"waits its turn, number {place}: what is free is kept for {first.name}, which came first"
         else:
             reason += f"; number {place} in line, {first.name} is next"
-        explained.append((claim, reason))
-    return explained
+        yield claim, reason
 
 
 class Ledger:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class Database:
-    """Thread-safe. Writers on SQLite queue up behind one another (BEGIN IMMEDIATE), readers never wait."""
+    """Thread-safe. Writers on SQLite queue up behind one another, readers never wait."""
 
     def __init__(self, url: str) -> None:
         self.url = url
+        # SQLite's own wait sleeps in growing steps; a lock hands over at once
+        self._writer = threading.Lock()
         self.is_sqlite = url.startswith("sqlite")
         if self.is_sqlite:
             self.engine = create_engine(
@@ -31,9 +34,14 @@ class Database:
             self.engine = create_engine(url, pool_size=8, max_overflow=16, pool_pre_ping=True)
 
     @contextmanager
-    def write(self) -> Generator[Connection]:
-        """A transaction that may write. Raises: OutOfSpace when the disk is full; nothing of it is kept then."""
-        with self.engine.connect().execution_options(orrery_write=True) as connection:
+    def write(self, *, durable: bool = True) -> Generator[Connection]:
+        """A transaction that may write. Raises: OutOfSpace when the disk is full; nothing of it is kept then.
+
+        `durable` False spares the wait for the disk: the transaction survives the end of every process, but may be
+        undone by a power cut. That is enough for what a reconciler would find again.
+        """
+        options = {"orrery_write": "durable" if durable else "quick"}
+        with self._turn(), self.engine.connect().execution_options(**options) as connection:
             try:
                 with connection.begin():
                     yield connection
@@ -43,6 +51,9 @@ class Database:
                         "the disk that holds the platform's database is full; free some space and try again"
                     ) from error
                 raise
+
+    def _turn(self) -> AbstractContextManager[object]:
+        return self._writer if self.is_sqlite else nullcontext()
 
     @contextmanager
     def read(self) -> Generator[Connection]:
@@ -72,8 +83,6 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
-    # FULL: what was acknowledged survives a power cut too
-    cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA busy_timeout=30000")
     cursor.execute("PRAGMA cache_size=-8000")
@@ -81,8 +90,12 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    is_write = connection.get_execution_options().get("orrery_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+    kind = connection.get_execution_options().get("orrery_write")
+    if kind is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if kind == 'durable' else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def open_database(url: str) -> Database:

@@ -67,7 +67,7 @@ class MetricStore:
         if not rows:
             return
         m = tables.metrics.c
-        with self.database.write() as connection:
+        with self.database.write(durable=False) as connection:
             last = connection.execute(
                 select(func.max(m.position)).where(m.resource_id == resource_id, m.run == run)
             ).scalar()

@@ -61,6 +61,12 @@ class ResourceStore:
         with self.database.read() as connection:
             return self._find(connection, resource_id)
 
+    def find_many(self, resource_ids: Iterable[str]) -> dict[str, Record]:
+        """Those that are there, in the trash or not, by their ids."""
+        statement = select(tables.resources).where(tables.resources.c.id.in_(sorted(set(resource_ids))))
+        with self.database.read() as connection:
+            return {row.id: to_record(row) for row in connection.execute(statement)}
+
     def find_named(self, kind: str, owner: str, name: str, version: int | None = None) -> Record | None:
         """The live resource of that name; the latest version where none is given."""
         r = tables.resources.c
@@ -267,7 +273,7 @@ class ResourceStore:
         with self.database.read() as connection:
             if connection.execute(statement.with_only_columns(r.id)).first() is None:
                 return []
-        with self.database.write() as connection:
+        with self.database.write(durable=False) as connection:
             if not self.database.is_sqlite:
                 statement = statement.with_for_update(skip_locked=True)
             leases = [Lease(to_record(row), secrets.token_hex(8)) for row in connection.execute(statement)]
@@ -286,7 +292,7 @@ class ResourceStore:
         """
         now = self.clock()
         r = tables.resources.c
-        with self.database.write() as connection:
+        with self.database.write(durable=False) as connection:
             statement = select(tables.resources).where(r.id == lease.record.id, r.lease_token == lease.token)
             row = connection.execute(statement if self.database.is_sqlite else statement.with_for_update()).first()
             if row is None:
@@ -313,7 +319,7 @@ class ResourceStore:
         """Make it due now (or at `at`, if that is sooner than what stands)."""
         moment = at or self.clock()
         r = tables.resources.c
-        with self.database.write() as connection:
+        with self.database.write(durable=False) as connection:
             connection.execute(
                 update(tables.resources)
                 .where(r.id == resource_id, or_(r.due_at.is_(None), r.due_at > moment))
@@ -324,7 +330,7 @@ class ResourceStore:
         """Make every live or trashed record in these phases (by kind) due now."""
         now = self.clock()
         r = tables.resources.c
-        with self.database.write() as connection:
+        with self.database.write(durable=False) as connection:
             for kind, names in phases.items():
                 connection.execute(
                     update(tables.resources)

@@ -9,6 +9,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -60,7 +61,7 @@ class Document(TypeDecorator[Any]):
         return None if value is None else json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return None if value is None else json.loads(value)
+        return None if value is None else orjson.loads(value)
 
 
 metadata: Final = MetaData()
