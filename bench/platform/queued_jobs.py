@@ -15,7 +15,8 @@ from pathlib import Path
 
 import httpx
 
-from orrery.testing.platform import RunningPlatform, create_dataset, wait_until
+from orrery.testing.platform import RunningPlatform, create_dataset
+from orrery.testing.waiting import wait_until
 
 JOBS = 1000
 ROWS = "".join(f"{i % 7},{i % 5},{'yes' if (i % 7) > 3 else 'no'}\n" for i in range(400))

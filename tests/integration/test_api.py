@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from orrery.testing.platform import RunningPlatform, create_dataset, put_object, wait_settled, wait_until
+from orrery.testing.platform import RunningPlatform, create_dataset, put_object, wait_settled
+from orrery.testing.waiting import wait_until
 
 ROWS = "".join(f"{i % 7},{i % 5},{'yes' if i % 2 else 'no'}\n" for i in range(60))
 CSV = f"width,height,species\n{ROWS}".encode()

@@ -23,8 +23,9 @@ from orrery.gateway.routes import Deployment, Platform, Replica, Route, RouteLim
 from orrery.serving.http import Exchange, HttpError
 from orrery.serving.http.connection import RawPeer
 from orrery.testing import linear
-from orrery.testing.http import Answer, Process, RawClient, call, wait_until
+from orrery.testing.http import Answer, Process, RawClient, call
 from orrery.testing.listening import Listening
+from orrery.testing.waiting import wait_until
 
 KEY = "a-secret-of-some-length-for-tests-only"
 PREDICT = "/endpoints/alice/m/v1/models/m:predict"

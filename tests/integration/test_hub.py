@@ -13,7 +13,8 @@ import pytest
 
 from orrery.testing.hub import Account, Hub, jupyter_hub
 from orrery.testing.kernels import run_in_kernel
-from orrery.testing.processes import is_running, stop, wait_until
+from orrery.testing.processes import is_running, stop
+from orrery.testing.waiting import wait_until
 
 NUMBERS = count(1)
 

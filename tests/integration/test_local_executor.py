@@ -23,7 +23,7 @@ from orrery.testing.executors import (
     World,
     is_running,
 )
-from orrery.testing.processes import wait_until
+from orrery.testing.waiting import wait_until
 
 
 class TestLocalExecutor(JobConformance, ServiceConformance):

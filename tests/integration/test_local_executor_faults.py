@@ -18,7 +18,7 @@ from orrery.executors.contract import CommandProgram, Exit, ExitReason, JobSpec,
 from orrery.executors.folders import AcceptedJob
 from orrery.executors.local import LocalExecutor
 from orrery.testing.executors import CAPACITY, LEAVES_SESSION, FolderObjects, World, is_running
-from orrery.testing.processes import wait_until
+from orrery.testing.waiting import wait_until
 
 #: a second start would be seen as a second line
 COUNTS = CommandProgram(("sh", "-c", "echo started; sleep 0.2"))

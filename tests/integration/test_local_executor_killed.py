@@ -15,7 +15,7 @@ from orrery.executors.contract import ExitReason, JobPhase, ReplicaPhase, Resour
 from orrery.executors.local import LocalExecutor
 from orrery.testing.executor_services import ask
 from orrery.testing.executors import FolderObjects
-from orrery.testing.processes import wait_until
+from orrery.testing.waiting import wait_until
 
 ROUNDS = 24
 SEED = 20261121

@@ -16,7 +16,8 @@ import pytest
 
 from orrery.testing.jupyter import Jupyter, jupyter_lab
 from orrery.testing.kernels import run_in_kernel
-from orrery.testing.processes import is_running, stop, wait_until
+from orrery.testing.processes import is_running, stop
+from orrery.testing.waiting import wait_until
 
 MEBIBYTE = 1 << 20
 UPSTREAM = Path(__file__).with_name("echo_platform.py")

@@ -13,7 +13,8 @@ import orjson
 import pytest
 
 from orrery.testing import linear
-from orrery.testing.http import Answer, Process, RawClient, call, wait_until
+from orrery.testing.http import Answer, Process, RawClient, call
+from orrery.testing.waiting import wait_until
 
 NUMBERS = [{"name": "mean radius", "kind": "number", "nullable": False}, {"name": "mean texture", "kind": "number"}]
 MIXED = [

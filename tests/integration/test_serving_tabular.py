@@ -14,7 +14,8 @@ from orrery.serving.runtimes import Runtime, load
 from orrery.serving.tabular.encoder import Encoder
 from orrery.serving.tabular.models import LinearModel
 from orrery.serving.tabular.writer import PackageContent, write_package
-from orrery.testing.http import Process, RawClient, call, wait_until
+from orrery.testing.http import Process, RawClient, call
+from orrery.testing.waiting import wait_until
 
 ROWS = 300
 

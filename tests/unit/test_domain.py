@@ -129,7 +129,8 @@ def test_a_malformed_reference_is_refused(text: str) -> None:
 
 
 def test_references_are_found_in_lists_and_mappings_and_replaced_by_ids() -> None:
-    training = TrainingSpec(algorithm="xgboost", datasets={"train": "a@1", "test": "b"}, experiment="e")
+    document = {"algorithm": "xgboost", "datasets": {"train": "a@1", "test": "b"}, "experiment": "e"}
+    training = TrainingSpec.model_validate(document)
     assert named_references(training) == [
         Named("algorithm", "algorithm", "xgboost"),
         Named("datasets.train", "dataset-version", "a@1"),

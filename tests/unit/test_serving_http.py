@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from orrery.serving.http import Exchange, HttpError, Limits
-from orrery.testing.http import RawClient, call, wait_until
+from orrery.testing.http import RawClient, call
 from orrery.testing.listening import Listening
+from orrery.testing.waiting import wait_until
 
 BODY_LIMIT = 100_000
 LIMITS = Limits(

@@ -36,7 +36,7 @@ def backoff_seconds(attempts: int) -> float:
 class Engine:
     """Runs the controllers. `wake` and `wake_resource` may be called from any thread."""
 
-    def __init__(self, store: ResourceStore, controllers: Mapping[str, Controller], *, workers: int = 2) -> None:
+    def __init__(self, store: ResourceStore, controllers: Mapping[str, Controller], *, workers: int = 4) -> None:
         self.store = store
         self.controllers = controllers
         self.workers = workers

@@ -29,7 +29,8 @@ from orrery.executors.contract import (
 )
 from orrery.jobs.parameters import validate
 
-WORK = "${ORRERY_WORK_DIR}"
+#: filled in by the executor, which alone knows the folder
+WORK = "$(ORRERY_WORK_DIR)"
 OUTPUT_NOTEBOOK = "output.ipynb"
 
 

@@ -96,10 +96,10 @@ def run_command(argv: list[str]) -> int:
 
 
 def _set_environment(job_dir: Path, work: Path, job: Mapping[str, Any]) -> None:
-    """Set the spec's variables; `${ORRERY_WORK_DIR}` in their values stands for the work folder, known only here."""
+    """Set the spec's variables and the runner's own, where the executor has not."""
     environment = cast("dict[str, object]", job.get("environment") or {})
     for key, value in environment.items():
-        os.environ[key] = str(value).replace("${ORRERY_WORK_DIR}", str(work))
+        os.environ[key] = str(value)
     # OpenMP's threads wait for each other by spinning; where jobs share cores that makes a training many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("ORRERY_JOB_ID", str(job.get("id") or job_dir.name))

@@ -18,7 +18,7 @@ import pytest
 from orrery.errors import Invalid, UnknownService, Unschedulable
 from orrery.executors.contract import InputFile, JobPhase, Replica, ReplicaPhase, Resources, ServiceSpec, ServiceState
 from orrery.testing.executors import MEBIBYTE, FolderObjects, World, is_running
-from orrery.testing.processes import wait_until
+from orrery.testing.waiting import wait_until
 
 #: answers 200 with its process id and the variable WORD; refuses readiness while the file `unready` is there
 SERVER = """

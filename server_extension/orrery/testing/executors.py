@@ -35,7 +35,7 @@ from orrery.executors.contract import (
     Resources,
 )
 from orrery.executors.family import stat_fields
-from orrery.testing.processes import wait_until
+from orrery.testing.waiting import wait_until
 
 MEBIBYTE = 1 << 20
 CAPACITY = Resources(cores=2, memory_bytes=4 << 30, gpus=2)

@@ -8,21 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0, what: str = "the condition") -> None:
-    """Poll until it holds. Raises `TimeoutError`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} did not come about within {seconds:g} seconds")
-        time.sleep(0.005)
+from orrery.testing.waiting import wait_until
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import httpx
 
-from orrery.testing.processes import free_port, running, wait_until
+from orrery.testing.processes import free_port, running
+from orrery.testing.waiting import wait_until
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -16,21 +15,10 @@ import httpx
 from orrery.api.auth import Signer
 from orrery.api.up import read_announcement
 from orrery.domain.access import User
+from orrery.testing.waiting import wait_until
 
 START_SECONDS: Final = 60.0
 T = TypeVar("T")
-
-
-def wait_until(check: Callable[[], T], *, seconds: float = 60.0, what: str = "the condition") -> T:
-    """The first truthy value of `check`. Raises: TimeoutError naming what did not happen."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} did not happen within {seconds:g} s")
-        time.sleep(0.02)
 
 
 def all_processes() -> list[int]:

@@ -10,8 +10,7 @@ import os
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
@@ -27,29 +26,6 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
-
-
-def wait_until(
-    condition: Callable[[], Found | None],
-    *,
-    what: str,
-    seconds: float = 30.0,
-    process: subprocess.Popen[bytes] | None = None,
-) -> Found:
-    """The first true value of `condition`.
-
-    Raises: AssertionError at the deadline, or as soon as `process` has ended.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        if process is not None and process.poll() is not None:
-            raise AssertionError(f"the process ended with {process.returncode} before {what}")
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:g} s: {what}")
-        time.sleep(PAUSE_SECONDS)
 
 
 @contextmanager
@@ -98,6 +74,6 @@ def is_running(pid: int) -> bool:
     """Whether a process lives (one that has ended but was not waited for does not)."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
