@@ -252,6 +252,19 @@ def test_a_lease_is_held_by_one_and_runs_out(store: ResourceStore, clock: Clock)
     assert store.take_due(10, LEASE) == []
 
 
+def test_what_a_dead_predecessor_had_leased_is_free_again_at_its_restart(database: Database, clock: Clock) -> None:
+    first = ResourceStore(database, KINDS, clock=clock, instance="here")
+    other = ResourceStore(database, KINDS, clock=clock, instance="there")
+    mine = first.create(make(name="mine"), ())
+    (lease,) = first.take_due(10, LEASE)
+    theirs = other.create(make(name="theirs"), ())
+    assert [held.record.id for held in other.take_due(10, LEASE)] == [theirs.id]
+    restarted = ResourceStore(database, KINDS, clock=clock, instance="here")
+    restarted.release_leases()
+    assert [again.record.id for again in restarted.take_due(10, LEASE)] == [mine.id]
+    assert restarted.apply(lease, lambda fresh: replace(fresh, phase="ACTIVE"), again_at=None) is None
+
+
 def test_reconcilers_that_race_take_each_record_once(store: ResourceStore) -> None:
     for number in range(40):
         store.create(make(name=f"n{number}"), ())

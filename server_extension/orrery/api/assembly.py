@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -97,6 +99,14 @@ def make_tracking(platform: Platform) -> Tracking:
     return Tracking(server, platform.objects, MirrorOutbox(platform))
 
 
+def instance_of(home: Path) -> str:
+    """The name of the platform over this home, the same after every restart."""
+    path = home / "instance"
+    if not path.exists():
+        path.write_text(secrets.token_hex(6))
+    return path.read_text().strip()
+
+
 def assemble(
     settings: Settings,
     *,
@@ -110,7 +120,7 @@ def assemble(
     settings.run_dir.mkdir(mode=0o711, exist_ok=True)
     database = open_database(settings.sql_url)
     objects = ObjectStore.from_url(settings.objects_url or settings.home / "objects")
-    store = ResourceStore(database, KINDS)
+    store = ResourceStore(database, KINDS, instance=instance_of(settings.home))
     signer = Signer.open(settings.home / "secrets" / "jwt.key")
     address = {"url": ""}
     platform = Platform(
@@ -235,7 +245,6 @@ def _is_below(path: str, prefix: str) -> bool:
 def make_openapi() -> dict[str, Any]:
     """The API's description without a platform behind it: what the Lab extension's types are generated from."""
     import tempfile
-    from pathlib import Path
 
     with tempfile.TemporaryDirectory() as home:
         assembly = assemble(Settings(home=Path(home)))

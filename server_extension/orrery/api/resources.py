@@ -13,7 +13,8 @@ from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from orrery.api.views import Orjson, view, views
-from orrery.controllers.commands import Changes, Commands, NewResource
+from orrery.controllers.commands import Changes, Commands
+from orrery.controllers.contract import NewResource
 from orrery.domain.access import User, Visibility
 from orrery.domain.kinds import Action, Kind
 from orrery.domain.records import Json, Record

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from orrery.controllers.contract import Controller, Draft, Platform
+from orrery.controllers.contract import Controller, Draft, NewResource, Platform
 from orrery.domain.access import SYSTEM_OWNER, Act, User, Visibility, require
 from orrery.domain.ids import check_name, make_id
 from orrery.domain.kinds import Action, Kind, Spec
@@ -23,19 +23,6 @@ from orrery.store.rows import Query
 
 MAX_TAGS = 50
 T = TypeVar("T", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class NewResource:
-    """A create request, its envelope checked."""
-
-    name: str
-    spec: Json
-    owner: str | None = None
-    description: str = ""
-    visibility: Visibility = Visibility.PRIVATE
-    group: str | None = None
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

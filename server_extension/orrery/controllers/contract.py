@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
 from orrery.controllers.settings import Settings
-from orrery.domain.access import User
+from orrery.domain.access import User, Visibility
 from orrery.domain.kinds import Kind, Spec
 from orrery.domain.records import Json, Record, Reference
 from orrery.errors import WrongPhase
@@ -19,9 +19,6 @@ from orrery.store.objects import ObjectStore
 from orrery.store.outbox import OutboxStore
 from orrery.store.resources import ResourceStore
 from orrery.store.uploads import Uploads
-
-if TYPE_CHECKING:
-    from orrery.controllers.commands import Commands
 
 
 @dataclass(frozen=True)
@@ -86,12 +83,39 @@ class Draft:
         return [Reference(path, record.kind, record.id) for path, record in self.references.items()]
 
 
+@dataclass(frozen=True)
+class NewResource:
+    """A create request, its envelope checked."""
+
+    name: str
+    spec: Json
+    owner: str | None = None
+    description: str = ""
+    visibility: Visibility = Visibility.PRIVATE
+    group: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class Maker(Protocol):
+    """Makes resources as a user's own request would (`orrery.controllers.commands.Commands`)."""
+
+    def create(
+        self,
+        user: User,
+        kind: Kind,
+        new: NewResource,
+        *,
+        idempotency_key: str | None = None,
+        made_objects: bool = False,
+    ) -> Record: ...
+
+
 class Controller:
     """Base of the kinds' controllers. Every method may be run again after a crash at any line."""
 
     kind: ClassVar[Kind]
     #: set when the platform is assembled: how a controller makes resources for users
-    commands: Commands
+    commands: Maker
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform

@@ -7,8 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from orrery.controllers import jobs
-from orrery.controllers.commands import NewResource
-from orrery.controllers.contract import Controller, Draft, Outcome
+from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
 from orrery.domain.access import User
 from orrery.domain.datasets import DATASET, DATASET_VERSION, DatasetSpec, DatasetType, PublishBody, file_format
 from orrery.domain.records import Json, Record

@@ -40,6 +40,7 @@ class Housekeeping:
             for kind in self.platform.store.kinds
             if kind.name in ("dataset", "training", "model", "endpoint", "experiment")
         }
+        self.platform.store.release_leases()
         self.platform.store.wake_all(unsettled)
 
     def check_all(self) -> None:

@@ -10,8 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from orrery.controllers import jobs
-from orrery.controllers.commands import NewResource
-from orrery.controllers.contract import Controller, Draft, Outcome
+from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
 from orrery.domain.access import User
 from orrery.domain.columns import check_target, find_column
 from orrery.domain.models import MANIFEST, MODEL

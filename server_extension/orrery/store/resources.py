@@ -31,12 +31,23 @@ class Lease:
 
 
 class ResourceStore:
-    """All methods are synchronous and thread-safe. Listeners are called after each commit that wrote events."""
+    """All methods are synchronous and thread-safe. Listeners are called after each commit that wrote events.
 
-    def __init__(self, database: Database, kinds: Registry, *, clock: Callable[[], datetime] = utc_now) -> None:
+    `instance` names this platform's place (its home): what a predecessor there had leased is freed at its restart.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        kinds: Registry,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        instance: str = "only",
+    ) -> None:
         self.database = database
         self.kinds = kinds
         self.clock = clock
+        self.instance = instance
         self._listeners: list[Callable[[], None]] = []
 
     def listen(self, listener: Callable[[], None]) -> None:
@@ -276,7 +287,10 @@ class ResourceStore:
         with self.database.write(durable=False) as connection:
             if not self.database.is_sqlite:
                 statement = statement.with_for_update(skip_locked=True)
-            leases = [Lease(to_record(row), secrets.token_hex(8)) for row in connection.execute(statement)]
+            leases = [
+                Lease(to_record(row), f"{self.instance}:{secrets.token_hex(8)}")
+                for row in connection.execute(statement)
+            ]
             for lease in leases:
                 connection.execute(
                     update(tables.resources)
@@ -324,6 +338,17 @@ class ResourceStore:
                 update(tables.resources)
                 .where(r.id == resource_id, or_(r.due_at.is_(None), r.due_at > moment))
                 .values(due_at=moment)
+            )
+
+    def release_leases(self) -> None:
+        """Free what a predecessor of this instance held when it died. Only for a process that knows it is alone."""
+        now = self.clock()
+        r = tables.resources.c
+        with self.database.write(durable=False) as connection:
+            connection.execute(
+                update(tables.resources)
+                .where(r.lease_token.startswith(f"{self.instance}:", autoescape=True))
+                .values(lease_token=None, lease_until=None, due_at=now)
             )
 
     def wake_all(self, phases: Mapping[str, set[str]]) -> None:
