@@ -68,7 +68,18 @@ class ModelController(Controller):
                 "example",
             )
         }
+        outputs.update(self._origin(record))
         outputs["metrics"] = record.spec["metrics"] or document.get("metrics") or {}
         outputs["bytes"] = sum(file["size"] for file in files.values())
         self.platform.outbox.put("model", record.id)
         return Outcome(event="checked", outputs=outputs)
+
+    def _origin(self, record: Record) -> Json:
+        """Where it came from: the training's algorithm, or an import."""
+        store = self.platform.store
+        training = store.find(record.spec["training"]) if record.spec.get("training") else None
+        algorithm = store.find(training.spec["algorithm"]) if training is not None else None
+        return {
+            "source": "training" if training is not None else "import",
+            "algorithm": algorithm.name if algorithm is not None else None,
+        }

@@ -75,6 +75,8 @@ MODEL = Kind(
         Column("version", "Version", ColumnType.NUMBER),
         Column("status.outputs.framework", "Framework"),
         Column("status.outputs.task", "Task"),
+        Column("status.outputs.algorithm", "Algorithm"),
+        Column("status.outputs.metrics.accuracy", "Accuracy", ColumnType.NUMBER),
         Column("spec.training", "Training", ColumnType.REFERENCE),
         Column("status.outputs.bytes", "Size", ColumnType.BYTES),
         Column("tags", "Tags", ColumnType.TAGS),
