@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,12 @@ def test_without_a_token_nothing_is_said_but_health(platform: RunningPlatform) -
 
 
 def test_docs_and_openapi_are_served(platform: RunningPlatform) -> None:
-    assert "swagger" in httpx.get(f"{platform.url}/docs").text.lower()
+    page = httpx.get(f"{platform.url}/docs").text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert any(source.endswith("swagger-ui-bundle.js") for source in sources)
+    for source in sources:
+        assert source.startswith("/docs/assets/"), f"{source} is not served by the platform"
+        assert httpx.get(f"{platform.url}{source}").status_code == 200
     document = httpx.get(f"{platform.url}/openapi.json").json()
     assert "/api/v1/trainings/{id}/stop" in document["paths"]
     body = document["paths"]["/api/v1/trainings"]["post"]["requestBody"]["content"]["application/json"]["schema"]

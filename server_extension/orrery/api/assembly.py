@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orrery._version import __version__
-from orrery.api import batch, details, errors, events, resources, system, uploads
+from orrery.api import batch, details, docs, errors, events, resources, system, uploads
 from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
 from orrery.api.limits import BodyLimit
 from orrery.controllers.algorithms import AlgorithmController, synchronise_built_ins
@@ -169,6 +169,7 @@ def assemble(
             title="Orrery",
             version=__version__,
             description="A machine-learning platform that lives inside Jupyter.",
+            docs_url=None,
             redoc_url=None,
         ),
         base_path=base_path.rstrip("/"),
@@ -181,6 +182,7 @@ def assemble(
 def _install_routes(assembly: Assembly, mode: str) -> None:
     app, commands, user = assembly.app, assembly.commands, assembly.authenticator
     errors.install(app)
+    docs.install(app)
     app.add_middleware(BodyLimit, max_bytes=assembly.platform.settings.max_request_bytes)
     app.include_router(system.make_router(commands, assembly.signer, user, mode))
     app.include_router(events.make_router(assembly.hub, user))
