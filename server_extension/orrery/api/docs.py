@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import fastapi_offline
 from fastapi import FastAPI, Request
@@ -28,4 +29,14 @@ def install(app: FastAPI) -> None:
             swagger_ui_parameters={"docExpansion": "none", "tryItOutEnabled": True},
         )
 
+    describe = app.openapi
+
+    def with_tokens() -> dict[str, Any]:
+        document = describe()
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+        return document
+
+    # FastAPI's own way to extend the document: https://fastapi.tiangolo.com/how-to/extending-openapi/
+    app.openapi = with_tokens  # pyright: ignore[reportAttributeAccessIssue]
     app.mount("/docs/assets", StaticFiles(directory=ASSETS), name="docs-assets")

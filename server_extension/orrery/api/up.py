@@ -160,7 +160,7 @@ def _announce(assembly: Assembly, url: str, *, is_hub: bool) -> None:
     home = assembly.platform.settings.home
     token = ""
     if not is_hub:
-        token, _ = assembly.signer.sign(User(getpass.getuser(), admin=True), TOKEN_LIFETIME_SECONDS)
+        token, _ = assembly.signer.sign(User(account_name(), admin=True), TOKEN_LIFETIME_SECONDS)
     path = announcement(home)
     temporary = path.with_suffix(".new")
     temporary.touch(mode=0o600)
@@ -170,6 +170,14 @@ def _announce(assembly: Assembly, url: str, *, is_hub: bool) -> None:
     print(f"Orrery {__version__} serves {url}", flush=True)
     if token:
         print(f"  token: {token}\n  API:   {url}/docs", flush=True)
+
+
+def account_name() -> str:
+    """The account that runs the platform; a container's account may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
 
 
 def _end_services(assembly: Assembly) -> None:

@@ -66,7 +66,7 @@ def make_router(
     uploads: Uploads, objects: ObjectStore, current_user: Callable[..., Any], prefix: str = "/api/v1"
 ) -> APIRouter:
     """`current_user` is the FastAPI dependency that names the caller."""
-    router = APIRouter(prefix=prefix, tags=["uploads"])
+    router = APIRouter(prefix=prefix, tags=["Uploads"])
     the_caller = Depends(current_user)
 
     def settle(upload: Upload) -> Upload:
