@@ -39,9 +39,9 @@ def platform() -> Iterator[RunningPlatform]:
 class Work:
     """A user who goes on working whatever happens: what was acknowledged is remembered and checked."""
 
-    def __init__(self, platform: RunningPlatform) -> None:
+    def __init__(self, platform: RunningPlatform, client: httpx.Client) -> None:
         self.platform = platform
-        self.client = platform.client("alice")
+        self.client = client
         self.acknowledged: dict[str, set[str]] = {"trainings": set(), "endpoints": set(), "objects": set()}
         self.served = 0
         self.unserved: list[str] = []
@@ -106,7 +106,11 @@ def test_fifty_kills_lose_nothing_and_leave_nothing(platform: RunningPlatform) -
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    work = Work(platform)
+    with platform.client("alice") as client:
+        kill_fifty_times(platform, Work(platform, client), chance)
+
+
+def kill_fifty_times(platform: RunningPlatform, work: Work, chance: random.Random) -> None:
     create_dataset(work.client, "iris", CSV)
     model = train_model(work.client)
     assert model["status"]["phase"] == "ACTIVE"

@@ -85,13 +85,14 @@ def find_chromium(playwright: Playwright) -> str:
     raise NotFound("no Chromium: " + "; ".join(reasons))
 
 
-@pytest.fixture(scope="session")
+# not for the session: while it is open, this thread has a running event loop, and other tests cannot have one
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
     arguments = ["--no-sandbox", "--disable-dev-shm-usage"] if os.geteuid() == 0 else []
     browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=arguments)

@@ -175,7 +175,7 @@ def one(deployments: list[Deployment], **changes: Any) -> Route:
     return replace(Route("ep", "alice", "m", "public", deployments=tuple(deployments)), **changes)
 
 
-def token(name: str, seconds: float = 60, **claims: Any) -> str:
+def token(name: str, seconds: float = 24 * 3600, **claims: Any) -> str:
     return "Bearer " + jwt.encode({"sub": name, "exp": time.time() + seconds, **claims}, KEY, "HS256")
 
 
