@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import getpass
 import json
 import logging
@@ -80,6 +81,8 @@ def serve(
     sys.setswitchinterval(SWITCH_SECONDS)
     with _only_one(settings.home):
         assembly, host, port = _assemble(settings, hub=hub, host=host, port=port)
+        # what is loaded by now stays: the collector need not walk it while requests wait
+        gc.freeze()
         asyncio.run(_serve(assembly, host=host, port=port, is_hub=hub, keep_serving=keep_serving))
 
 
