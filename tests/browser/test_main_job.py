@@ -120,7 +120,9 @@ def test_a_newcomer_turns_a_table_into_an_endpoint_by_clicking(hub: Hub, page: P
     expect(training.get_by_test_id("orrery-panel-metrics").locator("canvas").first).to_be_visible()
     look(page, "6-training-metrics")
     training.get_by_test_id("orrery-tab-logs").click()
-    expect(training.get_by_test_id("orrery-panel-logs").get_by_text("rounds are kept", exact=False).first).to_be_visible()
+    expect(
+        training.get_by_test_id("orrery-panel-logs").get_by_text("rounds are kept", exact=False).first
+    ).to_be_visible()
 
     page.reload()
     again = settle(page, "training", "COMPLETE")
@@ -155,13 +157,12 @@ def test_deleting_what_is_used_lists_it_and_all_of_it_comes_back(hub: Hub, page:
     open_lab(page, hub, name)
     dataset = create_dataset(page, "used", table)
     dataset.get_by_test_id("orrery-delete").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_test_id("orrery-dependents")).to_contain_text("used")
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_test_id("orrery-dependents")).to_contain_text("used")
     look(page, "11-delete-refused")
-    dialog.get_by_role("button", name=re.compile("Delete all", re.IGNORECASE)).click()
-    confirm = page.get_by_role("dialog").get_by_role("button", name=re.compile("Delete", re.IGNORECASE))
-    if confirm.count():
-        confirm.last.click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete all of these").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete all 2").click()
+    expect(page.get_by_test_id("orrery-recent-used")).to_have_count(0)
     page.get_by_role("button", name=re.compile("Undo", re.IGNORECASE)).first.click()
     expect(page.get_by_test_id("orrery-recent-used").first).to_be_visible()
 
@@ -189,10 +190,9 @@ def test_the_panels_are_accessible_in_both_themes(hub: Hub, page: Page, table: P
     open_lab(page, hub, name)
     create_dataset(page, "themed", table)
     for theme in ("JupyterLab Light", "JupyterLab Dark"):
-        page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })",
-            theme,
-        )
+        page.locator(".lm-MenuBar-item").filter(has_text="Settings").click()
+        page.locator(".lm-Menu-item").filter(has_text=re.compile("^Theme")).first.hover()
+        page.locator(".lm-Menu-item").filter(has_text=re.compile(f"^{theme}$")).first.click()
         expect(page.locator("body")).to_have_attribute("data-jp-theme-name", theme)
         page.get_by_test_id("orrery-new-training").click()
         expect(panel(page, "orrery-form-training")).to_be_visible()
