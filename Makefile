@@ -12,8 +12,9 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 MADE := $(VENV)/made
 LAB := labextension
-LAB_SOURCES := $(shell find $(LAB)/src $(LAB)/style $(LAB)/schema -type f 2>/dev/null) \
-    $(wildcard $(LAB)/package.json $(LAB)/tsconfig*.json)
+# src/generated is made from openapi.json by each build
+LAB_SOURCES := $(shell find $(LAB)/src $(LAB)/style $(LAB)/schema -type f -not -path '*/generated/*' 2>/dev/null) \
+    $(wildcard $(LAB)/package.json $(LAB)/tsconfig*.json $(LAB)/openapi.json)
 PROXY := hub/orrery_hub/proxy
 LAB_BUILT := server_extension/orrery/labextension/package.json
 SHARED_DATA := $(shell find notebooks server_extension/jupyter-config -type f 2>/dev/null)
@@ -31,6 +32,7 @@ run: install ## the whole platform in JupyterHub: http://127.0.0.1:8000 (PORT=, 
 	@PORT=$(PORT) HOST=$(HOST) exec python -m orrery_hub $(ARGS)
 
 test: $(MADE)/dev install ## every test (ARGS="tests/unit -k name" for some)
+	@$(if $(ARGS),,npm --prefix $(LAB) run --silent test)
 	@pytest $(ARGS)
 
 check: $(MADE)/dev install ## linters and type checkers, Python and TypeScript

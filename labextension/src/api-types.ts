@@ -3,7 +3,11 @@
  *
  * Kinds are described by the server (`GET /kinds`), so a spec and its outputs stay plain JSON here: one type
  * serves every kind that is there or will be added.
+ * What OpenAPI describes is taken from there (`npm run generate`); written here is what it leaves open.
  */
+import type { components } from './generated/openapi';
+
+type Schemas = components['schemas'];
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
@@ -94,7 +98,7 @@ export interface Kind {
   description?: string;
 }
 
-export type Visibility = 'private' | 'group' | 'public';
+export type Visibility = Schemas['Visibility'];
 
 export interface Progress {
   fraction: number | null;
@@ -106,38 +110,16 @@ export interface Progress {
   eta_seconds?: number | null;
 }
 
-export interface Status {
-  phase: string;
+export type Status = Omit<Schemas['ResourceStatus'], 'state' | 'progress' | 'outputs'> & {
   state: State;
-  settled: boolean;
-  reason: string | null;
-  message: string | null;
   progress: Progress | null;
-  started_at: string | null;
-  ended_at: string | null;
-  duration_seconds: number | null;
   outputs: JsonObject;
-}
+};
 
-export interface Resource {
-  id: string;
-  kind: string;
-  name: string;
-  version: number | null;
-  owner: string;
-  visibility: Visibility;
-  group: string | null;
-  description: string;
-  tags: string[];
+export type Resource = Omit<Schemas['ResourceView'], 'spec' | 'status'> & {
   spec: JsonObject;
-  target: string;
   status: Status;
-  references: Reference[];
-  created_at: string;
-  updated_at: string;
-  deleted_at: string | null;
-  etag: string;
-}
+};
 
 /** The little that is said of a resource where another one names it. */
 export interface Summary {
@@ -149,10 +131,7 @@ export interface Summary {
 }
 
 /** Where in its spec a resource names another one, and which. */
-export interface Reference extends Summary {
-  path: string;
-  deleted: boolean;
-}
+export type Reference = Schemas['ReferenceView'];
 
 export interface InstanceType {
   name: string;
@@ -163,11 +142,7 @@ export interface InstanceType {
   fits: boolean;
 }
 
-export interface Page<T = Resource> {
-  items: T[];
-  next: string | null;
-  total: number | null;
-}
+export type Page<T = Resource> = Omit<Schemas['ResourcePage'], 'items'> & { items: T[] };
 
 export interface Dependents {
   items: Summary[];
