@@ -80,7 +80,8 @@ class OrrerySpawner(LocalProcessSpawner):
 
     def get_args(self) -> list[str]:
         root = ["--allow-root"] if os.geteuid() == 0 and self.account is None else []
-        return [*super().get_args(), *root]
+        # Lab's own question about news would be the first thing that a newcomer sees.
+        return [*super().get_args(), "--LabApp.news_url=None", *root]
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         if self.account is not None:
