@@ -125,7 +125,7 @@ def test_the_environment_fits_the_resources_and_hides_secrets(monkeypatch: pytes
 
 
 def test_references_are_expanded_and_unknown_ones_stay() -> None:
-    assert expand("$(A)/x $(B) $A", {"A": "/work"}) == "/work/x $(B) $A"
+    assert expand("$(A)/x $(B) $A", {"A": "/folder"}) == "/folder/x $(B) $A"
 
 
 def test_what_an_interpreter_reads_at_its_start_needs_one() -> None:
