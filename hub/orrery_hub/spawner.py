@@ -22,6 +22,8 @@ from traitlets import Bool, Unicode, default
 
 #: outside it are the system's own accounts (`nobody` is 65534), which no sign-up may ever reach
 PERSON_UIDS: Final = range(1000, 60_000)
+#: settings of every notebook server: Lab's question about news is not the first thing that a newcomer sees
+CONFIG_FOLDER: Final = Path(__file__).with_name("jupyter")
 
 
 def escape(name: str) -> str:
@@ -80,8 +82,7 @@ class OrrerySpawner(LocalProcessSpawner):
 
     def get_args(self) -> list[str]:
         root = ["--allow-root"] if os.geteuid() == 0 and self.account is None else []
-        # Lab's own question about news would be the first thing that a newcomer sees.
-        return [*super().get_args(), "--LabApp.news_url=None", *root]
+        return [*super().get_args(), *root]
 
     def user_env(self, env: dict[str, str]) -> dict[str, str]:
         if self.account is not None:
@@ -93,7 +94,10 @@ class OrrerySpawner(LocalProcessSpawner):
         }
 
     def get_env(self) -> dict[str, str]:
-        return {**super().get_env(), "ORRERY_URL": self.platform_url}
+        env = super().get_env()
+        # not before what is there already: a site's own settings are read later, and win
+        config = [path for path in (env.get("JUPYTER_CONFIG_PATH"), str(CONFIG_FOLDER)) if path]
+        return {**env, "ORRERY_URL": self.platform_url, "JUPYTER_CONFIG_PATH": os.pathsep.join(config)}
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:
         account, folder = self.account, self.data_folder

@@ -157,6 +157,19 @@ export class Api {
     return (await response.json()) as PlatformStatus;
   }
 
+  /** Whether the platform itself answers; a status may be some seconds old. */
+  async isReady(): Promise<boolean> {
+    try {
+      await this.fetch('GET', this.platformUrl('readyz'));
+      return true;
+    } catch (error) {
+      if (error instanceof ApiError && error.isUnavailable) {
+        return false;
+      }
+      throw error;
+    }
+  }
+
   whoami(): Promise<WhoAmI> {
     return this.request('GET', '/auth/whoami');
   }

@@ -52,6 +52,14 @@ describe('FormModel', () => {
     expect(form.columns).toEqual([{ name: 'diagnosis', type: 'category' }]);
   });
 
+  it('takes no column while those of a newly chosen dataset are being read', async () => {
+    const form = await openForm(new MemoryPlatform(), TRAINING);
+    const following = form.setData({ ...form.data, spec: TRAIN });
+    expect(form.isReadingColumns).toBe(true);
+    await following;
+    expect(form.isReadingColumns).toBe(false);
+  });
+
   it('says at each field what is wrong before anything is sent', async () => {
     const platform = new MemoryPlatform();
     const form = await openForm(platform, TRAINING);

@@ -218,7 +218,7 @@ export const XGBOOST = makeResource({
 
 /** Wait until it is so; fail with what was waited for. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 3000;
+  const deadline = Date.now() + 20_000;
   while (!condition()) {
     if (Date.now() > deadline) {
       throw new Error(`never came: ${what}`);

@@ -13,6 +13,7 @@ import { typeOf } from './schema';
 export interface FormContext {
   model: FormModel;
   columns: DatasetColumn[] | null;
+  isReadingColumns: boolean;
   instanceTypes: InstanceType[];
 }
 
@@ -172,8 +173,21 @@ export function Words(props: WidgetProps): JSX.Element {
 
 /** One column of the chosen dataset; typed by hand where the columns are not known. */
 export function ColumnInput(props: WidgetProps): JSX.Element {
-  const { columns } = props.formContext as FormContext;
+  const { columns, isReadingColumns } = props.formContext as FormContext;
   const value = typeof props.value === 'string' ? props.value : '';
+  if (isReadingColumns) {
+    return (
+      <select
+        id={props.id}
+        className="orr-Select"
+        value={value}
+        disabled
+        aria-describedby={described(props.id)}
+      >
+        <option value={value}>{value || 'Reading the columns…'}</option>
+      </select>
+    );
+  }
   if (!columns) {
     return <TextInput {...props} />;
   }

@@ -3,14 +3,14 @@
  * name alone stands for the latest one; a certain version can be chosen below it.
  */
 import type { WidgetProps } from '@rjsf/utils';
-import { addIcon } from '@jupyterlab/ui-components';
+import { addIcon, caretDownEmptyIcon } from '@jupyterlab/ui-components';
 import type { KeyboardEvent } from 'react';
 import { useEffect, useId, useRef, useState } from 'react';
 import type { Kind, Resource, Schema } from '../api-types';
 import { formatAgo } from '../format';
 import { errorMessage } from '../api';
 import { usePanel } from '../widgets/context';
-import { IconButton, PhaseDot } from '../widgets/parts';
+import { Icon, IconButton, PhaseDot } from '../widgets/parts';
 
 interface Option {
   value: string;
@@ -155,40 +155,43 @@ export function ReferenceWidget(props: WidgetProps): JSX.Element {
 
   return (
     <div className="orr-Combo">
-      <input
-        id={props.id}
-        ref={input}
-        className="orr-Input"
-        role="combobox"
-        autoComplete="off"
-        aria-expanded={isOpen}
-        aria-controls={listId}
-        aria-autocomplete="list"
-        aria-activedescendant={isOpen && options[active] ? `${listId}-${active}` : undefined}
-        aria-describedby={`${props.id}__error`}
-        placeholder={kind ? `Choose ${article(kind.title)}` : ''}
-        value={isOpen ? text : shownValue}
-        disabled={props.disabled}
-        onFocus={() => setOpen(true)}
-        onClick={() => setOpen(true)}
-        onBlur={close}
-        onChange={event => {
-          setText(event.target.value);
-          setOpen(true);
-        }}
-        onKeyDown={onKeyDown}
-        data-testid={`orrery-ref-${fieldPath(props.id)}`}
-      />
-      {value !== '' && !props.required && (
-        <button
-          type="button"
-          className="orr-Combo-clear"
-          aria-label={`Clear ${props.label}`}
-          onClick={() => props.onChange(undefined)}
-        >
-          ×
-        </button>
-      )}
+      <div className="orr-Combo-box">
+        <input
+          id={props.id}
+          ref={input}
+          className="orr-Input"
+          role="combobox"
+          autoComplete="off"
+          aria-expanded={isOpen}
+          aria-controls={listId}
+          aria-autocomplete="list"
+          aria-activedescendant={isOpen && options[active] ? `${listId}-${active}` : undefined}
+          aria-describedby={`${props.id}__error`}
+          placeholder={kind ? `Choose ${article(kind.title)}` : ''}
+          value={isOpen ? text : shownValue}
+          disabled={props.disabled}
+          onFocus={() => setOpen(true)}
+          onClick={() => setOpen(true)}
+          onBlur={close}
+          onChange={event => {
+            setText(event.target.value);
+            setOpen(true);
+          }}
+          onKeyDown={onKeyDown}
+          data-testid={`orrery-ref-${fieldPath(props.id)}`}
+        />
+        {value !== '' && !props.required && (
+          <button
+            type="button"
+            className="orr-Combo-clear"
+            aria-label={`Clear ${props.label}`}
+            onClick={() => props.onChange(undefined)}
+          >
+            ×
+          </button>
+        )}
+        <Icon icon={caretDownEmptyIcon} className="orr-Combo-caret" />
+      </div>
       {kind?.creatable && (
         <IconButton
           label={`New ${kind.title.toLowerCase()}`}

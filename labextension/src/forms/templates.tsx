@@ -172,7 +172,12 @@ export function ArrayFieldTemplate(props: ArrayFieldTemplateProps): JSX.Element 
           ))}
         </div>
       )}
-      {props.canAdd && <Button label={`Add to ${title.toLowerCase()}`} onClick={() => props.onAddClick()} />}
+      {props.canAdd && (
+        <Button
+          label={items.length > 0 ? 'Add another' : `Add to ${title.toLowerCase()}`}
+          onClick={() => props.onAddClick()}
+        />
+      )}
     </fieldset>
   );
 }

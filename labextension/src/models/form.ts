@@ -54,6 +54,8 @@ export class FormModel extends Model {
   isSending = false;
   isReady = false;
   columns: DatasetColumn[] | null = null;
+  /** While the chosen dataset is being asked for its columns. */
+  isReadingColumns = false;
   readonly uploads: UploadModel;
   /** Several forms may be open at once: their fields' ids must not be the same. */
   readonly idPrefix = `form${++formCount}`;
@@ -285,6 +287,11 @@ export class FormModel extends Model {
     if (changed.length === 0) {
       return;
     }
+    const isNewDataset = changed.some(place => String(place.schema['x-orrery-ref']).startsWith('dataset'));
+    if (isNewDataset) {
+      this.isReadingColumns = true;
+      this.notify();
+    }
     const parameterPlaces = places.filter(place => place.schema['x-orrery-parameters-of']);
     for (const { path, schema } of parameterPlaces) {
       const source = changed.find(place => place.schema['x-orrery-ref'] === schema['x-orrery-parameters-of']);
@@ -296,8 +303,9 @@ export class FormModel extends Model {
         );
       }
     }
-    if (changed.some(place => String(place.schema['x-orrery-ref']).startsWith('dataset'))) {
+    if (isNewDataset) {
       await this.loadColumns(references);
+      this.isReadingColumns = false;
     }
     this.notify();
     // A new algorithm brings datasets of its own to choose.

@@ -1,8 +1,8 @@
 /** Bringing a run's executed notebook, or an algorithm's own, among the user's files. */
 import type { Contents } from '@jupyterlab/services';
 import { resourcePath } from '../api';
-import type { JsonObject } from '../api-types';
-import { safeFileName } from '../format';
+import type { Json, JsonObject } from '../api-types';
+import { pythonLiteral, safeFileName } from '../format';
 import type { IOrrery } from '../tokens';
 import { readNotebook, writeNotebook } from './contents';
 
@@ -13,6 +13,8 @@ export interface NotebookOf {
   /** An id or `owner/name`. */
   id: string;
   name: string;
+  /** Written into a cell of their own, after the parameters cell, as a run does. */
+  parameters?: JsonObject;
 }
 
 export type WhichNotebook = 'replace' | 'keep' | 'cancel';
@@ -31,7 +33,8 @@ export async function openNotebook(
     throw new Error(`There is no kind '${of.kind}'.`);
   }
   const id = of.id.includes('/') ? (await api.get(kind.plural, of.id)).id : of.id;
-  const notebook = await api.request<JsonObject>('GET', `${resourcePath(kind.plural, id)}/notebook`);
+  const fetched = await api.request<JsonObject>('GET', `${resourcePath(kind.plural, id)}/notebook`);
+  const notebook = of.parameters ? withParameters(fetched, of.parameters) : fetched;
   const path = `${NOTEBOOK_FOLDER}/${safeFileName(of.name)}.ipynb`;
   const present = await readNotebook(contents, path);
   if (present !== null && !isSameNotebook(present, notebook)) {
@@ -48,9 +51,37 @@ export async function openNotebook(
 }
 
 interface Cell {
+  id?: string;
   cell_type?: string;
+  metadata?: { tags?: string[] };
+  execution_count?: number | null;
   source?: unknown;
   outputs?: unknown;
+}
+
+/** The notebook with these values set after its parameters cell; at its top where it has none. */
+export function withParameters(notebook: JsonObject, parameters: JsonObject): JsonObject {
+  const names = Object.keys(parameters);
+  if (names.length === 0) {
+    return notebook;
+  }
+  const isTagged = (cell: Cell, tag: string): boolean => cell.metadata?.tags?.includes(tag) === true;
+  const cells = ((notebook.cells ?? []) as unknown as Cell[]).filter(
+    cell => !isTagged(cell, 'injected-parameters')
+  );
+  const injected: Cell = {
+    id: 'injected-parameters',
+    cell_type: 'code',
+    metadata: { tags: ['injected-parameters'] },
+    execution_count: null,
+    outputs: [],
+    source: [
+      '# Parameters',
+      ...names.map(name => `${name} = ${pythonLiteral(parameters[name] ?? null)}`)
+    ].join('\n')
+  };
+  cells.splice(cells.findIndex(cell => isTagged(cell, 'parameters')) + 1, 0, injected);
+  return { ...notebook, cells: cells as unknown as Json };
 }
 
 /**

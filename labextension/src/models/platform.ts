@@ -55,7 +55,9 @@ export class PlatformModel extends Model {
 
   private async ask(): Promise<PlatformStatus> {
     try {
-      return await this.api.status();
+      const status = await this.api.status();
+      const isAway = status.state === 'running' && !(await this.api.isReady());
+      return isAway ? { ...status, state: 'unavailable', message: '' } : status;
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) {
         return {

@@ -22,6 +22,14 @@ export interface ChartProps {
 
 const SERIES = 6;
 
+/** Where the pointer is, or nothing while it is elsewhere. */
+function x0(value: number | null, isTime = false): string {
+  if (value === null) {
+    return '–';
+  }
+  return isTime ? new Date(value * 1000).toLocaleTimeString() : formatNumber(value);
+}
+
 function countOf(curve: Curve): number {
   return curve.values.reduce<number>((count, value) => count + (value === null ? 0 : 1), 0);
 }
@@ -68,7 +76,7 @@ export function Chart(props: ChartProps): JSX.Element {
           { ...axis, size: 62, values: (_, ticks) => ticks.map(tick => (tick === null ? '' : format(tick))) }
         ],
         series: [
-          { label: isTime ? 'time' : xLabel },
+          { label: isTime ? 'time' : xLabel, value: (_, value: number | null) => x0(value, isTime) },
           ...curves.map((curve, index) => ({
             label: curve.label,
             stroke: css(node, `--orr-series-${(index % SERIES) + 1}`),

@@ -24,8 +24,9 @@ export class Navigator {
     void this.execute(CommandIDs.create, { kind, ...options });
   }
 
-  openNotebook(kind: string, id: string, name: string): Promise<unknown> {
-    return this.execute(CommandIDs.openNotebook, { kind, id, name });
+  openNotebook(kind: string, id: string, name: string, parameters?: JsonObject): Promise<unknown> {
+    const args = { kind, id, name };
+    return this.execute(CommandIDs.openNotebook, parameters ? { ...args, parameters } : args);
   }
 
   openMlflow(): void {

@@ -188,14 +188,7 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
               testId={`orrery-action-${action.name}`}
             />
           ))}
-      {kind.kind === 'model' && kinds.get('endpoint') && (
-        <Button
-          label="Deploy"
-          kind="accept"
-          onClick={() => go.create('endpoint', { prefill: deployment(resource) })}
-          testId="orrery-deploy"
-        />
-      )}
+      <NextStep resource={resource} />
       {isMine && <Button label="Edit" onClick={edit} testId="orrery-edit" />}
       {kind.creatable && (
         <IconButton
@@ -216,6 +209,48 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
       )}
     </div>
   );
+}
+
+/** What most people do next with it. */
+function NextStep(props: { resource: Resource }): JSX.Element | null {
+  const { resource } = props;
+  const { go, kinds } = usePanel();
+  const { outputs } = resource.status;
+  const name = `${resource.owner}/${displayName(resource)}`;
+  const isTable = resource.kind === 'dataset-version' || outputs.latest_version != null;
+  if (resource.kind.startsWith('dataset') && isTable && kinds.get('training')) {
+    const prefill = { spec: { datasets: { train: name } } };
+    return (
+      <Button
+        label="Train"
+        kind="accept"
+        onClick={() => go.create('training', { prefill })}
+        testId="orrery-train"
+      />
+    );
+  }
+  if (resource.kind === 'training' && typeof outputs.model === 'string') {
+    const { model } = outputs;
+    return (
+      <Button
+        label="Open the model"
+        kind="accept"
+        onClick={() => go.open('model', model)}
+        testId="orrery-open-model"
+      />
+    );
+  }
+  if (resource.kind === 'model' && kinds.get('endpoint')) {
+    return (
+      <Button
+        label="Deploy"
+        kind="accept"
+        onClick={() => go.create('endpoint', { prefill: deployment(resource) })}
+        testId="orrery-deploy"
+      />
+    );
+  }
+  return null;
 }
 
 function deployment(model: Resource): {

@@ -6,12 +6,14 @@ import type { UiSchema } from '@rjsf/utils';
 import { useEffect, useRef } from 'react';
 import type { JsonObject, Kind, Resource } from '../api-types';
 import { FIELDS, TEMPLATES, VALIDATOR, WIDGETS } from '../forms/registry';
+import { isObject } from '../format';
 import { kindIcon } from '../icons';
 import type { FormOptions } from '../models/form';
 import { FormModel, formTitle } from '../models/form';
 import { useModel } from '../models/model';
 import type { PanelContext } from './context';
 import { usePanel } from './context';
+import { showError } from './dialogs';
 import { KindPanel } from './panel';
 import { Busy, Button, Icon } from './parts';
 
@@ -115,7 +117,12 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
         schema={model.schemas.schema}
         uiSchema={model.schemas.uiSchema as unknown as UiSchema<ReadonlyJSONObject>}
         formData={model.data}
-        formContext={{ model, columns: model.columns, instanceTypes: model.instanceTypes }}
+        formContext={{
+          model,
+          columns: model.columns,
+          isReadingColumns: model.isReadingColumns,
+          instanceTypes: model.instanceTypes
+        }}
         validator={VALIDATOR}
         widgets={WIDGETS}
         fields={FIELDS}
@@ -198,14 +205,22 @@ function Problems(props: { model: FormModel }): JSX.Element | null {
 function AsNotebook(props: { model: FormModel }): JSX.Element | null {
   const { model } = props;
   const { go, kinds } = usePanel();
-  const algorithm = model.spec.algorithm;
+  const { algorithm, parameters } = model.spec;
   if (typeof algorithm !== 'string' || algorithm === '' || !kinds.get('algorithm')) {
     return null;
   }
+  const open = async (): Promise<void> => {
+    const names = [algorithm.split('/').pop(), model.data.name].filter(name => typeof name === 'string');
+    try {
+      await go.openNotebook('algorithm', algorithm, names.join('-'), isObject(parameters) ? parameters : {});
+    } catch (error) {
+      await showError('The notebook could not be opened', error);
+    }
+  };
   return (
     <Button
       label="Open the notebook it will run"
-      onClick={() => void go.openNotebook('algorithm', algorithm, algorithm.split('/').pop() ?? algorithm)}
+      onClick={() => void open()}
       testId="orrery-open-source-notebook"
     />
   );

@@ -27,11 +27,11 @@ const WIDTHS: Record<Column['type'], string> = {
   phase: 'minmax(128px, 1fr)',
   text: 'minmax(90px, 1.2fr)',
   date: 'minmax(92px, 0.8fr)',
-  duration: 'minmax(104px, 0.8fr)',
-  progress: 'minmax(76px, 0.8fr)',
+  duration: 'minmax(116px, 0.8fr)',
+  progress: 'minmax(88px, 0.8fr)',
   number: 'minmax(72px, 0.6fr)',
   bytes: 'minmax(76px, 0.6fr)',
-  ref: 'minmax(108px, 1.3fr)',
+  ref: 'minmax(120px, 1.6fr)',
   tags: 'minmax(76px, 0.9fr)'
 };
 
@@ -40,9 +40,13 @@ const NAME: Column = { key: 'name', title: 'Name', type: 'text' };
 /** Said in the name's cell. */
 const IN_NAME = new Set(['name', 'version', 'owner']);
 
-/** The name first, then what the kind declares. */
-export function columnsFor(kind: Kind): Column[] {
-  return [NAME, ...kind.columns.filter(column => !IN_NAME.has(column.key))];
+/** The name first, then what the kind declares; tags take room only where something has one. */
+export function columnsFor(kind: Kind, items: readonly Resource[]): Column[] {
+  const hasTags = items.some(item => item.tags.length > 0);
+  return [
+    NAME,
+    ...kind.columns.filter(column => !IN_NAME.has(column.key) && (column.type !== 'tags' || hasTags))
+  ];
 }
 
 export function Grid(props: { model: ListModel }): JSX.Element {
@@ -53,7 +57,7 @@ export function Grid(props: { model: ListModel }): JSX.Element {
   const { go } = usePanel();
   const scroller = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState(0);
-  const columns = useMemo(() => columnsFor(kind), [kind]);
+  const columns = useMemo(() => columnsFor(kind, model.items), [kind, model.items]);
   const definitions = useMemo<ColumnDef<typeof features, Resource>[]>(
     () =>
       columns.map(column => ({

@@ -54,7 +54,7 @@ export function ObjectPairs(props: ObjectPairsProps): JSX.Element {
     <>
       {entries.map(([key, item]) => {
         const property = schema?.properties?.[key];
-        const title = property?.title ?? humanize(key);
+        const title = property?.title ?? (key === 'bytes' ? 'Size' : humanize(key));
         const here = path + key;
         if (isObject(item)) {
           return Object.keys(item).length > 0 ? (
@@ -119,7 +119,7 @@ function Value(props: ValueProps): JSX.Element {
     }
     return <>{/seconds$/.test(name) ? formatDuration(value) : formatNumber(value)}</>;
   }
-  return <>{plainText(value)}</>;
+  return /_id$/.test(name) ? <code>{plainText(value)}</code> : <>{plainText(value)}</>;
 }
 
 function List(props: ValueProps & { items: Json[] }): JSX.Element {

@@ -11,6 +11,7 @@ export function Deployments(props: { value: Json | undefined }): JSX.Element | n
   if (deployments.length === 0) {
     return null;
   }
+  const hasMessages = deployments.some(deployment => plainText(deployment.message) !== '');
   return (
     <Card title="Deployments" testId="orrery-deployments">
       <table className="orr-Table">
@@ -23,7 +24,7 @@ export function Deployments(props: { value: Json | undefined }): JSX.Element | n
             <th scope="col" className="orr-Number">
               Replicas ready
             </th>
-            <th scope="col">Message</th>
+            {hasMessages && <th scope="col">Message</th>}
           </tr>
         </thead>
         <tbody>
@@ -36,7 +37,7 @@ export function Deployments(props: { value: Json | undefined }): JSX.Element | n
               <td className="orr-Number">
                 {plainText(deployment.ready)} of {plainText(deployment.wanted)}
               </td>
-              <td>{plainText(deployment.message)}</td>
+              {hasMessages && <td>{plainText(deployment.message)}</td>}
             </tr>
           ))}
         </tbody>

@@ -2,7 +2,7 @@
 import { useEffect, useId, useState } from 'react';
 import { ApiError, errorMessage } from '../../api';
 import type { Json, JsonObject, PlatformStatus, Resource } from '../../api-types';
-import { formatDuration, plainText } from '../../format';
+import { formatDuration, plainText, pythonLiteral } from '../../format';
 import { usePanel } from '../context';
 import { Button, CopyButton, Note } from '../parts';
 import { Card } from '../cards';
@@ -166,7 +166,7 @@ function HowToCall(props: { url: string; body: Json; resource: Resource }): JSX.
   return (
     <div className="orr-Cards">
       <Card title="Address" action={<CopyButton text={url} label="Copy the address" />}>
-        <pre className="orr-CodeBlock" tabIndex={0} aria-label="Address">
+        <pre className="orr-CodeBlock orr-mod-wrap" tabIndex={0} aria-label="Address">
           {url}
         </pre>
         <Replicas outputs={resource.status.outputs} />
@@ -195,23 +195,4 @@ function Replicas(props: { outputs: JsonObject }): JSX.Element | null {
       {plainText(replicas.ready)} of {plainText(replicas.wanted)} replicas ready
     </p>
   );
-}
-
-/** JSON as Python writes it. */
-export function pythonLiteral(value: Json): string {
-  if (value === null) {
-    return 'None';
-  }
-  if (typeof value === 'boolean') {
-    return value ? 'True' : 'False';
-  }
-  if (Array.isArray(value)) {
-    return `[${value.map(pythonLiteral).join(', ')}]`;
-  }
-  if (typeof value === 'object') {
-    return `{${Object.entries(value)
-      .map(([key, item]) => `${JSON.stringify(key)}: ${pythonLiteral(item)}`)
-      .join(', ')}}`;
-  }
-  return JSON.stringify(value);
 }

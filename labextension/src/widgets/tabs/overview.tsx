@@ -55,25 +55,34 @@ const HIDDEN_OUTPUTS = (
   'model_files output_files notebook deployments replicas'
 ).split(' ');
 
+/** They tell something only where it went wrong. */
+const OF_FAILURES = ['exit_code', 'exit_reason'];
+
 function StatusPairs(props: { resource: Resource; kind: Kind }): JSX.Element {
   const { resource } = props;
   const { status } = resource;
+  // A failure's reason stands at the top of the page.
+  const isFailed = status.state === 'Failed';
   const end = status.ended_at ? Date.parse(status.ended_at) : Date.now();
   return (
     <>
       <Pair name="Phase">
-        {status.phase} ({status.state})
+        <code>{status.phase}</code>
       </Pair>
-      {status.reason && <Pair name="Reason">{status.reason}</Pair>}
-      {status.message && <Pair name="Message">{status.message}</Pair>}
+      {!isFailed && status.reason && <Pair name="Reason">{status.reason}</Pair>}
+      {!isFailed && status.message && <Pair name="Message">{status.message}</Pair>}
       {status.started_at && <Pair name="Started">{formatTime(status.started_at)}</Pair>}
       {status.started_at && status.ended_at && <Pair name="Ended">{formatTime(status.ended_at)}</Pair>}
       {status.started_at && (
         <Pair name="Took">{formatDuration((end - Date.parse(status.started_at)) / 1000)}</Pair>
       )}
       {resource.description && <Pair name="Description">{resource.description}</Pair>}
-      <ObjectPairs value={status.outputs} hidden={HIDDEN_OUTPUTS} references={OUTPUT_REFERENCES} />
-      <Pair name="Id">
+      <ObjectPairs
+        value={status.outputs}
+        hidden={isFailed ? HIDDEN_OUTPUTS : [...HIDDEN_OUTPUTS, ...OF_FAILURES]}
+        references={OUTPUT_REFERENCES}
+      />
+      <Pair name="ID">
         <code>{resource.id}</code>
       </Pair>
     </>

@@ -55,8 +55,14 @@ export function UsageTab(props: TabProps): JSX.Element {
   );
 }
 
+/** The last sample of a run that has ended is of nobody any more. */
+export function withoutEnd(samples: UsageSample[]): UsageSample[] {
+  const last = samples[samples.length - 1];
+  return samples.length > 1 && last?.memory_bytes === 0 ? samples.slice(0, -1) : samples;
+}
+
 function Samples(props: { samples: UsageSample[] }): JSX.Element {
-  const { samples } = props;
+  const samples = useMemo(() => withoutEnd(props.samples), [props.samples]);
   const data = useMemo(
     () => ({
       x: samples.map(sample => Date.parse(sample.at) / 1000),
