@@ -113,6 +113,23 @@ describe('EventStream', () => {
   });
 });
 
+describe('PlatformModel', () => {
+  it('asks the platform itself, as the status of its process may be some seconds old', async () => {
+    const memory = new MemoryPlatform();
+    const { platform } = memory.make();
+    let isAway = true;
+    memory.on('GET', '/orrery-extension/status', () => ({
+      body: { state: 'running', message: '', mode: 'local' }
+    }));
+    memory.on('GET', '/orrery/readyz', () => ({ status: isAway ? 503 : 200, body: {} }));
+    void platform.check();
+    await until(() => platform.status.state === 'unavailable', 'word that it is away');
+    isAway = false;
+    await until(() => platform.isRunning, 'its return');
+    platform.dispose();
+  });
+});
+
 describe('LogModel', () => {
   it('joins pieces into lines, keeps only the last writing of a progress bar, and drops colours', () => {
     const log = new LogModel(new MemoryPlatform().api, '/trainings/1/logs');
