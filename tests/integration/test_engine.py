@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from orrery.controllers.contract import Controller, Outcome
-from orrery.controllers.engine import Engine, backoff_seconds
+from orrery.controllers.engine import MOST_TURNS, Engine, backoff_seconds
 from orrery.domain.catalogue import KINDS
 from orrery.domain.experiments import EXPERIMENT
 from orrery.domain.ids import make_id
@@ -19,6 +20,7 @@ from orrery.domain.records import Record
 from orrery.errors import Unavailable
 from orrery.store.database import open_database
 from orrery.store.resources import ResourceStore
+from orrery.store.rows import Query
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -137,12 +139,66 @@ def test_a_wake_brings_a_waiting_resource_forward(store: ResourceStore) -> None:
 
 def test_a_lease_left_by_a_dead_platform_runs_out(store: ResourceStore) -> None:
     record = create(store)
-    moment = store.clock()
-    store.clock = lambda: moment
-    assert len(store.take_due(1, timedelta(minutes=5))) == 1
-    store.clock = lambda: moment + timedelta(minutes=6)
-    engine = Engine(store, {"experiment": Scripted(accept)})
+    assert len(store.leases.take_due(1, timedelta(minutes=5))) == 1
+    later = ResourceStore(store.database, KINDS, clock=lambda: datetime.now(UTC) + timedelta(minutes=6))
+    engine = Engine(later, {"experiment": Scripted(accept)})
     asyncio.run(run_until(engine, lambda: store.get(record.id).phase == "ACTIVE"))
+
+
+def test_a_record_with_more_to_do_keeps_its_lease_and_lets_others_go_first_after_some_turns(
+    store: ResourceStore,
+) -> None:
+    first, second = create(store, "a"), create(store, "b")
+    order: list[str] = []
+
+    def restless(record: Record) -> Outcome:
+        order.append(record.id)
+        return Outcome(again_in_seconds=0)
+
+    engine = Engine(store, {"experiment": Scripted(restless)}, workers=1)
+    asyncio.run(run_until(engine, lambda: len(order) > 3 * MOST_TURNS))
+    assert set(order[:MOST_TURNS]) == {first.id}
+    assert set(order[MOST_TURNS : 2 * MOST_TURNS]) == {second.id}
+
+
+def test_a_wake_during_a_turn_does_not_make_the_loop_spin(store: ResourceStore) -> None:
+    create(store)
+    looks = 0
+    is_inside, may_end = threading.Event(), threading.Event()
+
+    def slow(record: Record) -> Outcome:
+        is_inside.set()
+        may_end.wait(10)
+        return Outcome()
+
+    engine = Engine(store, {"experiment": Scripted(slow)})
+    next_due = store.leases.next_due
+
+    def counted() -> datetime | None:
+        nonlocal looks
+        looks += 1
+        return next_due()
+
+    store.leases.next_due = counted
+
+    async def scenario() -> None:
+        running = asyncio.create_task(engine.run())
+        await asyncio.to_thread(is_inside.wait, 10)
+        before = looks
+        for _ in range(5):
+            await asyncio.to_thread(engine.wake_resource, record.id)
+        async with asyncio.timeout(10):
+            while looks == before:
+                await asyncio.sleep(0.01)
+        for _ in range(50):  # as long as fifty looks take
+            await asyncio.to_thread(next_due)
+        assert looks - before <= 10
+        may_end.set()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    record = store.list(Query(kind="experiment")).items[0]
+    asyncio.run(scenario())
 
 
 def test_an_impossible_event_is_shown_and_not_applied(store: ResourceStore) -> None:

@@ -71,7 +71,7 @@ def test_what_is_created_is_read_back_whole(store: ResourceStore) -> None:
     record = make(spec={"a": [1, {"b": "ü"}]}, tags=("x", "y"), description="d", outputs={"n": None}, internal={"i": 1})
     store.create(record, ())
     assert store.get(record.id) == record
-    assert store.find_named("experiment", "alice", "a") == record
+    assert store.find_named("experiment", ["alice"], "a") == record
 
 
 def test_the_schema_is_what_the_migrations_make(database: Database) -> None:
@@ -95,7 +95,7 @@ def test_a_name_is_taken_once_per_owner_and_kind_and_free_again_in_the_trash(sto
     second = store.create(make(), ())
     with pytest.raises(NameTaken):
         store.update(first.id, lambda record: replace(record, deleted_at=None))
-    assert store.find_named("experiment", "alice", "a") == second
+    assert store.find_named("experiment", ["alice"], "a") == second
 
 
 def test_versions_count_up_and_are_never_given_twice(store: ResourceStore) -> None:
@@ -103,9 +103,9 @@ def test_versions_count_up_and_are_never_given_twice(store: ResourceStore) -> No
     assert [record.version for record in created] == [1, 2, 3]
     store.trash([created[2].id], lambda record: replace(record, deleted_at=START))
     assert store.create(make("model", "m"), ()).version == 4
-    latest = store.find_named("model", "alice", "m")
+    latest = store.find_named("model", ["alice"], "m")
     assert latest is not None and latest.version == 4
-    exact = store.find_named("model", "alice", "m", 2)
+    exact = store.find_named("model", ["alice"], "m", 2)
     assert exact is not None and exact.id == created[1].id
 
 
@@ -240,29 +240,29 @@ def test_a_bad_list_request_is_refused(store: ResourceStore, query: Query, said:
 
 def test_a_lease_is_held_by_one_and_runs_out(store: ResourceStore, clock: Clock) -> None:
     record = store.create(make(), ())
-    (lease,) = store.take_due(10, LEASE)
+    (lease,) = store.leases.take_due(10, LEASE)
     assert lease.record.id == record.id
-    assert store.take_due(10, LEASE) == []
+    assert store.leases.take_due(10, LEASE) == []
     clock.advance(61)
-    (second,) = store.take_due(10, LEASE)
-    assert store.apply(lease, lambda fresh: replace(fresh, phase="ACTIVE"), again_at=None) is None
+    (second,) = store.leases.take_due(10, LEASE)
+    assert store.leases.apply(lease, lambda fresh: replace(fresh, phase="ACTIVE"), again_at=None) is None
     assert store.get(record.id).phase == "CREATE_REQUESTED"
-    applied = store.apply(second, lambda fresh: replace(fresh, phase="ACTIVE"), again_at=None)
+    applied = store.leases.apply(second, lambda fresh: replace(fresh, phase="ACTIVE"), again_at=None)
     assert applied is not None and store.get(record.id).phase == "ACTIVE"
-    assert store.take_due(10, LEASE) == []
+    assert store.leases.take_due(10, LEASE) == []
 
 
 def test_what_a_dead_predecessor_had_leased_is_free_again_at_its_restart(database: Database, clock: Clock) -> None:
     first = ResourceStore(database, KINDS, clock=clock, instance="here")
     other = ResourceStore(database, KINDS, clock=clock, instance="there")
     mine = first.create(make(name="mine"), ())
-    (lease,) = first.take_due(10, LEASE)
+    (lease,) = first.leases.take_due(10, LEASE)
     theirs = other.create(make(name="theirs"), ())
-    assert [held.record.id for held in other.take_due(10, LEASE)] == [theirs.id]
+    assert [held.record.id for held in other.leases.take_due(10, LEASE)] == [theirs.id]
     restarted = ResourceStore(database, KINDS, clock=clock, instance="here")
-    restarted.release_leases()
-    assert [again.record.id for again in restarted.take_due(10, LEASE)] == [mine.id]
-    assert restarted.apply(lease, lambda fresh: replace(fresh, phase="ACTIVE"), again_at=None) is None
+    restarted.leases.release()
+    assert [again.record.id for again in restarted.leases.take_due(10, LEASE)] == [mine.id]
+    assert restarted.leases.apply(lease, lambda fresh: replace(fresh, phase="ACTIVE"), again_at=None) is None
 
 
 def test_reconcilers_that_race_take_each_record_once(store: ResourceStore) -> None:
@@ -271,7 +271,7 @@ def test_reconcilers_that_race_take_each_record_once(store: ResourceStore) -> No
     taken: list[str] = []
 
     def take() -> None:
-        while leases := store.take_due(3, LEASE):
+        while leases := store.leases.take_due(3, LEASE):
             taken.extend(lease.record.id for lease in leases)
 
     threads = [threading.Thread(target=take) for _ in range(4)]
@@ -284,20 +284,20 @@ def test_reconcilers_that_race_take_each_record_once(store: ResourceStore) -> No
 
 def test_a_wake_during_a_turn_is_not_lost(store: ResourceStore, clock: Clock) -> None:
     record = store.create(make(), ())
-    (lease,) = store.take_due(10, LEASE)
-    store.wake(record.id)
-    store.apply(lease, lambda fresh: fresh, again_at=clock.now + timedelta(hours=1))
-    assert len(store.take_due(10, LEASE)) == 1
+    (lease,) = store.leases.take_due(10, LEASE)
+    store.leases.wake(record.id)
+    store.leases.apply(lease, lambda fresh: fresh, again_at=clock.now + timedelta(hours=1))
+    assert len(store.leases.take_due(10, LEASE)) == 1
 
 
 def test_a_result_for_later_is_due_later(store: ResourceStore, clock: Clock) -> None:
     store.create(make(), ())
-    (lease,) = store.take_due(10, LEASE)
-    store.apply(lease, lambda fresh: fresh, again_at=clock.now + timedelta(seconds=5))
-    assert store.take_due(10, LEASE) == []
-    assert store.next_due() == clock.now + timedelta(seconds=5)
+    (lease,) = store.leases.take_due(10, LEASE)
+    store.leases.apply(lease, lambda fresh: fresh, again_at=clock.now + timedelta(seconds=5))
+    assert store.leases.take_due(10, LEASE) == []
+    assert store.leases.next_due() == clock.now + timedelta(seconds=5)
     clock.advance(6)
-    assert len(store.take_due(10, LEASE)) == 1
+    assert len(store.leases.take_due(10, LEASE)) == 1
 
 
 def test_events_are_numbered_resumable_and_folded(store: ResourceStore, database: Database) -> None:

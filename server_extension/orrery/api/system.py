@@ -39,7 +39,7 @@ def make_router(commands: Commands, signer: Signer, current_user: Any, mode: str
 
     @router.get("/readyz", summary="Whether it can do its work: database and object store")
     def readyz() -> Response:  # pyright: ignore[reportUnusedFunction]
-        store.next_due()
+        store.leases.next_due()
         return Orjson({"status": "ready", "version": __version__})
 
     @router.get("/api/v1/kinds", summary="The kinds, with everything that forms and lists are made from")

@@ -72,7 +72,7 @@ def _write(platform: Platform, name: str, spec: Json) -> None:
     store = platform.store
     description = str(spec.pop("description"))
     outputs = {"parameters_schema": spec["parameters_schema"]}
-    known = store.find_named(ALGORITHM.name, SYSTEM_OWNER, name)
+    known = store.find_named(ALGORITHM.name, [SYSTEM_OWNER], name)
     now = store.clock()
     if known is None:
         record = Record(

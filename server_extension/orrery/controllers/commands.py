@@ -61,8 +61,7 @@ class Commands:
                 record = None
         else:
             owners = [locator.owner] if locator.owner else [user.name, *sorted(user.groups), SYSTEM_OWNER]
-            found = (self.store.find_named(kind.name, owner, locator.name, locator.version) for owner in owners)
-            record = next((candidate for candidate in found if candidate is not None), None)
+            record = self.store.find_named(kind.name, owners, locator.name, locator.version)
             if record is None and trashed:
                 record = self._find_trashed(user, kind, locator.name, locator.version, owners)
         missing = NotFound(f"{kind.title.lower()} {reference!r} does not exist, or you may not see it")

@@ -47,7 +47,7 @@ class DatasetController(Controller):
             "files": record.spec["files"],
             "content": record.outputs.get("content", {}),
         }
-        latest = self.platform.store.find_named(DATASET_VERSION.name, record.owner, record.name)
+        latest = self.platform.store.find_named(DATASET_VERSION.name, [record.owner], record.name)
         if key is None and latest is not None and latest.spec["files"] == spec["files"] and latest.phase == "PUBLISHED":
             raise WrongPhase(
                 f"{record.label} has not changed since version {latest.version}; that one is what you want"
@@ -62,7 +62,7 @@ class DatasetController(Controller):
             tags=record.tags,
         )
         version = self.commands.create(user, DATASET_VERSION, new, idempotency_key=key, made_objects=True)
-        self.platform.store.wake(record.id)
+        self.platform.store.leases.wake(record.id)
         return version
 
     def reconcile(self, record: Record) -> Outcome:
@@ -77,7 +77,7 @@ class DatasetController(Controller):
     def _ready(self, record: Record) -> Outcome:
         """Publish the first version where the spec asks for it, and show which version is the latest."""
         if record.spec.get("publish") and record.deleted_at is None:
-            published = self.platform.store.find_named(DATASET_VERSION.name, record.owner, record.name)
+            published = self.platform.store.find_named(DATASET_VERSION.name, [record.owner], record.name)
             if published is None or published.spec["files"] != record.spec["files"]:
                 fingerprint = "+".join(file["oid"][:12] for file in record.spec["files"])[:200]
                 self._publish(
@@ -86,7 +86,7 @@ class DatasetController(Controller):
                     User(record.owner),
                     key=f"publish:{record.id}:{record.internal.get('attempt')}:{fingerprint}",
                 )
-        latest = self.platform.store.find_named(DATASET_VERSION.name, record.owner, record.name)
+        latest = self.platform.store.find_named(DATASET_VERSION.name, [record.owner], record.name)
         return Outcome(outputs={"latest_version": latest.version if latest else None})
 
     def _process(self, record: Record) -> Outcome:
@@ -162,7 +162,7 @@ class DatasetVersionController(Controller):
     def reconcile(self, record: Record) -> Outcome:
         """A version that came or went changes what its dataset shows."""
         if record.internal.get("told") != record.phase:
-            self.platform.store.wake(str(record.spec["dataset"]))
+            self.platform.store.leases.wake(str(record.spec["dataset"]))
             total = sum(int(file["size"]) for file in record.spec["files"])
             content = record.spec.get("content", {})
             return Outcome(internal={"told": record.phase}, outputs={"bytes": total, "rows": content.get("rows")})

@@ -18,14 +18,19 @@ from orrery.controllers.contract import Controller, Outcome
 from orrery.domain.machine import InvalidTransition
 from orrery.domain.records import Record
 from orrery.errors import OrreryError
-from orrery.store.resources import Lease, ResourceStore
+from orrery.store.leases import Lease
+from orrery.store.resources import ResourceStore
 
 log = logging.getLogger(__name__)
 
 LEASE: Final = timedelta(minutes=5)
 #: how long to wait when nothing is due and no wake comes: other platform processes may have written
 LONGEST_WAIT_SECONDS: Final = 30.0
+#: before looking again for what somebody else has just taken
+SHORTEST_WAIT_SECONDS: Final = 0.05
 MAX_BACKOFF_SECONDS: Final = 120.0
+#: turns of one record in a row under one lease; then others may go first
+MOST_TURNS: Final = 8
 
 
 def backoff_seconds(attempts: int) -> float:
@@ -52,7 +57,7 @@ class Engine:
 
     def wake_resource(self, resource_id: str) -> None:
         """Something happened to this resource: look at it now. Blocks on the database; not for the event loop."""
-        self.store.wake(resource_id)
+        self.store.leases.wake(resource_id)
         self.wake()
 
     async def run(self) -> None:
@@ -61,9 +66,12 @@ class Engine:
         try:
             while True:
                 self._something_due.clear()
-                begun = await self.check_due()
-                if not begun:
-                    await self._wait()
+                seconds = await self._seconds_until_due()
+                if seconds <= 0:
+                    begun = await self.check_due()
+                    seconds = 0.0 if begun else SHORTEST_WAIT_SECONDS
+                if seconds > 0:
+                    await self._wait(seconds)
         finally:
             if self._turns:
                 await asyncio.wait(self._turns)
@@ -76,7 +84,7 @@ class Engine:
             await asyncio.wait(self._turns, return_when=asyncio.FIRST_COMPLETED)
             free = self.workers - len(self._turns)
         loop = asyncio.get_running_loop()
-        leases = await loop.run_in_executor(None, self.store.take_due, free, LEASE)
+        leases = await loop.run_in_executor(None, self.store.leases.take_due, free, LEASE)
         for lease in leases:
             turn = loop.create_task(self._turn(lease))
             self._turns.add(turn)
@@ -87,11 +95,13 @@ class Engine:
         await asyncio.get_running_loop().run_in_executor(self._threads, self.take_turn, lease)
         self._something_due.set()
 
-    async def _wait(self) -> None:
-        due = await asyncio.get_running_loop().run_in_executor(None, self.store.next_due)
-        seconds = LONGEST_WAIT_SECONDS
-        if due is not None:
-            seconds = min(seconds, max(0.0, (due - self.store.clock()).total_seconds()))
+    async def _seconds_until_due(self) -> float:
+        due = await asyncio.get_running_loop().run_in_executor(None, self.store.leases.next_due)
+        if due is None:
+            return LONGEST_WAIT_SECONDS
+        return min(LONGEST_WAIT_SECONDS, (due - self.store.clock()).total_seconds())
+
+    async def _wait(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self._something_due.wait()
@@ -99,7 +109,15 @@ class Engine:
             return
 
     def take_turn(self, lease: Lease) -> None:
-        """Reconcile one leased record and apply what came of it."""
+        """Reconcile one leased record and apply what came of it; go on with it while it has more to do at once."""
+        going_on: Lease | None = lease
+        for turns_left in reversed(range(MOST_TURNS)):
+            going_on = self._reconcile(going_on, is_last=turns_left == 0)
+            if going_on is None:
+                return
+
+    def _reconcile(self, lease: Lease, *, is_last: bool) -> Lease | None:
+        """One turn. The lease goes on where another turn is to follow at once."""
         record = lease.record
         controller = self.controllers.get(record.kind)
         try:
@@ -108,23 +126,23 @@ class Engine:
             log.warning(
                 "%s: %s", record.label, error.message, extra={"action": "reconcile_failed", "resource_id": record.id}
             )
-            self._apply_failure(lease, error.code, error.message)
+            return self._apply_failure(lease, error.code, error.message)
         except Exception as error:
             # The boundary of the reconciler: a defect in one kind must not stop the others.
             log.exception(
                 "%s: reconciling failed", record.label, extra={"action": "reconcile_failed", "resource_id": record.id}
             )
-            self._apply_failure(lease, "internal", f"{type(error).__name__}: {error}")
-        else:
-            self._apply(lease, outcome)
+            return self._apply_failure(lease, "internal", f"{type(error).__name__}: {error}")
+        return self._apply(lease, outcome, is_last=is_last)
 
-    def _apply(self, lease: Lease, outcome: Outcome) -> None:
+    def _apply(self, lease: Lease, outcome: Outcome, *, is_last: bool) -> Lease | None:
         record = lease.record
         machine = self.store.kinds.named(record.kind).machine
         now = self.store.clock()
         again = outcome.again_in_seconds
         if outcome.event is not None and again is None:
             again = 0.0
+        goes_on = again == 0.0 and not is_last
 
         def change(fresh: Record) -> Record:
             changed = replace(outcome.on(fresh), attempts=0)
@@ -136,14 +154,20 @@ class Engine:
             return machine.step(changed, outcome.event, now, reason=outcome.reason or "", message=outcome.message or "")
 
         try:
-            self.store.apply(lease, change, again_at=None if again is None else now + timedelta(seconds=again))
+            changed = self.store.leases.apply(
+                lease,
+                change,
+                again_at=None if again is None else now + timedelta(seconds=again),
+                keep_for=LEASE if goes_on else None,
+            )
         except InvalidTransition as error:
             log.error("%s", error.message, extra={"action": "invalid_transition", "resource_id": record.id})
-            self._apply_failure(lease, error.code, error.message)
+            return self._apply_failure(lease, error.code, error.message)
+        return replace(lease, record=changed) if goes_on and changed is not None else None
 
     def _apply_failure(self, lease: Lease, code: str, message: str) -> None:
         def change(fresh: Record) -> Record:
             return replace(fresh, attempts=fresh.attempts + 1, reason=code, message=f"{message} (trying again)")
 
         delay = backoff_seconds(lease.record.attempts + 1)
-        self.store.apply(lease, change, again_at=self.store.clock() + timedelta(seconds=delay))
+        self.store.leases.apply(lease, change, again_at=self.store.clock() + timedelta(seconds=delay))

@@ -40,8 +40,8 @@ class Housekeeping:
             for kind in self.platform.store.kinds
             if kind.name in ("dataset", "training", "model", "endpoint", "experiment")
         }
-        self.platform.store.release_leases()
-        self.platform.store.wake_all(unsettled)
+        self.platform.store.leases.release()
+        self.platform.store.leases.wake_all(unsettled)
 
     def check_all(self) -> None:
         for check in (self.check_trash, self.check_events, self.check_uploads, self.check_objects):
