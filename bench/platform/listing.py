@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 from sqlalchemy import insert, select
 
 from orrery.domain.ids import make_id
@@ -27,6 +28,7 @@ from orrery.testing.platform import RunningPlatform
 COUNT = 100_000
 PAGE = 100
 LIMIT_MS = 50.0
+WALKS = 3
 
 
 def fill(home: Path) -> None:
@@ -67,36 +69,44 @@ def walk_by_offset(home: Path) -> list[float]:
     return taken
 
 
+def walk(client: httpx.Client) -> tuple[list[float], int]:
+    """Milliseconds of every page in turn, and how many resources were seen."""
+    taken: list[float] = []
+    cursor, seen = None, 0
+    while True:
+        begin = time.perf_counter()
+        page = client.get("trainings", params={"limit": PAGE, **({"cursor": cursor} if cursor else {})}).json()
+        taken.append((time.perf_counter() - begin) * 1000)
+        seen += len(page["items"])
+        cursor = page["next"]
+        if cursor is None:
+            return taken, seen
+
+
 def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="orr-bench-"))
     fill(home)
     by_offset = walk_by_offset(home)
-    taken: list[float] = []
     with RunningPlatform(home) as platform, platform.client("alice") as client:
-        cursor, seen = None, 0
-        while True:
-            begin = time.perf_counter()
-            page = client.get("trainings", params={"limit": PAGE, **({"cursor": cursor} if cursor else {})}).json()
-            taken.append((time.perf_counter() - begin) * 1000)
-            seen += len(page["items"])
-            cursor = page["next"]
-            if cursor is None:
-                break
-    taken.sort()
+        walks = [walk(client) for _ in range(WALKS)]
+    pages = [min(times) for times in zip(*(taken for taken, _ in walks), strict=True)]
+    every = sorted(value for taken, _ in walks for value in taken)
     result = {
-        "resources": seen,
-        "pages": len(taken),
+        "resources": walks[0][1],
+        "pages": len(pages),
+        "first_page_after_start_ms": round(walks[0][0][0], 2),
         "page_ms": {
-            "median": round(statistics.median(taken), 2),
-            "p99": round(taken[int(len(taken) * 0.99)], 2),
-            "max": round(taken[-1], 2),
+            "median": round(statistics.median(every), 2),
+            "p99": round(every[int(len(every) * 0.99)], 2),
+            "max": round(every[-1], 2),
         },
+        # what a page costs by itself: whatever else the machine did cannot make it quicker
+        "slowest_page_ms_best_of_walks": round(max(pages), 2),
         "offset_query_ms": {"first": round(by_offset[0], 2), "last": round(by_offset[-1], 2)},
         "limit_ms": LIMIT_MS,
-        "pages_over_limit": sum(1 for value in taken if value > LIMIT_MS),
     }
     print(json.dumps(result, indent=2))
-    return 0 if seen == COUNT and result["page_ms"]["p99"] < LIMIT_MS else 1
+    return 0 if walks[0][1] == COUNT and max(pages) < LIMIT_MS and walks[0][0][0] < LIMIT_MS else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""1,000 queued jobs: the API's median latency with them against without them is to stay under 2.
+"""1,000 queued jobs: with them, and while they are created, the API answers at the median in under twice the time.
 
-Both are measured in one run, beside the same work: one training after another on the only core handed out.
+All are measured in one run, beside the same work: one training after another on the only core handed out. The client
+that creates them waits for each answer and then asks at once.
 """
 
 from __future__ import annotations
@@ -74,17 +75,17 @@ def main() -> int:
         )
         queued = {path: median_ms(client, path) for path in paths}
     ratios = {path: round(queued[path] / before[path], 2) for path in paths}
+    ratios_creating = {path: round(creating[path] / before[path], 2) for path in paths}
     result = {
         "jobs": JOBS,
         "created_seconds": round(created_seconds, 1),
         "median_ms_before": {path: round(value, 2) for path, value in before.items()},
         "median_ms_queued": {path: round(value, 2) for path, value in queued.items()},
         "ratio": ratios,
-        # for the record: beside a client that creates trainings as fast as they are answered
-        "ratio_while_creating": {path: round(creating[path] / before[path], 2) for path in paths},
+        "ratio_while_creating": ratios_creating,
     }
     print(json.dumps(result, indent=2))
-    return 0 if max(ratios.values()) < 2 else 1
+    return 0 if max(*ratios.values(), *ratios_creating.values()) < 2 else 1
 
 
 if __name__ == "__main__":

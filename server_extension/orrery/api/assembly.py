@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -199,6 +200,7 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
     """The executor, the engine and the housekeeping, for as long as the block lasts."""
     platform, engine = assembly.platform, assembly.engine
     assembly.hub.attach(asyncio.get_running_loop())
+    await _build_routes(assembly.app)
     await asyncio.to_thread(platform.executor.start)
     try:
         await asyncio.to_thread(synchronise_built_ins, platform)
@@ -219,6 +221,12 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
         await assembly.tracking.close()
         await asyncio.to_thread(platform.executor.close)
         platform.store.database.close()
+
+
+async def _build_routes(app: FastAPI) -> None:
+    """FastAPI builds a router's routes when it first looks for one there; nobody should wait for that."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://platform") as client:
+        await client.get("/api/v1/found-in-no-router")
 
 
 async def _keep_house(housekeeping: Housekeeping) -> None:
