@@ -94,7 +94,7 @@ class OrrerySpawner(LocalProcessSpawner):
         }
 
     def get_env(self) -> dict[str, str]:
-        env = super().get_env()
+        env: dict[str, str] = super().get_env()
         # not before what is there already: a site's own settings are read later, and win
         config = [path for path in (env.get("JUPYTER_CONFIG_PATH"), str(CONFIG_FOLDER)) if path]
         return {**env, "ORRERY_URL": self.platform_url, "JUPYTER_CONFIG_PATH": os.pathsep.join(config)}

@@ -170,7 +170,7 @@ def test_a_file_never_uploaded_is_refused(alice: httpx.Client) -> None:
         ({"algorithm": "xgbost"}, "spec.algorithm", "did you mean 'xgboost'?"),
         ({"datasets": {"train": "irs"}}, "spec.datasets.train", "did you mean 'iris'?"),
         ({"datasets": {"train": "iris@7"}}, "spec.datasets.train", "'iris@7' does not exist"),
-        ({"datasets": {}}, "spec.datasets", "at least 1"),
+        ({"datasets": {}}, "spec.datasets.train", "needs a dataset 'train'"),
         ({"datasets": {"train": "iris", "extra": "iris"}}, "spec.datasets.extra", "knows no dataset 'extra'"),
         ({"instance_type": "gpu-huge"}, "spec.instance_type", "'gpu-huge' is unknown"),
         ({"priority": "URGENT"}, "spec.priority", "'URGENT'"),
@@ -401,7 +401,8 @@ def test_what_ships_belongs_to_nobody(alice: httpx.Client) -> None:
     refused(alice.delete(f"algorithms/{found['xgboost']['id']}"), 403, "forbidden")
     notebook = alice.get("algorithms/xgboost/notebook").json()
     assert notebook["nbformat"] == 4
-    refused(alice.post("algorithms", json={"name": "x"}), 405, "method_not_allowed")
+    refused(alice.patch(f"algorithms/{found['xgboost']['id']}", json={"spec": {"title": "mine"}}), 403, "forbidden")
+    refused(alice.post("algorithms", json={"name": "x", "owner": "orrery", "spec": {}}), 422, "invalid")
 
 
 def test_the_platform_describes_itself(alice: httpx.Client) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -154,9 +154,9 @@ def test_what_is_no_notebook_is_refused(content: str | None, words: str, tmp_pat
 class Running:
     """A job that is running, in a process group of its own as under the shim."""
 
-    def __init__(self, folder: Path, argv: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *, grace_seconds: float = 4.0) -> None:
         (folder / "job.json").write_text(
-            json.dumps({"id": "stopped", "program": {"type": "notebook"}, "grace_seconds": 4})
+            json.dumps({"id": "stopped", "program": {"type": "notebook"}, "grace_seconds": grace_seconds})
         )
         self.folder = folder
         self.process = subprocess.Popen(
@@ -192,7 +192,8 @@ def test_a_stop_interrupts_the_cell_and_leaves_the_notebook(whole_group: bool, t
         "finally:\n    pathlib.Path('saved').touch()",
         "print('never')",
     )
-    running = Running(tmp_path)
+    # longer than the slowest machine takes to an orderly end
+    running = Running(tmp_path, grace_seconds=2 * DEADLINE_SECONDS)
     running.wait_for((tmp_path / "work" / "started").exists)
     if whole_group:
         os.killpg(running.process.pid, signal.SIGTERM)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 COMMANDS = (
-    "up down queue whoami token open kinds train deploy predict dataset get describe create update delete restore copy "
-    "wait stop start retry action logs files download"
+    "up down queue whoami token open kinds train run resume algorithm deploy predict dataset get describe create "
+    "update delete restore copy wait stop start retry action logs files download"
 ).split()
 
 
@@ -36,7 +36,7 @@ def test_help_lists_every_command_and_the_exit_codes(tmp_path: Path) -> None:
     assert "Exit codes: 0 done, 1 the run failed" in " ".join(result.stdout.split())
 
 
-@pytest.mark.parametrize("command", ["train", "deploy", "predict", "get", "create", "copy", "logs"])
+@pytest.mark.parametrize("command", ["train", "run", "deploy", "predict", "get", "create", "copy", "logs"])
 def test_the_help_of_a_command_teaches_with_an_example(command: str, tmp_path: Path) -> None:
     result = run(command, "--help", home=tmp_path)
     assert result.returncode == 0

@@ -17,6 +17,7 @@ from orrery.controllers.commands import Commands
 from orrery.controllers.contract import Platform
 from orrery.controllers.routing import Router
 from orrery.domain.access import User
+from orrery.domain.algorithms import ALGORITHM, entry_file, is_notebook
 from orrery.domain.datasets import media_type
 from orrery.domain.records import Json, Record
 from orrery.errors import NotFound, OrreryError
@@ -110,7 +111,9 @@ class Details:
 
     def notebook(self, record: Record) -> BinaryIO:
         """The executed notebook, also while it runs; an algorithm's own notebook. Raises: NotFound."""
-        kept: Json | None = record.spec.get("notebook") or record.outputs.get("notebook")
+        kept: Json | None = record.outputs.get("notebook")
+        if record.kind == ALGORITHM.name and is_notebook(record.spec["entry_point"]):
+            kept = entry_file(record.spec)
         if kept:
             return self.platform.objects.open(kept["oid"])
         job_id = self.job_id(record)

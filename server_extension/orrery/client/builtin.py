@@ -10,7 +10,7 @@ from typing import Any, Literal
 from orrery.client.collection import Collection
 from orrery.client.resources import Json, Resource, read_number
 from orrery.client.uploads import Sources, plan, upload_files
-from orrery.errors import Invalid
+from orrery.errors import Invalid, NotFound
 
 Purpose = Literal["training", "validation", "testing"]
 Priority = Literal["HIGH", "NORMAL", "LOW"]
@@ -54,7 +54,7 @@ class Experiment(Resource):
 
 
 class Algorithm(Resource):
-    """A notebook that trains, with its typed parameters."""
+    """A notebook or a script that trains, with what it takes."""
 
     @property
     def parameters_schema(self) -> Json:
@@ -178,6 +178,8 @@ class Trainings(Collection[Training]):
         max_seconds: int | None = None,
         model_name: str | None = None,
         register_model: bool | None = None,
+        checkpoint_from: str | Training | None = None,
+        environment: Mapping[str, str] | None = None,
         description: str = "",
         tags: Sequence[str] = (),
         visibility: Visibility | None = None,
@@ -200,6 +202,8 @@ class Trainings(Collection[Training]):
             max_seconds=max_seconds,
             model_name=model_name,
             register_model=register_model,
+            checkpoint_from=checkpoint_from,
+            environment=environment,
             description=description,
             tags=tags,
             visibility=visibility,
@@ -235,7 +239,67 @@ class Experiments(Collection[Experiment]):
 
 
 class Algorithms(Collection[Algorithm]):
-    pass
+    def create(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        name: str,
+        files: Sources,
+        *,
+        entry_point: str | None = None,
+        metrics: Mapping[str, str] | None = None,
+        title: str | None = None,
+        description: str = "",
+        tags: Sequence[str] = (),
+        visibility: Visibility | None = None,
+        group: str | None = None,
+        progress: bool = True,
+    ) -> Algorithm:
+        """Register code of one's own: a folder or files with a `.py` or an `.ipynb` that is run.
+
+        `metrics`: name -> regular expression that finds its value in the log, `accuracy=([0-9.]+)`.
+        Raises: Invalid where nothing says which file is run, or it cannot be read.
+        """
+        uploaded = upload_files(self.client.transport, plan(files), progress=progress)
+        return super().create(
+            name,
+            files=uploaded,
+            entry_point=entry_point,
+            metrics=metric_declarations(metrics),
+            title=title,
+            description=description,
+            tags=tags,
+            visibility=visibility,
+            group=group,
+        )
+
+    def put(
+        self,
+        name: str,
+        files: Sources,
+        *,
+        entry_point: str | None = None,
+        metrics: Mapping[str, str] | None = None,
+        progress: bool = True,
+    ) -> Algorithm:
+        """Make one's own algorithm of that name be this code: created, or its files replaced.
+
+        Trainings that have begun keep the code that they began with.
+        """
+        try:
+            known = self.get(f"{self.client.user}/{name}")
+        except NotFound:
+            return self.create(name, files, entry_point=entry_point, metrics=metrics, progress=progress)
+        uploaded = upload_files(self.client.transport, plan(files), progress=progress)
+        spec: Json = {"files": uploaded, "entry_point": entry_point or ""}
+        if metrics is not None:
+            spec["metrics"] = metric_declarations(metrics)
+        known.update(**spec)
+        return known
+
+
+def metric_declarations(metrics: Mapping[str, str] | None) -> list[Json] | None:
+    if metrics is None:
+        return None
+    return [{"name": name, "pattern": pattern} for name, pattern in metrics.items()]
 
 
 class DatasetVersions(Collection[DatasetVersion]):

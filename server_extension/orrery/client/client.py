@@ -11,6 +11,7 @@ with orrery.Client() as client:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
@@ -40,7 +41,8 @@ from orrery.client.events import ResourceEvents
 from orrery.client.kinds import Kind, Kinds, read_kinds
 from orrery.client.resources import Json, Resource, plain
 from orrery.client.transport import Patience, Transport
-from orrery.errors import NameTaken, NotFound, Stale
+from orrery.client.uploads import Sources
+from orrery.errors import Invalid, NameTaken, NotFound, Stale
 
 _ATTEMPTS = 3
 
@@ -73,6 +75,11 @@ class Client:
     def url(self) -> str:
         return self.transport.platform.url
 
+    @cached_property
+    def user(self) -> str:
+        """Who one is to the platform, read once."""
+        return str(self.transport.json("GET", "/auth/whoami")["name"])
+
     # kinds
 
     @cached_property
@@ -99,21 +106,48 @@ class Client:
 
     def train(
         self,
-        algorithm: str | Algorithm,
+        algorithm: str | Algorithm | None = None,
         *,
         name: str,
-        dataset: str | Dataset | DatasetVersion,
+        dataset: str | Dataset | DatasetVersion | None = None,
         target: str | None = None,
+        script: Sources | None = None,
+        entry_point: str | None = None,
+        log_metrics: Mapping[str, str] | None = None,
         wait: bool = False,
         progress: bool = True,
         **options: Any,
     ) -> Training:
         """Begin a training, and with `wait` see it to its end; `options` are those of `trainings.create`.
 
-        Raises: with `wait`, RunFailed.
+        With `script`, a folder or files of one's own, it runs `entry_point` there; `log_metrics` are read from its log:
+        `{"accuracy": r"accuracy=([0-9.]+)"}`. The code is registered as an algorithm named `algorithm`, or as the
+        training is named.
+        Raises: Invalid when there is neither an algorithm nor a script; with `wait`, RunFailed.
         """
+        if script is not None:
+            own = algorithm.name if isinstance(algorithm, Algorithm) else algorithm or name
+            algorithm = self.algorithms.put(
+                own, script, entry_point=entry_point, metrics=log_metrics, progress=progress
+            )
+        if algorithm is None:
+            raise Invalid("what is to be trained? give an algorithm ('xgboost'), or `script=` with code of your own")
         training = self.trainings.create(name, algorithm=algorithm, dataset=dataset, target=target, **options)
         return training.wait(progress=progress) if wait else training
+
+    def run_notebook(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        wait: bool = True,
+        **options: Any,
+    ) -> Training:
+        """Run a notebook of one's own as a job; see `orrery.client.notebook_runs.run_notebook`."""
+        from orrery.client.notebook_runs import run_notebook
+
+        return run_notebook(self, path, name=name, parameters=parameters, wait=wait, **options)
 
     def deploy(
         self,

@@ -185,6 +185,12 @@ class Resource:
         self.act("retry")
         return self
 
+    def resume(self) -> Self:
+        """Run again from the checkpoints that it kept. Raises: Invalid when it kept none; WrongPhase."""
+        self.stop_asked = False
+        self.act("resume")
+        return self
+
     def copy(self, name: str, **spec: Any) -> Self:
         """A new resource with the same spec, and the given fields of it replaced."""
         body = {"name": name, "spec": plain(spec)}

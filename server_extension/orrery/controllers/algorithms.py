@@ -1,4 +1,4 @@
-"""Algorithms: the built-in ones are kept in step with the notebooks that ship with the platform."""
+"""Algorithms: people's own, and the built-in ones, which follow the notebooks that ship with the platform."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orrery.controllers.contract import Controller, Platform
+from orrery.controllers.algorithm_forms import complete
+from orrery.controllers.contract import Controller, Draft, Platform
 from orrery.domain.access import SYSTEM_OWNER, Visibility
 from orrery.domain.algorithms import ALGORITHM, AlgorithmSpec
 from orrery.domain.datasets import DatasetFile
 from orrery.domain.ids import make_id
 from orrery.domain.records import Json, Record
-from orrery.errors import OrreryError
+from orrery.errors import Invalid, OrreryError
 from orrery.jobs.declaration import read_algorithm
+from orrery.jobs.patterns import check_pattern
 from orrery.notebooks import notebook_folders
 
 log = logging.getLogger(__name__)
@@ -23,6 +25,18 @@ log = logging.getLogger(__name__)
 
 class AlgorithmController(Controller):
     kind = ALGORITHM
+
+    def admit(self, draft: Draft) -> Json:
+        spec = draft.spec
+        assert isinstance(spec, AlgorithmSpec)
+        for index, metric in enumerate(spec.metrics):
+            if metric.pattern:
+                try:
+                    check_pattern(metric.pattern)
+                except Invalid as error:
+                    path = f"spec.metrics.{index}.pattern"
+                    raise Invalid(error.message, fields=[{"path": path, "message": error.message}]) from error
+        return complete(self.platform.objects, spec)
 
 
 def built_in_notebooks() -> Iterator[Path]:
@@ -56,7 +70,8 @@ def _spec(platform: Platform, path: Path) -> Json:
         tasks=list(declaration.task),
         metrics=_dumped(declaration.metrics),
         datasets=_dumped(declaration.datasets),
-        notebook=DatasetFile(path=path.name, oid=stored.oid, size=stored.size, purpose=None),
+        files=[DatasetFile(path=path.name, oid=stored.oid, size=stored.size, purpose=None)],
+        entry_point=path.name,
         parameters_schema=dict(declaration.parameters),
     )
     return {**spec.model_dump(mode="json"), "description": declaration.description}

@@ -110,6 +110,8 @@ class Commands:
         check_name(new.name)
         check_group(user, new.visibility, new.group)
         spec = parse_spec(kind.spec, new.spec)
+        # before anything is read of them
+        self.claim_objects(user, spec, made_objects=made_objects)
         draft = Draft(user, owner, new.name, spec, self.resolve_references(user, owner, spec))
         stored = replace_references(
             self.controllers[kind.name].admit(draft), {path: record.id for path, record in draft.references.items()}
@@ -130,7 +132,6 @@ class Commands:
             description=new.description,
             tags=check_tags(new.tags),
         )
-        self.claim_objects(user, record, made_objects=made_objects)
         fingerprint = hashlib.sha256(
             json.dumps([kind.name, owner, new.name, new.spec, new.description], sort_keys=True, default=str).encode()
         ).hexdigest()
@@ -197,6 +198,7 @@ class Commands:
         draft = stored = None
         if changes.spec:
             spec = parse_spec(kind.spec, {**record.spec, **changes.spec})
+            self.claim_objects(user, spec)
             draft = Draft(
                 user, record.owner, record.name, spec, self.resolve_references(user, record.owner, spec), record
             )
@@ -220,8 +222,6 @@ class Commands:
                 changed = kind.machine.step(changed, kind.changed_event, self.store.clock())
             return changed
 
-        if stored is not None:
-            self.claim_objects(user, replace(record, spec=stored))
         changed = self.store.update(record.id, change, references=draft.edges() if draft else None, etag=etag)
         self.wake()
         return changed
@@ -337,12 +337,12 @@ class Commands:
         self.wake()
         return restored
 
-    def claim_objects(self, user: User, record: Record, *, made_objects: bool = False) -> None:
+    def claim_objects(self, user: User, spec: BaseModel, *, made_objects: bool = False) -> None:
         """Keep the collector from objects about to be referred to.
 
         Raises: Invalid for one that is not there, or that this user neither uploaded nor may read: a hash is no key.
         """
-        for oid in sorted(object_ids(record.spec)):
+        for oid in sorted(object_ids(spec.model_dump(mode="json"))):
             try:
                 if not made_objects and not self._may_hold(user, oid):
                     raise NotFound

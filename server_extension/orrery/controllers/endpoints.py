@@ -13,6 +13,7 @@ from typing import Any, Final
 from orrery.controllers.contract import Controller, Draft, Outcome, Platform
 from orrery.controllers.routing import Router
 from orrery.domain.endpoints import ENDPOINT, Deployment, EndpointSpec
+from orrery.domain.models import MANIFEST
 from orrery.domain.records import Json, Record
 from orrery.errors import Invalid, UnknownService
 from orrery.executors.contract import InputFile, ReplicaPhase, ServiceSpec, ServiceState
@@ -67,6 +68,12 @@ class EndpointController(Controller):
         for path, record in draft.references.items():
             if record.phase not in ("ACTIVE", "CREATE_REQUESTED", "CREATE_IN_PROGRESS"):
                 message = f"{record.label} is {record.phase}; choose a model that is ACTIVE"
+                raise Invalid(message, fields=[{"path": f"spec.{path}", "message": message}])
+            if not any(file["path"] == MANIFEST for file in record.spec["files"]):
+                message = (
+                    f"{record.label} has no {MANIFEST}, so nothing knows how to serve it; save it as a model package, "
+                    "or log it with MLflow and load it in a script of your own"
+                )
                 raise Invalid(message, fields=[{"path": f"spec.{path}", "message": message}])
         return super().admit(draft)
 

@@ -1,36 +1,23 @@
-"""Trainings: submitted as notebook jobs, followed by their reports, turned into registered models."""
+"""Trainings: submitted as jobs, followed by their reports, turned into registered models."""
 
 from __future__ import annotations
 
-import io
-import json
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
 
 from pydantic import BaseModel
 
 from orrery.controllers import jobs
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
+from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
 from orrery.domain.access import User
 from orrery.domain.columns import check_target, find_column
-from orrery.domain.models import MANIFEST, MODEL
-from orrery.domain.records import Json, Record
+from orrery.domain.models import MODEL as MODEL_KIND
+from orrery.domain.records import Json, Record, Target
 from orrery.domain.trainings import TRAINING, RegisterModelBody, TrainingSpec
 from orrery.errors import Invalid, NotFound
-from orrery.executors.contract import (
-    Exit,
-    ExitReason,
-    InputFile,
-    JobPhase,
-    JobSpec,
-    NotebookProgram,
-    Priority,
-)
+from orrery.executors.contract import Exit, ExitReason, JobPhase
 from orrery.jobs.parameters import validate
-
-#: filled in by the executor, which alone knows the folder
-WORK = "$(ORRERY_WORK_DIR)"
-OUTPUT_NOTEBOOK = "output.ipynb"
 
 
 class TrainingController(Controller):
@@ -47,7 +34,14 @@ class TrainingController(Controller):
         stored["parameters"] = validate(algorithm.spec["parameters_schema"], spec.parameters, path="spec.parameters")
         self._check_datasets(draft, spec, algorithm)
         self._check_columns(draft, stored["parameters"], algorithm)
+        self._check_checkpoint(draft)
         return stored
+
+    def _check_checkpoint(self, draft: Draft) -> None:
+        other = draft.references.get("checkpoint_from")
+        if other is not None and not other.outputs.get("checkpoint_files"):
+            message = f"{other.label} kept no checkpoint; choose one that wrote files to EM_CHECKPOINT_DIR"
+            raise Invalid(message, fields=[{"path": "spec.checkpoint_from", "message": message}])
 
     def _check_datasets(self, draft: Draft, spec: TrainingSpec, algorithm: Record) -> None:
         declared = {dataset["name"]: dataset for dataset in algorithm.spec["datasets"]}
@@ -102,12 +96,24 @@ class TrainingController(Controller):
     def _new_attempt(self, record: Record) -> Outcome:
         attempt = int(record.internal.get("attempt", 0)) + 1
         cleared: Json = {"metrics": {}, "artifacts": [], "exit_code": None, "exit_reason": None, "model": None}
+        notes: Json = {"reports_offset": 0, "reports_position": 0, "error": None, "failure": None}
+        if "source" not in record.internal:
+            notes["source"] = pin_source(self.platform.store.get(record.spec["algorithm"], trashed=True))
         return Outcome(
             event="accepted",
             progress={},
             outputs={**cleared, "job_id": jobs.make_job_id(record, attempt), "attempt": attempt},
-            internal={"attempt": attempt, "reports_offset": 0, "reports_position": 0, "error": None, "failure": None},
+            internal={**notes, "attempt": attempt, "checkpoint": self._checkpoint(record), "resume": False},
         )
+
+    def _checkpoint(self, record: Record) -> list[Json]:
+        """What the attempt begins from: its own when it is resumed, else that of the training named."""
+        if record.internal.get("resume"):
+            return record.outputs.get("checkpoint_files") or []
+        if record.spec.get("checkpoint_from"):
+            other = self.platform.store.get(record.spec["checkpoint_from"], trashed=True)
+            return other.outputs.get("checkpoint_files") or []
+        return []
 
     def _follow(self, record: Record) -> Outcome:
         executor = self.platform.executor
@@ -118,7 +124,7 @@ class TrainingController(Controller):
             if record.phase == "STOP_IN_PROGRESS":
                 return Outcome(event="cancelled", message="stopped before it began")
             try:
-                executor.submit(self._job(record, job_id))
+                executor.submit(make_job(self.platform, record, job_id))
             except Invalid as error:
                 return Outcome(event="refused", reason=error.code, message=error.message)
             state = executor.state(job_id)
@@ -162,6 +168,7 @@ class TrainingController(Controller):
             return Outcome(event="started", outputs=told.outputs, internal=told.internal, progress=told.progress)
         if record.phase == "STOP_IN_PROGRESS" and event == "broke":
             event = "cancelled"
+        kept = self._kept(str(record.outputs["job_id"]), CHECKPOINTS) if event == "cancelled" else []
         error = told.internal.get("error") or record.internal.get("error")
         failure: Json | None = None
         if event == "broke":
@@ -174,90 +181,25 @@ class TrainingController(Controller):
             event=event,
             message=message,
             progress=told.progress,
-            outputs={**told.outputs, **jobs.usage_outputs(exit_)},
+            outputs={**told.outputs, **jobs.usage_outputs(exit_), **({"checkpoint_files": kept} if kept else {})},
             internal={**told.internal, "failure": failure},
         )
-
-    def _job(self, record: Record, job_id: str) -> JobSpec:
-        spec = TrainingSpec.model_validate(record.spec)
-        store = self.platform.store
-        algorithm = store.get(spec.algorithm, trashed=True)
-        notebook = algorithm.spec["notebook"]
-        files = [InputFile("input.ipynb", notebook["oid"])]
-        for name, reference in spec.datasets.items():
-            files.extend(self._dataset_files(name, store.get(reference, trashed=True)))
-        instance = self.platform.settings.instance_type(spec.instance_type)
-        return JobSpec(
-            id=job_id,
-            owner=record.owner,
-            title=f"{record.owner}/{record.name}",
-            program=NotebookProgram("input.ipynb", OUTPUT_NOTEBOOK, spec.parameters),
-            resources=instance.resources,
-            priority=Priority[spec.priority],
-            time_limit_seconds=spec.max_seconds,
-            environment=self._environment(record, spec, algorithm),
-            files=tuple(files),
-        )
-
-    def _dataset_files(self, name: str, version: Record) -> list[InputFile]:
-        listing = {
-            "format": version.spec["format"],
-            "files": [{"path": file["path"], "purpose": file["purpose"]} for file in version.spec["files"]],
-        }
-        described = self.platform.objects.put(io.BytesIO(json.dumps(listing).encode()))
-        files = [InputFile(f"datasets/{name}/{file['path']}", file["oid"]) for file in version.spec["files"]]
-        return [*files, InputFile(f"datasets/{name}/dataset.json", described.oid)]
-
-    def _environment(self, record: Record, spec: TrainingSpec, algorithm: Record) -> dict[str, str]:
-        """The `EM_*` contract, our own variables and MLflow's."""
-        folders = {name: f"{WORK}/datasets/{name}" for name in spec.datasets}
-        token, url = self.platform.make_token(record.owner), self.platform.url()
-        return {
-            "ORRERY_URL": url,
-            "ORRERY_TOKEN": token,
-            "MLFLOW_TRACKING_URI": f"{url}/mlflow",
-            "MLFLOW_TRACKING_TOKEN": token,
-            "EM_SOURCE_DIR": WORK,
-            "EM_ENTRY_POINT": "input.ipynb",
-            "EM_DATASETS": json.dumps(folders),
-            **{f"EM_DATASET_{name.upper()}": folder for name, folder in folders.items()},
-            "EM_MODEL_DIR": f"{WORK}/model",
-            "EM_OUTPUT_DIR": f"{WORK}/output",
-            "EM_CHECKPOINT_INPUT_DIR": "",
-            "EM_CHECKPOINT_DIR": f"{WORK}/checkpoints",
-            "EM_TENSORBOARD_LOG_DIR": f"{WORK}/tensorboard",
-            "EM_HPS": json.dumps(spec.parameters),
-            **{f"EM_HP_{key.upper()}": _as_text(value) for key, value in spec.parameters.items()},
-            "EM_REGION": self.platform.settings.region,
-            "EM_APPKEY": record.owner,
-            "ORRERY_TRAINING": record.name,
-            "ORRERY_ALGORITHM": algorithm.name,
-        }
 
     # at its end
 
     def _save(self, record: Record) -> Outcome:
         """Keep what it made: the executed notebook and its plots as objects, the model as a registered version."""
         job_id = str(record.outputs["job_id"])
-        kept: Json = {}
-        held: list[Json] = []
-        model_files: list[Json] = []
-        for info in self.platform.executor.files(job_id):
-            if info.path == OUTPUT_NOTEBOOK:
-                kept["notebook"] = self._keep(job_id, info.path)
-            elif info.path.startswith("output/"):
-                held.append(self._keep(job_id, info.path))
-            elif info.path.startswith("model/"):
-                model_files.append(self._keep(job_id, info.path, below="model"))
-        kept["output_files"] = held
-        kept["model_files"] = sorted(model_files, key=lambda file: str(file["path"]))
+        kept = self._kept_results(job_id)
+        model_files = self._kept(job_id, MODEL)
+        kept["model_files"] = model_files
         message = ""
         if record.spec["register_model"]:
-            if any(file["path"] == MANIFEST for file in model_files):
+            if model_files:
                 with_files = _with_outputs(record, kept)
                 kept["model"] = self._register(with_files, None, key=f"model:{job_id}").id
             else:
-                message = f"no model was registered: the run saved no {MANIFEST} in EM_MODEL_DIR"
+                message = "no model was registered: the run saved nothing in EM_MODEL_DIR"
         self.platform.outbox.put("training", record.id)
         return Outcome(
             event="saved",
@@ -265,6 +207,22 @@ class TrainingController(Controller):
             outputs=kept,
             progress={**(record.progress or {}), "fraction": 1.0, "eta_seconds": 0},
         )
+
+    def _kept_results(self, job_id: str) -> Json:
+        """Its executed notebook, its output files and its checkpoints, as objects."""
+        kept: Json = {"output_files": self._kept(job_id, OUTPUT, below=""), "notebook": None}
+        if checkpoints := self._kept(job_id, CHECKPOINTS):
+            kept["checkpoint_files"] = checkpoints
+        try:
+            kept["notebook"] = self._keep(job_id, OUTPUT_NOTEBOOK)
+        except NotFound:
+            pass  # a script has none, and a notebook that never began neither
+        return kept
+
+    def _kept(self, job_id: str, folder: str, below: str | None = None) -> list[Json]:
+        """The files of a folder as objects, by their paths inside it, or as `below` says."""
+        found = [info.path for info in self.platform.executor.files(job_id) if info.path.startswith(f"{folder}/")]
+        return [self._keep(job_id, path, folder if below is None else below) for path in sorted(found)]
 
     def _keep(self, job_id: str, path: str, below: str = "") -> Json:
         with self.platform.executor.open_file(job_id, path) as stream:
@@ -288,22 +246,32 @@ class TrainingController(Controller):
         )
         groups = frozenset({record.group}) if record.group else frozenset[str]()
         owner = User(record.owner, groups)
-        return self.commands.create(owner, MODEL, new, idempotency_key=key, made_objects=True)
+        return self.commands.create(owner, MODEL_KIND, new, idempotency_key=key, made_objects=True)
 
     def act(self, action: str, record: Record, body: BaseModel | None, user: User) -> Record:
+        if action == "resume":
+            return self._resume(record)
         assert isinstance(body, RegisterModelBody)
         if not record.outputs.get("model_files"):
             raise Invalid(f"{record.label} saved no model in EM_MODEL_DIR; there is nothing to register")
         return self._register(record, body.name, key=None)
 
+    def _resume(self, record: Record) -> Record:
+        if not record.outputs.get("checkpoint_files"):
+            raise Invalid(
+                f"{record.label} kept no checkpoint in EM_CHECKPOINT_DIR; `retry` or `start` begins from the beginning"
+            )
+
+        def change(fresh: Record) -> Record:
+            event = "start" if fresh.phase == "STOPPED" else "retry"
+            stepped = TRAINING.machine.step(fresh, event, self.platform.store.clock())
+            return replace(stepped, target=Target.RUNNING, attempts=0, internal={**fresh.internal, "resume": True})
+
+        return self.platform.store.update(record.id, change)
+
     def _explain(self, record: Record) -> Outcome:
         failure: Json = record.internal.get("failure") or {"reason": "failed", "message": "it failed"}
-        kept: Json = {}
-        job_id = str(record.outputs["job_id"])
-        try:
-            kept["notebook"] = self._keep(job_id, OUTPUT_NOTEBOOK)
-        except NotFound:
-            kept["notebook"] = None
+        kept = self._kept_results(str(record.outputs["job_id"]))
         self.platform.outbox.put("training", record.id)
         return Outcome(event="saved", reason=failure["reason"], message=failure["message"], outputs=kept)
 
@@ -324,7 +292,3 @@ class TrainingController(Controller):
 
 def _with_outputs(record: Record, outputs: Json) -> Record:
     return Outcome(outputs=outputs).on(record)
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

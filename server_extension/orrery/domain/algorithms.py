@@ -1,26 +1,45 @@
-"""Algorithms: notebooks with a typed parameters cell, which is their form."""
+"""Algorithms: a notebook or a script that trains. What it takes is read from its own code, and is the form."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.config import JsonDict
 
-from orrery.domain.datasets import DatasetFile
+from orrery.domain.datasets import DatasetFile, distinct_paths
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Column, Kind, Spec
 from orrery.domain.machine import Phase, machine
+from orrery.domain.records import Json
+
+#: among an algorithm's files: a JSON schema of its parameters, where its code does not tell them
+SCHEMA_FILE = "parameters.schema.json"
+#: among an algorithm's files: installed before it runs
+REQUIREMENTS_FILE = "requirements.txt"
+NOTEBOOK: Final = ".ipynb"
+SCRIPT: Final = ".py"
+_ADVANCED: Final[JsonDict] = {"x-orrery-group": "Advanced"}
 
 
 class MetricDeclaration(BaseModel):
     """A metric that the algorithm emits, and which way is better."""
 
-    name: str
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=250)
     title: str = ""
-    goal: str = Field("maximize", pattern="^(maximize|minimize)$")
+    goal: Literal["maximize", "minimize"] = "maximize"
+    pattern: str = Field(
+        "",
+        max_length=1000,
+        description="Where it is read from the log: a regular expression whose group is the value, "
+        "`accuracy=([0-9.]+)`; a group named `step` tells the step. Empty: the code reports it by itself.",
+    )
 
 
 class DatasetDeclaration(BaseModel):
-    """A dataset that the algorithm reads, by the name its notebook knows it by."""
+    """A dataset that the algorithm reads, by the name its code knows it by."""
 
     name: str
     title: str = ""
@@ -28,14 +47,72 @@ class DatasetDeclaration(BaseModel):
 
 
 class AlgorithmSpec(Spec):
-    title: str = ""
-    scenario: str = "tabular"
-    framework: str = ""
-    tasks: list[str] = Field(default_factory=list)
-    metrics: list[MetricDeclaration] = Field(default_factory=list[MetricDeclaration])
-    datasets: list[DatasetDeclaration] = Field(default_factory=list[DatasetDeclaration])
-    notebook: DatasetFile = Field(description="The notebook that is run.")
-    parameters_schema: dict[str, Any] = Field(default_factory=dict, description="JSON schema of the parameters cell.")
+    title: str = Field("", max_length=250, description="What a list calls it; empty: its name.")
+    files: list[DatasetFile] = Field(
+        min_length=1,
+        max_length=10_000,
+        description=f"Its code: the entry point and what lies beside it. A {REQUIREMENTS_FILE} is installed first.",
+        json_schema_extra={"x-orrery-upload": True},
+    )
+    entry_point: str = Field(
+        "",
+        max_length=1024,
+        description="The file that is run, a .py or an .ipynb. Empty: the only one there is.",
+    )
+    metrics: list[MetricDeclaration] = Field(
+        default_factory=list[MetricDeclaration], max_length=100, description="The metrics that it emits."
+    )
+    scenario: str = Field("custom", max_length=64, description="What it is for.", json_schema_extra=_ADVANCED)
+    framework: str = Field("", max_length=64, description="What it is written with.", json_schema_extra=_ADVANCED)
+    tasks: list[str] = Field(
+        default_factory=list[str],
+        max_length=20,
+        description="Kinds of task: classification, regression ...",
+        json_schema_extra=_ADVANCED,
+    )
+    datasets: list[DatasetDeclaration] = Field(
+        default_factory=list[DatasetDeclaration],
+        max_length=10,
+        description="The datasets that it reads, by name. Empty: whatever a training gives it.",
+        json_schema_extra=_ADVANCED,
+    )
+    parameters_schema: dict[str, Any] = Field(
+        default_factory=dict,
+        description=f"JSON schema of its parameters. Empty: read from its parameters cell, from argparse, click or "
+        f"typer, or from a file {SCHEMA_FILE}.",
+        json_schema_extra=_ADVANCED,
+    )
+
+    _distinct = field_validator("files")(distinct_paths)
+
+    @model_validator(mode="after")
+    def has_an_entry_point(self) -> AlgorithmSpec:
+        paths = [file.path for file in self.files]
+        programs = [path for path in paths if PurePosixPath(path).suffix in (NOTEBOOK, SCRIPT)]
+        if not self.entry_point:
+            if len(programs) != 1:
+                raise ValueError(
+                    f"which of the files is run? set entry_point to one of {', '.join(programs[:10])}"
+                    if programs
+                    else "there is neither a .py nor an .ipynb among the files; add the one that is run"
+                )
+            self.entry_point = programs[0]
+        elif self.entry_point not in paths:
+            raise ValueError(
+                f"entry point {self.entry_point!r} is not among the files ({', '.join(programs[:10]) or 'none to run'})"
+            )
+        elif self.entry_point not in programs:
+            raise ValueError(f"entry point {self.entry_point!r} must be a .py or an .ipynb")
+        return self
+
+
+def entry_file(spec: Json) -> Json:
+    """The entry point's `{"path", "oid", "size"}` in an algorithm's spec."""
+    return next(file for file in spec["files"] if file["path"] == spec["entry_point"])
+
+
+def is_notebook(path: str) -> bool:
+    return PurePosixPath(path).suffix == NOTEBOOK
 
 
 ALGORITHM = Kind(
@@ -46,9 +123,11 @@ ALGORITHM = Kind(
     title_plural="Algorithms",
     section="training",
     order=30,
-    description="A notebook that trains a model; its parameters cell is the form.",
+    description="A notebook or a script that trains a model; what it takes is the form.",
     spec=AlgorithmSpec,
-    creatable=False,
+    mutable=frozenset(
+        {"title", "files", "entry_point", "metrics", "scenario", "framework", "tasks", "datasets", "parameters_schema"}
+    ),
     machine=machine(Phase("ACTIVE", "Active", settled=True), (), {}),
     columns=(
         *COMMON_COLUMNS,
@@ -57,5 +136,5 @@ ALGORITHM = Kind(
         Column("spec.framework", "Framework"),
         *AGE_COLUMNS,
     ),
-    tabs=("overview", "notebook", "lineage"),
+    tabs=("overview", "notebook", "files", "lineage"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -10,16 +11,17 @@ from orrery.domain.ids import NAME
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, Column, ColumnType, Kind, Spec
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Json, Target
-from orrery.domain.references import AlgorithmRef, DatasetVersionRef, ExperimentRef
+from orrery.domain.references import AlgorithmRef, DatasetVersionRef, ExperimentRef, TrainingRef
 
 MAX_HYPERPARAMETERS = 100
 MAX_DATASETS = 10
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
 class TrainingSpec(Spec):
     algorithm: AlgorithmRef = Field(description="What is run.", json_schema_extra={"x-orrery-group": "Algorithm"})
     datasets: dict[str, DatasetVersionRef] = Field(
-        min_length=1,
+        default_factory=dict,
         max_length=MAX_DATASETS,
         description="Dataset versions by the name that the algorithm knows them by: 'train', and where there are any "
         "'validation' and 'test'. "
@@ -51,6 +53,17 @@ class TrainingSpec(Spec):
         description="Longest time it may run, in seconds; it is ended when that is exceeded. Empty: no limit.",
         json_schema_extra={"x-orrery-group": "Run"},
     )
+    checkpoint_from: TrainingRef | None = Field(
+        None,
+        description="A training whose checkpoints this one begins from (EM_CHECKPOINT_INPUT_DIR).",
+        json_schema_extra={"x-orrery-group": "Advanced"},
+    )
+    environment: dict[str, str] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Environment variables of the run. Shown to whoever may see the training: no secrets here.",
+        json_schema_extra={"x-orrery-group": "Advanced"},
+    )
     register_model: bool = Field(
         True, description="Register the trained model when it succeeds.", json_schema_extra={"x-orrery-group": "Model"}
     )
@@ -77,6 +90,16 @@ class TrainingSpec(Spec):
             if not name.isidentifier() or len(name) > 63:
                 raise ValueError(f"dataset name {name!r} must be a word of letters, digits and '_'")
         return datasets
+
+    @field_validator("environment")
+    @classmethod
+    def good_variables(cls, environment: dict[str, str]) -> dict[str, str]:
+        for name in environment:
+            if _VARIABLE.fullmatch(name) is None or name.startswith(("EM_", "ORRERY_")):
+                raise ValueError(
+                    f"{name!r} cannot be set: use letters, digits and '_', not beginning with EM_ or ORRERY_"
+                )
+        return environment
 
     @field_validator("priority", mode="before")
     @classmethod
@@ -157,6 +180,7 @@ TRAINING = Kind(
         ),
         Action("start", "Start again", event="start", target=Target.RUNNING),
         Action("retry", "Retry", event="retry", target=Target.RUNNING),
+        Action("resume", "Resume from checkpoint", phases=frozenset({"STOPPED", "FAIL_TRAIN"})),
         Action("register-model", "Create model", phases=frozenset({"COMPLETE"}), body=RegisterModelBody),
     ),
     columns=(

@@ -49,12 +49,16 @@ class InputFile:
 
 @dataclass(frozen=True)
 class NotebookProgram:
-    """Run a notebook with Papermill: `input_path` and `output_path` are relative to the work folder."""
+    """Run a notebook with Papermill: `input_path` and `output_path` are relative to the work folder.
+
+    It works in `folder`, relative to it as well; a `requirements.txt` there is fulfilled first.
+    """
 
     input_path: str = "input.ipynb"
     output_path: str = "output.ipynb"
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])
     kernel_name: str = "python3"
+    folder: str = ""
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,7 @@ def _program_to_json(program: Program) -> dict[str, Any]:
                 "output_path": program.output_path,
                 "parameters": dict(program.parameters),
                 "kernel_name": program.kernel_name,
+                "folder": program.folder,
             }
         case PythonProgram():
             return {"type": "python", "entry": program.entry, "arguments": dict(program.arguments)}
@@ -143,7 +144,11 @@ def _program_from_json(content: dict[str, Any]) -> Program:
     match content["type"]:
         case "notebook":
             return NotebookProgram(
-                content["input_path"], content["output_path"], content["parameters"], content["kernel_name"]
+                content["input_path"],
+                content["output_path"],
+                content["parameters"],
+                content["kernel_name"],
+                content.get("folder", ""),
             )
         case "python":
             return PythonProgram(content["entry"], content["arguments"])

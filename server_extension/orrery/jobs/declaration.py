@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, cast
 
 from orrery.errors import Invalid
@@ -54,7 +54,11 @@ class AlgorithmDeclaration:
 
 def read_algorithm(path: Path) -> AlgorithmDeclaration:
     """Raises: Invalid naming the file and the field that is wrong."""
-    notebook = read_notebook(path)
+    return declared_by(read_notebook(path), path)
+
+
+def declared_by(notebook: Mapping[str, Any], path: PurePath) -> AlgorithmDeclaration:
+    """What a notebook that was read from `path` declares. Raises: Invalid naming the file and the field."""
     metadata = cast("dict[str, Any]", notebook.get("metadata") or {})
     declared = cast("object", metadata.get("orrery") or {})
     if not isinstance(declared, dict):
@@ -112,14 +116,14 @@ def _heading(notebook: Mapping[str, Any]) -> str:
     return ""
 
 
-def _text(declared: Mapping[str, Any], key: str, path: Path) -> str:
+def _text(declared: Mapping[str, Any], key: str, path: PurePath) -> str:
     value = declared.get(key, "")
     if not isinstance(value, str):
         raise Invalid(f"{path.name}: orrery.{key} is {value!r}; it must be text")
     return value
 
 
-def _items(declared: Mapping[str, Any], key: str, path: Path) -> Sequence[Any]:
+def _items(declared: Mapping[str, Any], key: str, path: PurePath) -> Sequence[Any]:
     value = cast("object", declared.get(key) or [])
     if isinstance(value, str):
         return [value]
@@ -128,7 +132,7 @@ def _items(declared: Mapping[str, Any], key: str, path: Path) -> Sequence[Any]:
     return cast("list[Any]", value)
 
 
-def _metric(item: Any, path: Path) -> MetricDeclaration:
+def _metric(item: Any, path: PurePath) -> MetricDeclaration:
     if not isinstance(item, dict) or "name" not in item:
         raise Invalid(f"{path.name}: orrery.metrics has {item!r}; write {{'name': ..., 'goal': 'maximize'}}")
     entry = cast("dict[str, Any]", item)
@@ -138,7 +142,7 @@ def _metric(item: Any, path: Path) -> MetricDeclaration:
     return MetricDeclaration(str(entry["name"]), goal, str(entry.get("title", "")))
 
 
-def _dataset(item: Any, path: Path) -> DatasetDeclaration:
+def _dataset(item: Any, path: PurePath) -> DatasetDeclaration:
     if not isinstance(item, dict) or not str(cast("dict[str, Any]", item).get("name", "")).isidentifier():
         raise Invalid(f"{path.name}: orrery.datasets has {item!r}; each needs a name of letters, digits and '_'")
     entry = cast("dict[str, Any]", item)

@@ -60,10 +60,11 @@ def params(values: Mapping[str, object]) -> None:
 
 
 def artifact(path: str | os.PathLike[str], title: str) -> None:
-    """A file made by the job, worth keeping with the run. `path` is relative to the work folder, or inside it."""
-    text = os.fspath(path)
-    if os.path.isabs(text):
-        text = os.path.relpath(text, os.environ.get("ORRERY_WORK_DIR") or os.getcwd())
+    """A file made by the job, worth keeping with the run. `path` lies inside the work folder, and is relative to it, or to the present one."""
+    work = os.environ.get("ORRERY_WORK_DIR") or os.getcwd()
+    text = os.path.relpath(os.fspath(path), work)
+    if text.split(os.sep)[0] == os.pardir and not os.path.isabs(path):
+        text = os.path.normpath(os.fspath(path))
     if text.split(os.sep)[0] == os.pardir:
         raise ValueError(f"artifact {os.fspath(path)!r} lies outside the work folder; save it inside")
     _write("artifact", path=text.replace(os.sep, "/"), title=title)

@@ -39,6 +39,10 @@ def main(job_dir: Path) -> int:
             warm()  # nothing is left to do in a pre-warmed process
             from orrery.jobs import notebook
 
+            if program.get("folder"):
+                status = _enter_source(work / program["folder"])
+                if status:
+                    return status
             return notebook.run(
                 input_path=work / program.get("input_path", "input.ipynb"),
                 output_path=work / program.get("output_path", "output.ipynb"),
@@ -53,6 +57,29 @@ def main(job_dir: Path) -> int:
         case unknown:
             report.error("invalid", f"program type {unknown!r} is not one of: notebook, python, command")
             return EXIT_UNUSABLE
+
+
+def _enter_source(folder: Path) -> int:
+    """Work where the notebook lies, with its modules and what its requirements ask for. Returns 0, or the status."""
+    requirements = folder / "requirements.txt"
+    if requirements.is_file():
+        from orrery.jobs import environments
+
+        try:
+            packages = environments.site_packages(environments.python_for(requirements))
+        except report.JobFailed as failed:
+            print(f"{failed.code}: {failed.message}", file=sys.stderr, flush=True)
+            return EXIT_FAILED
+        _find_first(packages)
+    os.chdir(folder)
+    _find_first(folder)
+    return 0
+
+
+def _find_first(folder: Path) -> None:
+    """Import from this folder before any other, here and in the kernel, forked or not."""
+    sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
 
 
 def run_python(entry: str, arguments: Mapping[str, Any]) -> int:

@@ -11,7 +11,7 @@ from orrery.client.cli.app import Output, OutputOption, connect, note, wait_for
 from orrery.errors import Invalid
 
 if TYPE_CHECKING:
-    from orrery.client.builtin import Purpose, Training
+    from orrery.client.builtin import Purpose
 
 _PANEL = "Main job"
 WaitOption = Annotated[bool, typer.Option("--wait", help="Follow it to its end; Ctrl-C leaves it running.")]
@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
     dataset.command("create")(create_dataset)
     dataset.command("publish")(publish_dataset)
     app.add_typer(dataset, name="dataset", rich_help_panel=_PANEL)
-    for command in (train, deploy, predict):
+    for command in (deploy, predict):
         app.command(command.__name__, rich_help_panel=_PANEL)(command)
 
 
@@ -122,76 +122,6 @@ def publish_dataset(
         note(f"dataset-version {version.qualified_name} published")
         if output in (Output.JSON, Output.YAML):
             print_document(version.document, output)
-
-
-def train(
-    algorithm: Annotated[
-        str, typer.Argument(metavar="ALGORITHM", help="xgboost, logistic-regression ...: orrery get algorithms.")
-    ],
-    name: Annotated[str, typer.Option(help="The training's name, and the model's.")],
-    dataset: Annotated[str, typer.Option(help="A published dataset: breast, breast@1, alice/breast.")],
-    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
-    validation: Annotated[str | None, typer.Option(help="A dataset to validate on; else a part of the other.")] = None,
-    test: Annotated[str | None, typer.Option(help="A dataset to measure the model on.")] = None,
-    parameter: Annotated[
-        list[str] | None,
-        typer.Option("--parameter", "-p", metavar="KEY=VALUE", help="A hyperparameter; may be given up to 100 times."),
-    ] = None,
-    instance: Annotated[str | None, typer.Option(help="Its size: cpu-small ...")] = None,
-    priority: Annotated[Priority | None, typer.Option(case_sensitive=False, help="Higher goes first.")] = None,
-    experiment: Annotated[str | None, typer.Option(help="The experiment that it is listed under.")] = None,
-    max_time: Annotated[str | None, typer.Option(help="End it after 90s, 15m, 2h, 1d.")] = None,
-    model_name: Annotated[str | None, typer.Option(help="The model's name, where it is not the training's.")] = None,
-    description: DescriptionOption = "",
-    tag: TagOption = None,
-    wait: WaitOption = False,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Train a model with an algorithm on a dataset.
-
-    \b
-    Examples:
-      orrery train xgboost --name breast-1 --dataset breast --target diagnosis --wait
-      orrery train xgboost --name breast-2 --dataset breast@1 --target diagnosis -p max_depth=4 -p eta=0.1
-    """
-    from orrery.client.cli.values import parse_duration, parse_pairs
-
-    parameters = parse_pairs(parameter or (), "-p")
-    if target is not None and "target" in parameters:
-        raise Invalid("the target is given twice, with --target and with -p target=...; leave one away")
-    seconds = parse_duration(max_time) if max_time else None
-    with connect() as client:
-        training = client.trainings.create(
-            name,
-            algorithm=algorithm,
-            dataset=dataset,
-            target=target,
-            validation=validation,
-            test=test,
-            parameters=parameters,
-            instance_type=instance,
-            priority=priority.value if priority else None,
-            experiment=experiment,
-            max_seconds=seconds,
-            model_name=model_name,
-            description=description,
-            tags=tag or (),
-        )
-        note(f"training {training.qualified_name} created")
-        if wait:
-            wait_for(training)
-        else:
-            note(f"Follow it with: orrery wait training {training.name}")
-        _print_training(training, output)
-
-
-def _print_training(training: Training, output: Output) -> None:
-    from orrery.client.cli.output import print_document, print_table
-
-    if output in (Output.JSON, Output.YAML):
-        print_document(training.document, output)
-    elif training.metrics:
-        print_table(["Metric", "Value"], [[name, f"{value:.6g}"] for name, value in training.metrics.items()])
 
 
 def deploy(

@@ -39,6 +39,29 @@ def parse_pairs(pairs: Iterable[str], option: str) -> dict[str, Any]:
     return found
 
 
+def parse_texts(pairs: Iterable[str], option: str) -> dict[str, str]:
+    """`["A=1", "B=x=y"]` as a mapping of texts. Raises: Invalid."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise Invalid(f"{option} {pair!r} is no NAME=VALUE")
+        if key.strip() in found:
+            raise Invalid(f"{option} {key.strip()} is given twice; give it once")
+        found[key.strip()] = value
+    return found
+
+
+def parse_metrics(pairs: Sequence[str] | None) -> dict[str, str] | None:
+    """`accuracy=accuracy=([0-9.]+)`: a metric's name and its pattern. None where none is given. Raises: Invalid."""
+    return parse_texts(pairs, "--metric") if pairs else None
+
+
+def parse_datasets(given: Iterable[str]) -> dict[str, str]:
+    """`breast` is the dataset `train`; `validation=breast-v` says which it is. Raises: Invalid."""
+    return parse_texts((text if "=" in text else f"train={text}" for text in given), "--dataset")
+
+
 def set_path(document: dict[str, Any], path: str, value: Any) -> None:
     """Set `spec.deployments.0.replicas` and the like; folders on the way are made. Raises: Invalid."""
     *parents, last = path.split(".")

@@ -1,0 +1,236 @@
+"""Commands that train: with a built-in algorithm, or with code of one's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orrery.client.cli.app import Output, OutputOption, connect, note, wait_for
+from orrery.client.cli.runs import DescriptionOption, Priority, TagOption, Visibility, WaitOption
+from orrery.client.cli.values import parse_metrics
+from orrery.errors import Invalid
+
+if TYPE_CHECKING:
+    from orrery.client.builtin import Training
+
+_PANEL = "Main job"
+EntryOption = Annotated[
+    str | None,
+    typer.Option("--entry", metavar="FILE", help="The .py or .ipynb that is run; needless where it is the only one."),
+]
+MetricOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME=PATTERN",
+        help="A metric of the log: a regular expression with a group around the value. May be given several times.",
+    ),
+]
+
+algorithm = typer.Typer(
+    help="Register code of your own.", no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+
+
+def register(app: typer.Typer) -> None:
+    algorithm.command("create")(create_algorithm)
+    app.add_typer(algorithm, name="algorithm", rich_help_panel=_PANEL)
+    app.command("train", rich_help_panel=_PANEL)(train)
+    app.command("run", rich_help_panel=_PANEL)(run)
+    app.command("resume", rich_help_panel=_PANEL)(resume)
+
+
+def create_algorithm(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The algorithm's name.")],
+    paths: Annotated[list[str], typer.Argument(metavar="FILE...", help="Its code: a folder, or files.")],
+    entry: EntryOption = None,
+    metric: MetricOption = None,
+    title: Annotated[str | None, typer.Option(help="What lists call it.")] = None,
+    description: DescriptionOption = "",
+    tag: TagOption = None,
+    visibility: Annotated[Visibility, typer.Option(help="Who may see and use it.")] = Visibility.PRIVATE,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Make an algorithm of a script or a notebook: it appears in the catalogue, with a form of what it takes.
+
+    \b
+    Examples:
+      orrery algorithm create forest ./forest --entry train.py --metric accuracy='accuracy=([0-9.]+)'
+    """
+    from orrery.client.cli.output import print_document
+
+    with connect() as client:
+        made = client.algorithms.create(
+            name,
+            paths,
+            entry_point=entry,
+            metrics=parse_metrics(metric),
+            title=title,
+            description=description,
+            tags=tag or (),
+            visibility=visibility.value,
+        )
+        note(f"algorithm {made.qualified_name} created: it runs {made.spec['entry_point']}")
+        parameters = ", ".join(made.parameters_schema.get("properties") or ()) or "whatever it is given"
+        note(f"it takes {parameters}")
+        if output in (Output.JSON, Output.YAML):
+            print_document(made.document, output)
+
+
+def train(
+    name: Annotated[str, typer.Option(help="The training's name, and the model's.")],
+    algorithm: Annotated[
+        str | None,
+        typer.Argument(metavar="[ALGORITHM]", help="xgboost, logistic-regression ...: orrery get algorithms."),
+    ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[KEY=]DATASET",
+            help="A published dataset: breast, breast@1, alice/breast. With a key, the name that the code knows it by; "
+            "may be given up to 10 times.",
+        ),
+    ] = None,
+    script: Annotated[
+        str | None, typer.Option(metavar="DIR", help="A folder (or file) of your own code, sent and run.")
+    ] = None,
+    entry: EntryOption = None,
+    metric: MetricOption = None,
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    validation: Annotated[str | None, typer.Option(help="A dataset to validate on; else a part of the other.")] = None,
+    test: Annotated[str | None, typer.Option(help="A dataset to measure the model on.")] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="KEY=VALUE", help="A hyperparameter; may be given up to 100 times."),
+    ] = None,
+    instance: Annotated[str | None, typer.Option(help="Its size: cpu-small ...")] = None,
+    priority: Annotated[Priority | None, typer.Option(case_sensitive=False, help="Higher goes first.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="The experiment that it is listed under.")] = None,
+    max_time: Annotated[str | None, typer.Option(help="End it after 90s, 15m, 2h, 1d.")] = None,
+    checkpoint_from: Annotated[
+        str | None, typer.Option(metavar="TRAINING", help="Begin from the checkpoints of this training.")
+    ] = None,
+    environment: Annotated[
+        list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="An environment variable of the run.")
+    ] = None,
+    model_name: Annotated[str | None, typer.Option(help="The model's name, where it is not the training's.")] = None,
+    description: DescriptionOption = "",
+    tag: TagOption = None,
+    wait: WaitOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Train a model with an algorithm on a dataset, or with code of your own.
+
+    \b
+    Examples:
+      orrery train xgboost --name breast-1 --dataset breast --target diagnosis --wait
+      orrery train xgboost --name breast-2 --dataset breast@1 --target diagnosis -p max_depth=4 -p eta=0.1
+      orrery train --script ./forest --entry train.py --name forest-1 --dataset train=breast -p trees=200 \\
+          --metric accuracy='accuracy=([0-9.]+)' --wait
+    """
+    from orrery.client.cli.values import parse_datasets, parse_duration, parse_metrics, parse_pairs, parse_texts
+
+    parameters = parse_pairs(parameter or (), "-p")
+    if target is not None and "target" in parameters:
+        raise Invalid("the target is given twice, with --target and with -p target=...; leave one away")
+    if script is None and (entry is not None or metric):
+        raise Invalid("--entry and --metric are of a script of your own; give its folder with --script")
+    seconds = parse_duration(max_time) if max_time else None
+    with connect() as client:
+        training = client.train(
+            algorithm,
+            name=name,
+            datasets=parse_datasets(dataset or ()),
+            target=target,
+            validation=validation,
+            test=test,
+            script=script,
+            entry_point=entry,
+            log_metrics=parse_metrics(metric),
+            checkpoint_from=checkpoint_from,
+            environment={key: str(value) for key, value in parse_texts(environment or (), "--env").items()} or None,
+            parameters=parameters,
+            instance_type=instance,
+            priority=priority.value if priority else None,
+            experiment=experiment,
+            max_seconds=seconds,
+            model_name=model_name,
+            description=description,
+            tags=tag or (),
+        )
+        note(f"training {training.qualified_name} created")
+        if wait:
+            wait_for(training)
+        else:
+            note(f"Follow it with: orrery wait training {training.name}")
+        _print_training(training, output)
+
+
+def _print_training(training: Training, output: Output) -> None:
+    from orrery.client.cli.output import print_document, print_table
+
+    if output in (Output.JSON, Output.YAML):
+        print_document(training.document, output)
+    elif training.metrics:
+        print_table(["Metric", "Value"], [[name, f"{value:.6g}"] for name, value in training.metrics.items()])
+
+
+def run(
+    notebook: Annotated[str, typer.Argument(metavar="NOTEBOOK.ipynb", help="The notebook, as it lies on the disk.")],
+    name: Annotated[str | None, typer.Option(help="The run's name; else the notebook's and the time.")] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="KEY=VALUE", help="A value of its parameters cell."),
+    ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[KEY=]DATASET", help="A published dataset, found in EM_DATASET_<KEY>."),
+    ] = None,
+    instance: Annotated[str | None, typer.Option(help="Its size: cpu-small ...")] = None,
+    priority: Annotated[Priority | None, typer.Option(case_sensitive=False, help="Higher goes first.")] = None,
+    max_time: Annotated[str | None, typer.Option(help="End it after 90s, 15m, 2h, 1d.")] = None,
+    save_to: Annotated[
+        str | None, typer.Option("--to", metavar="FILE", help="With --wait: where the result notebook is saved.")
+    ] = None,
+    wait: WaitOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Run a notebook of your own as a job, with the modules beside it.
+
+    \b
+    Examples:
+      orrery run report.ipynb -p year=2026 --instance cpu-medium --wait
+    """
+    from orrery.client.cli.values import parse_datasets, parse_duration, parse_pairs
+
+    with connect() as client:
+        training = client.run_notebook(
+            notebook,
+            name=name,
+            parameters=parse_pairs(parameter or (), "-p"),
+            datasets=parse_datasets(dataset or ()),
+            instance_type=instance,
+            priority=priority.value if priority else None,
+            max_seconds=parse_duration(max_time) if max_time else None,
+            save_to=save_to,
+            wait=wait,
+        )
+        note(f"training {training.qualified_name} is {training.status.phase}")
+        if not wait:
+            note(f"Follow it with: orrery wait training {training.name}")
+        _print_training(training, output)
+
+
+def resume(
+    training: Annotated[str, typer.Argument(metavar="TRAINING", help="A stopped or failed training.")],
+    wait: WaitOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Run a stopped or failed training again from the checkpoints that it kept."""
+    with connect() as client:
+        found = client.trainings.get(training).resume()
+        note(f"training {found.qualified_name} goes on from its checkpoints")
+        if wait:
+            wait_for(found)
+        _print_training(found, output)

@@ -1,0 +1,115 @@
+"""A notebook of one's own, run as a job: sent with the modules beside it, its result saved beside it while it runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orrery.client.waiting import Display, wait_until_settled
+from orrery.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from orrery.client.builtin import Dataset, DatasetVersion, Training
+    from orrery.client.client import Client
+    from orrery.client.resources import Resource
+
+#: beside the notebook, besides modules and packages
+_COMPANIONS = ("requirements.txt", "parameters.schema.json")
+_MOST_BYTES = 64 << 20
+
+
+def run_notebook(
+    client: Client,
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    datasets: Mapping[str, str | Dataset | DatasetVersion] | None = None,
+    files: Sequence[str | os.PathLike[str]] = (),
+    save_to: str | os.PathLike[str] | None = None,
+    wait: bool = True,
+    progress: bool = True,
+    **options: Any,
+) -> Training:
+    """Run the notebook as a job, as it lies on the disk.
+
+    Modules and packages beside it, a `requirements.txt` and `files` go with it. With `wait` the result grows cell by
+    cell in `save_to` (`NOTEBOOK-NAME.ipynb` beside it). `options` are those of `trainings.create`.
+    Raises: Invalid for what is no notebook; with `wait`, RunFailed; the result is saved all the same.
+    """
+    source = Path(path).expanduser()
+    if source.suffix != ".ipynb" or not source.is_file():
+        raise Invalid(f"{str(source)!r} is no notebook; give the path of an .ipynb (now in {Path.cwd()})")
+    stem = as_name(source.stem)
+    run = name or f"{stem[:47]}-{datetime.now():%Y%m%d-%H%M%S}"
+    sent = companions(source) | {Path(file).name: Path(file) for file in files} | {source.name: source}
+    settings: dict[str, Any] = {"register_model": False, **options}
+    training = client.train(
+        stem,
+        name=run,
+        script=sent,
+        entry_point=source.name,
+        datasets=datasets,
+        parameters=parameters,
+        progress=progress,
+        **settings,
+    )
+    if wait:
+        from orrery.client.displays import make_display
+
+        target = Path(save_to).expanduser() if save_to is not None else source.with_name(f"{source.stem}-{run}.ipynb")
+        display = _Saving(make_display(training, progress), target)
+        wait_until_settled(training, timeout_seconds=None, display=display)
+    return training
+
+
+def companions(notebook: Path) -> dict[str, Path]:
+    """By the path inside the source folder: modules, packages and requirements beside the notebook.
+
+    Raises: Invalid where they are too much to be code.
+    """
+    folder = notebook.parent
+    found = {file.name: file for file in sorted(folder.glob("*.py")) if file.is_file()}
+    found |= {name: folder / name for name in _COMPANIONS if (folder / name).is_file()}
+    for package in sorted(folder.iterdir()):
+        if package.is_dir() and (package / "__init__.py").is_file():
+            for file in sorted(package.rglob("*")):
+                if file.is_file() and "__pycache__" not in file.parts:
+                    found[file.relative_to(folder).as_posix()] = file
+    size = sum(file.stat().st_size for file in found.values())
+    if size > _MOST_BYTES:
+        raise Invalid(
+            f"the code beside {notebook.name!r} has {size >> 20} MiB; move the notebook into a folder of its own, "
+            "or bring data as a dataset"
+        )
+    return found
+
+
+def as_name(stem: str) -> str:
+    """A resource's name made of a file's: what may not be in one becomes '-'."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-")[:63].rstrip("._-") or "notebook"
+
+
+class _Saving:
+    """A display that also keeps the result notebook up to date."""
+
+    def __init__(self, inner: Display, target: Path) -> None:
+        self.inner = inner
+        self.target = target
+
+    def __enter__(self) -> object:
+        return self.inner.__enter__()
+
+    def __exit__(self, *details: object) -> None:
+        self.inner.__exit__(*details)
+
+    def update(self, resource: Resource) -> None:
+        self.inner.update(resource)
+        try:
+            resource.notebook(self.target)
+        except NotFound:
+            return  # it has not begun
