@@ -60,7 +60,7 @@ def params(values: Mapping[str, object]) -> None:
 
 
 def artifact(path: str | os.PathLike[str], title: str) -> None:
-    """A file made by the job, worth keeping with the run. `path` lies inside the work folder, and is relative to it, or to the present one."""
+    """A file made by the job, worth keeping, inside the work folder: `path` is relative to it or to the present one."""
     work = os.environ.get("ORRERY_WORK_DIR") or os.getcwd()
     text = os.path.relpath(os.fspath(path), work)
     if text.split(os.sep)[0] == os.pardir and not os.path.isabs(path):
