@@ -21,6 +21,7 @@ import type {
   UsageSample,
   WhoAmI
 } from './api-types';
+import type { Profile } from './models/insight';
 
 /** The platform refused: `message` says what was wrong and what to do. */
 export class ApiError extends Error {
@@ -222,6 +223,10 @@ export class Api {
 
   async metrics(plural: string, id: string): Promise<Series[]> {
     return (await this.request<{ series: Series[] }>('GET', `/${plural}/${id}/metrics`)).series;
+  }
+
+  profile(plural: string, id: string): Promise<Profile> {
+    return this.request('GET', `/${plural}/${id}/profile`);
   }
 
   async files(plural: string, id: string): Promise<FileEntry[]> {

@@ -2,6 +2,7 @@
 import { ApiError, errorMessage } from '../api';
 import type { Dependents, FileEntry, JsonObject, Kind, Resource, ResourceEvent, Series } from '../api-types';
 import type { IOrrery } from '../tokens';
+import type { Profile } from './insight';
 import { LogModel } from './log';
 import { Loader } from './loader';
 import { Model, throttle } from './model';
@@ -11,6 +12,7 @@ interface Parts {
   metrics: Loader<Series[]>;
   files: Loader<FileEntry[]>;
   usage: Loader<JsonObject>;
+  profile: Loader<Profile>;
   references: Loader<Dependents>;
   dependents: Loader<Dependents>;
 }
@@ -84,6 +86,7 @@ export class DetailModel extends Model {
       metrics: new Loader(() => api.metrics(plural, this.id), 1500),
       files: new Loader(() => api.files(plural, this.id), 3000),
       usage: new Loader(() => api.usage(plural, this.id) as Promise<JsonObject>, 3000),
+      profile: new Loader(() => api.profile(plural, this.id), 3000),
       references: new Loader(() => api.references(plural, this.id)),
       dependents: new Loader(() => api.dependents(plural, this.id))
     };

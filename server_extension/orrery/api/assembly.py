@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orrery._version import __version__
-from orrery.api import batch, details, docs, errors, events, resources, system, uploads
+from orrery.api import batch, details, docs, errors, events, profiles, resources, system, uploads
 from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
 from orrery.api.limits import BodyLimit
 from orrery.controllers.algorithms import AlgorithmController, synchronise_built_ins
@@ -191,6 +191,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(uploads.make_router(assembly.platform.uploads, assembly.platform.objects, user))
     for kind in commands.store.kinds:
         app.include_router(resources.make_router(kind, commands, user))
+    app.include_router(profiles.make_router(commands, user))
     app.include_router(mlflow.make_router(assembly.tracking, user))
     app.include_router(details.make_router(commands, assembly.router, user))
 

@@ -44,9 +44,20 @@ class Dataset(Resource):
     def columns(self) -> list[str]:
         return self.status.outputs.get("columns") or []
 
+    def profile(self) -> Json:
+        """What its rows hold: statistics by column, correlations, findings about quality, a random sample.
+
+        Raises: NotFound with the remedy where it was read before there were profiles.
+        """
+        return self.client.transport.json("GET", f"{self.path}/profile")
+
 
 class DatasetVersion(Resource):
     """An immutable snapshot of a dataset."""
+
+    def profile(self) -> Json:
+        """As `Dataset.profile`, of this version."""
+        return self.client.transport.json("GET", f"{self.path}/profile")
 
 
 class Experiment(Resource):
@@ -158,6 +169,15 @@ class Datasets(Collection[Dataset]):
             group=group,
         )
         return dataset.wait(progress=progress) if wait else dataset
+
+    def profile(self, reference: str) -> Json:
+        """The profile of a dataset as it is now; `name@version` gives that of a published version.
+
+        Raises: NotFound.
+        """
+        if "@" in reference:
+            return self.client.dataset_versions.get(reference).profile()
+        return self.get(reference).profile()
 
 
 class Trainings(Collection[Training]):

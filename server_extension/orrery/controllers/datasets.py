@@ -11,9 +11,11 @@ from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
 from orrery.domain.access import User
 from orrery.domain.datasets import DATASET, DATASET_VERSION, DatasetSpec, DatasetType, PublishBody, file_format
 from orrery.domain.records import Json, Record
-from orrery.errors import Invalid, WrongPhase
+from orrery.errors import Invalid, NotFound, WrongPhase
 from orrery.executors.contract import ExitReason, InputFile, JobPhase, JobSpec, Priority, PythonProgram, Resources
 
+#: where the job leaves the profile, in its work folder
+PROFILE_FILE = "profile.json"
 #: what reading a dataset holds; it streams, so that size does not matter
 INSPECTION = Resources(cores=0.5, memory_bytes=1 << 30)
 
@@ -124,6 +126,7 @@ class DatasetController(Controller):
             message = error["message"] if error else jobs.explain_exit(state.exit, None)
             reason = error["code"] if error else state.exit.reason.value.lower()
             return Outcome(event="failed", reason=reason, message=message, internal=internal, outputs={"bytes": size})
+        content = {**content, "profile": self._keep_profile(job_id)}
         outputs = {
             "bytes": size,
             "rows": content.get("rows"),
@@ -132,6 +135,15 @@ class DatasetController(Controller):
             "content": content,
         }
         return Outcome(event="inspected", outputs=outputs, internal=internal, progress={})
+
+    def _keep_profile(self, job_id: str) -> Json | None:
+        """The profile as an object, `{"oid", "size"}`: what names it in the content keeps it alive."""
+        try:
+            with self.platform.executor.open_file(job_id, PROFILE_FILE) as stream:
+                stored = self.platform.objects.put(stream)
+        except NotFound:
+            return None  # this type of data has no profile
+        return {"oid": stored.oid, "size": stored.size}
 
     def _job(self, record: Record, job_id: str, spec: DatasetSpec) -> JobSpec:
         listed: list[dict[str, Any]] = [

@@ -113,7 +113,7 @@ class DatasetVersionSpec(Spec):
     type: DatasetType
     format: Format | None = None
     files: list[DatasetFile]
-    #: what inspection found: rows, columns, warnings
+    #: what inspection found: rows, columns, warnings, and the object that holds the profile
     content: dict[str, Any] = Field(default_factory=dict)
 
     _distinct = field_validator("files")(distinct_paths)
@@ -156,6 +156,7 @@ DATASET = Kind(
             ("PROCESSING", "inspected"): "READY",
             ("PROCESSING", "failed"): "FAILED",
             ("FAILED", "retry"): "PROCESSING",
+            ("READY", "retry"): "PROCESSING",
             ("FAILED", "changed"): "PROCESSING",
             ("READY", "changed"): "PROCESSING",
         },
@@ -179,7 +180,7 @@ DATASET = Kind(
         Column("tags", "Tags", ColumnType.TAGS),
         *AGE_COLUMNS,
     ),
-    tabs=("overview", "data", "files", "logs", "lineage"),
+    tabs=("overview", "data", "insight", "files", "logs", "lineage"),
 )
 
 DATASET_VERSION = Kind(
@@ -209,5 +210,5 @@ DATASET_VERSION = Kind(
         Action("unarchive", "Restore from archive", event="unarchive"),
     ),
     columns=(*COMMON_COLUMNS, Column("version", "Version", ColumnType.NUMBER), *_DATA_COLUMNS, *AGE_COLUMNS),
-    tabs=("overview", "data", "files", "lineage"),
+    tabs=("overview", "data", "insight", "files", "lineage"),
 )

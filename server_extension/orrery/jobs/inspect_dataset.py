@@ -1,12 +1,14 @@
 """Reads a dataset's files and describes them: the job behind every uploaded or changed dataset.
 
-Its result is what forms, checks and previews work with; its error is what the person who uploaded the files reads.
+Its result is what forms, checks and previews work with; its error is what the person who uploaded the files reads. The
+profile (`orrery.jobs.tabular.profile`) is larger: it is left as `profile.json` in the work folder, and kept from there.
 """
 
 from __future__ import annotations
 
 import datetime
 import decimal
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,11 +17,14 @@ from typing import Any
 from orrery.jobs import report
 from orrery.jobs.tabular.columns import ColumnInfo, describe, scan
 from orrery.jobs.tabular.problems import BadData
+from orrery.jobs.tabular.profile import make_profile
 from orrery.jobs.tabular.sources import DataFile, Reader, Source, data_file, reading, same_columns
 
 PREVIEW_ROWS = 50
 #: a cell of the preview is cut beyond this
 PREVIEW_CHARACTERS = 200
+#: where the job leaves the profile, in its work folder
+PROFILE_FILE = "profile.json"
 
 
 def inspect(files: Sequence[Mapping[str, Any]], format: str | None = None) -> dict[str, Any]:
@@ -28,7 +33,7 @@ def inspect(files: Sequence[Mapping[str, Any]], format: str | None = None) -> di
     Raises: BadData, already reported, for what cannot be read.
     """
     try:
-        result = inspect_files([_entry(entry, format) for entry in files])
+        result = inspect_files([_entry(entry, format) for entry in files], profile_to=Path(PROFILE_FILE))
     except BadData as bad:
         report.error(bad.code, bad.message, **bad.details)
         raise
@@ -37,24 +42,27 @@ def inspect(files: Sequence[Mapping[str, Any]], format: str | None = None) -> di
     return result
 
 
-def inspect_files(files: Sequence[DataFile]) -> dict[str, Any]:
-    """The description of the files as one dataset. Raises: BadData."""
+def inspect_files(files: Sequence[DataFile], profile_to: Path | None = None) -> dict[str, Any]:
+    """The description of the files as one dataset; their profile goes to `profile_to`. Raises: BadData."""
     if not files:
         raise BadData("the dataset has no files; upload a CSV, Parquet, JSON, JSONL or Excel file")
     with reading() as reader:
         sources: list[Source] = []
         for number, file in enumerate(files):
-            report.progress(0.3 * number / len(files), step=number, steps=len(files), message=f"checking {file.name}")
+            report.progress(0.1 * number / len(files), step=number, steps=len(files), message=f"checking {file.name}")
             sources.append(reader.open(file))
         same_columns(sources)
         rows_of: list[int] = []
         for number, source in enumerate(sources):
-            report.progress(0.3 + 0.3 * number / len(files), message=f"counting the rows of {source.file.name}")
+            report.progress(0.1 + 0.1 * number / len(files), message=f"counting the rows of {source.file.name}")
             rows_of.append(_count(reader, source))
-        report.progress(0.6, message="describing the columns")
+        report.progress(0.2, message="describing the columns")
         columns = describe(reader, sources)
-        report.progress(0.95, message="reading the first rows")
+        report.progress(0.45, message="reading the first rows")
         preview = _preview(reader, sources, columns)
+        if profile_to is not None:
+            profile = make_profile(reader, sources, columns, _profiling)
+            profile_to.write_text(json.dumps(profile, ensure_ascii=False, allow_nan=False), "utf-8", "replace")
     warnings = [warning for source in sources for warning in source.warnings] + _warnings(columns)
     return {
         "rows": sum(rows_of),
@@ -63,6 +71,10 @@ def inspect_files(files: Sequence[DataFile]) -> dict[str, Any]:
         "warnings": warnings,
         "preview": preview,
     }
+
+
+def _profiling(fraction: float, message: str) -> None:
+    report.progress(0.5 + 0.5 * fraction, message=message)
 
 
 def _entry(entry: Mapping[str, Any], declared: str | None) -> DataFile:

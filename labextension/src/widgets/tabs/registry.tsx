@@ -4,6 +4,7 @@ import type { Kind, Resource } from '../../api-types';
 import type { DetailModel } from '../../models/detail';
 import { EndpointTab } from './endpoint';
 import { FilesTab } from './files';
+import { InsightTab } from './insight';
 import { LineageTab } from './lineage';
 import { LogsTab } from './logs';
 import { MetricsTab } from './metrics';
@@ -28,6 +29,7 @@ export interface TabDefinition {
 const TABS: Record<string, TabDefinition> = {
   overview: { name: 'overview', title: 'Overview', Body: OverviewTab },
   data: { name: 'data', title: 'Data', Body: PreviewTab },
+  insight: { name: 'insight', title: 'Insight', Body: InsightTab },
   card: { name: 'card', title: 'Model card', Body: ModelCardTab },
   playground: { name: 'playground', title: 'Try it', Body: EndpointTab },
   logs: { name: 'logs', title: 'Logs', Body: LogsTab },

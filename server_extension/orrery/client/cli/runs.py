@@ -47,6 +47,7 @@ dataset = typer.Typer(
 def register(app: typer.Typer) -> None:
     dataset.command("create")(create_dataset)
     dataset.command("publish")(publish_dataset)
+    dataset.command("profile")(profile_dataset)
     app.add_typer(dataset, name="dataset", rich_help_panel=_PANEL)
     for command in (deploy, predict):
         app.command(command.__name__, rich_help_panel=_PANEL)(command)
@@ -122,6 +123,28 @@ def publish_dataset(
         note(f"dataset-version {version.qualified_name} published")
         if output in (Output.JSON, Output.YAML):
             print_document(version.document, output)
+
+
+def profile_dataset(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The dataset; NAME@VERSION for a published version.")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Show what a dataset's rows hold: each column in numbers, and what may be wrong with the data.
+
+    \b
+    Examples:
+      orrery dataset profile breast
+      orrery dataset profile breast@1 -o json
+    """
+    from orrery.client.cli.output import print_document
+    from orrery.client.cli.profiles import print_profile
+
+    with connect() as client:
+        profile = client.datasets.profile(name)
+        if output in (Output.JSON, Output.YAML):
+            print_document(profile, output)
+        else:
+            print_profile(name, profile)
 
 
 def deploy(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Literal, cast
 
 from orrery.jobs.tabular.problems import BadData
@@ -17,6 +18,10 @@ _NUMBERS = (*_WHOLE, "UHUGEINT", "FLOAT", "DOUBLE")
 MOST_CLASSES = 50
 #: up to so many rows different values are counted exactly
 EXACT_ROWS = 500_000
+#: up to so many columns are described by queries over the files themselves
+NARROW = 100
+#: columns asked for in one query of a wider table: what planning costs grows with the square of them
+BATCH = 25
 
 
 @dataclass(frozen=True)
@@ -47,32 +52,51 @@ def scan(sources: Sequence[Source]) -> str:
     return " UNION ALL ".join(f"SELECT {names} FROM {source.relation}" for source in sources)
 
 
+def in_batches(names: Iterable[str]) -> Iterator[list[str]]:
+    """The columns' names, as many at a time as one query should have."""
+    left = iter(names)
+    while batch := list(islice(left, BATCH)):
+        yield batch
+
+
 def describe(reader: Reader, sources: Sequence[Source]) -> list[ColumnInfo]:
     """Every column of the files together. Raises: BadData where the files have no rows."""
+    if len(sources[0].types) <= NARROW:
+        return _describe_some(reader, sources, list(sources[0].types), f"({scan(sources)})")
+    # Read once into a table: opening a text file of thousands of columns takes longer than a batch of them.
+    with reader.explained(sources[0].file if len(sources) == 1 else None):
+        reader.connection.execute(f"CREATE OR REPLACE TEMP TABLE described AS {scan(sources)}")
+    batches = in_batches(sources[0].types)
+    return [info for names in batches for info in _describe_some(reader, sources, names, "described")]
+
+
+def _describe_some(reader: Reader, sources: Sequence[Source], names: Sequence[str], relation: str) -> list[ColumnInfo]:
     file = sources[0].file if len(sources) == 1 else None
-    is_text = {name: not all(source.is_typed for source in sources) for name in sources[0].types}
+    is_text = not all(source.is_typed for source in sources)
+    types = {name: sources[0].types[name] for name in names}
+    rows_of_all = f"SELECT {', '.join(map(identifier, names))} FROM {relation}"
     pieces = ["count(*)"]
     read: list[str] = []
-    for place, (name, kind) in enumerate(sources[0].types.items()):
+    for place, (name, kind) in enumerate(types.items()):
         number = identifier(f"{name} as number {place}")
-        read.append(f"{_as_number(identifier(name), kind, is_text[name])} AS {number}")
-        pieces += _measures(identifier(name), number, kind, is_text[name])
-    rows_read = f"SELECT *, {', '.join(read)} FROM ({scan(sources)})"
+        read.append(f"{_as_number(identifier(name), kind, is_text)} AS {number}")
+        pieces += _measures(identifier(name), number, kind, is_text)
+    rows_read = f"SELECT *, {', '.join(read)} FROM ({rows_of_all})"
     values = list(reader.rows(f"SELECT {', '.join(pieces)} FROM ({rows_read})", file)[0])
     rows = int(values.pop(0))
     if not rows:
-        names = ", ".join(source.file.name for source in sources)
-        raise BadData(f"file {names!r} has a header and no rows; add rows to it", file=names)
+        files = ", ".join(source.file.name for source in sources)
+        raise BadData(f"file {files!r} has a header and no rows; add rows to it", file=files)
     infos: list[ColumnInfo] = []
-    for place, (name, kind) in enumerate(sources[0].types.items()):
+    for place, (name, kind) in enumerate(types.items()):
         measured = values[place * _MEASURES : (place + 1) * _MEASURES]
-        infos.append(_decide(name, kind, is_text[name], rows, measured))
+        infos.append(_decide(name, kind, is_text, rows, measured))
     if rows <= EXACT_ROWS:
         exact = ", ".join(f"count(DISTINCT {identifier(info.name)})" for info in infos)
-        counts = reader.rows(f"SELECT {exact} FROM ({scan(sources)})", file)[0]
+        counts = reader.rows(f"SELECT {exact} FROM ({rows_of_all})", file)[0]
         infos = [replace(info, distinct=int(count)) for info, count in zip(infos, counts, strict=True)]
     infos = [replace(info, kind=_refined(info)) for info in infos]
-    return _with_classes(reader, sources, infos)
+    return _with_classes(reader, rows_of_all, infos)
 
 
 #: aggregates for each column, in the order that `_decide` reads them
@@ -142,18 +166,18 @@ def _refined(info: ColumnInfo) -> Kind:
     return info.kind
 
 
-def _with_classes(reader: Reader, sources: Sequence[Source], infos: list[ColumnInfo]) -> list[ColumnInfo]:
+def _with_classes(reader: Reader, rows_of_all: str, infos: list[ColumnInfo]) -> list[ColumnInfo]:
     """The counts of each value for columns with few, and examples for all."""
     few = [info.name for info in infos if 0 < info.distinct <= MOST_CLASSES]
     counts: dict[str, dict[str, int]] = {}
     if few:
         pieces = ", ".join(f"histogram(CAST({identifier(name)} AS VARCHAR))" for name in few)
-        found = reader.rows(f"SELECT {pieces} FROM ({scan(sources)})")[0]
+        found = reader.rows(f"SELECT {pieces} FROM ({rows_of_all})")[0]
         for name, histogram in zip(few, found, strict=True):
             by_value = cast("dict[str, int]", histogram or {})
             counts[name] = dict(sorted(by_value.items(), key=lambda item: (-item[1], item[0])))
     pieces = ", ".join(f"CAST({identifier(info.name)} AS VARCHAR)" for info in infos)
-    head = reader.rows(f"SELECT {pieces} FROM ({scan(sources)}) LIMIT 200")
+    head = reader.rows(f"SELECT {pieces} FROM ({rows_of_all}) LIMIT 200")
     described: list[ColumnInfo] = []
     for place, info in enumerate(infos):
         seen = dict.fromkeys(row[place] for row in head if row[place] is not None)
