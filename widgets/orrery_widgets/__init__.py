@@ -6,13 +6,21 @@ Progress("trn_01jd8q3c9k4t7v2x5z")
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orrery_widgets.progress import Progress
+    from orrery_widgets.training_form import TrainingForm
 
-__all__ = ["Progress", "is_available"]
+#: panel -> the module that it is in
+_HOMES = {
+    "Progress": "progress",
+    "TrainingForm": "training_form",
+}
+
+__all__ = ["Progress", "TrainingForm", "is_available"]
 
 
 def is_available() -> bool:
@@ -22,10 +30,9 @@ def is_available() -> bool:
 
 def __getattr__(name: str) -> Any:
     """ipywidgets is loaded with the first panel."""
-    if name != "Progress":
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if not is_available():
-        raise ImportError("orrery_widgets.Progress needs ipywidgets; install it: pip install 'orrery[widgets]'")
-    from orrery_widgets.progress import Progress
-
-    return Progress
+        raise ImportError(f"orrery_widgets.{name} needs ipywidgets; install it: pip install 'orrery[widgets]'")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
