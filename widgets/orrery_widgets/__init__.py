@@ -11,16 +11,35 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orrery_widgets.deploy import Deploy
+    from orrery_widgets.model_factory import ModelFactory
+    from orrery_widgets.playground import Playground
     from orrery_widgets.progress import Progress
+    from orrery_widgets.queue import Queue
+    from orrery_widgets.run_table import RunTable
     from orrery_widgets.training_form import TrainingForm
 
 #: panel -> the module that it is in
 _HOMES = {
+    "Deploy": "deploy",
+    "ModelFactory": "model_factory",
+    "Playground": "playground",
     "Progress": "progress",
+    "Queue": "queue",
+    "RunTable": "run_table",
     "TrainingForm": "training_form",
 }
 
-__all__ = ["Progress", "TrainingForm", "is_available"]
+__all__ = [
+    "Deploy",
+    "ModelFactory",
+    "Playground",
+    "Progress",
+    "Queue",
+    "RunTable",
+    "TrainingForm",
+    "is_available",
+]
 
 
 def is_available() -> bool:

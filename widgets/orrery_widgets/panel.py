@@ -102,6 +102,9 @@ class Panel(widgets.VBox):
         self.stop()
         super().close()
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
     # for subclasses
 
     def run(self, work: Callable[[], None]) -> None:

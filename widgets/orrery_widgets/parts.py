@@ -82,6 +82,27 @@ def button(label: str, act: Callable[[], None], *, style: str = "", tooltip: str
     return made
 
 
+def confirmed(label: str, question: str, act: Callable[[], None]) -> Any:
+    """A button for what cannot be undone: it asks first, in its own place."""
+    asked = html(f"<span role='alert'>{escape(question)}</span>")
+    line = row([])
+
+    def ask() -> None:
+        line.children = [asked, yes, no]
+
+    def leave() -> None:
+        line.children = [first]
+
+    def do() -> None:
+        leave()
+        act()
+
+    first = button(label, ask)
+    yes, no = button(label, do, style="danger"), button("Keep", leave)
+    line.children = [first]
+    return line
+
+
 def toggle(label: str, changed: Callable[[bool], None], *, value: bool = False) -> Any:
     made: Any = widgets.ToggleButton(value=value, description=label, tooltip=label)
     made.layout.width = "auto"
@@ -176,6 +197,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], *, caption: str = 
     return (
         f"<div class='orrw-scroll'><table{named}><thead><tr>{header}</tr></thead><tbody>{lines}</tbody></table></div>"
     )
+
+
+def facts(rows: Iterable[tuple[str, Any]], caption: str) -> str:
+    """Names and values, one a line."""
+    lines = "".join(f"<tr><th scope='row'>{escape(name)}</th>{cell(value)}</tr>" for name, value in rows)
+    named = escape(caption, quote=True)
+    return f"<div class='orrw-scroll'><table aria-label='{named}'><tbody>{lines}</tbody></table></div>"
 
 
 def cell(value: Any) -> str:

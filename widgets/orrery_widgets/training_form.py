@@ -306,7 +306,7 @@ class TrainingForm(Panel):
     def _show_run(self, training: Training) -> None:
         self.training = training
         again = parts.button("New run", self.new_run)
-        halt = parts.button("Stop", lambda: self.run(self._stop_run), style="danger")
+        halt = parts.confirmed("Stop", "Stop this training?", lambda: self.run(self._stop_run))
         self.progress = Progress(training, client=self.client)
         self.set_body([self.progress, parts.row([again, halt], margin="6px 0 0 0")])
         self.refresh_code()
