@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +18,11 @@ import pytest
 from sklearn.datasets import load_iris
 
 import orrery
-from orrery.client import Client
+from orrery.client import Client, Endpoint, Training
+from orrery.client.transport import Patience
 from orrery.testing.platform import RunningPlatform
-from orrery_widgets import TrainingForm
+from orrery.testing.waiting import wait_until
+from orrery_widgets import Deploy, ModelFactory, Playground, Queue, RunTable, TrainingForm
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +125,11 @@ def test_a_form_is_the_notebook_that_will_run(
     monkeypatch.chdir(tmp_path)
     form.write_notebook()
     form.settle()
-    text = (tmp_path / "iris-1.ipynb").read_text() if form.name_input.value == "iris-1" else ""
-    text = text or next(tmp_path.glob("*.ipynb")).read_text()
+    text = (tmp_path / f"{form.name_input.value}.ipynb").read_text()
     assert 'target = \\"species\\"\\nrounds = 5' in text
 
 
-def test_a_panel_without_a_platform_says_so_and_tries_again(client: Client, tmp_path: Path) -> None:
-    from orrery.client.transport import Patience
-
+def test_a_panel_without_a_platform_says_so_and_tries_again() -> None:
     away = orrery.Client("http://127.0.0.1:9", "x", patience=Patience(refused_seconds=0.1))
     panel = TrainingForm(client=away)
     panel.settle()
@@ -133,3 +137,192 @@ def test_a_panel_without_a_platform_says_so_and_tries_again(client: Client, tmp_
     assert panel.again_button.layout.display != "none"
     panel.close()
     away.close()
+
+
+@pytest.fixture(scope="module")
+def trained(client: Client) -> tuple[Training, Training]:
+    """Two runs of one experiment, with other parameters."""
+    options: dict[str, Any] = {"dataset": "iris", "target": "species", "experiment": "flowers", "wait": True}
+    first = client.train("xgboost", name="first", parameters={"rounds": 6}, progress=False, **options)
+    second = client.train("logistic-regression", name="second", progress=False, **options)
+    return first, second
+
+
+@pytest.fixture(scope="module")
+def endpoint(client: Client, trained: tuple[Training, Training]) -> Endpoint:
+    return client.deploy(trained[0], endpoint="flower", progress=False)
+
+
+def test_runs_are_set_side_by_side(client: Client, trained: tuple[Training, Training]) -> None:
+    first, second = trained
+    table = RunTable("flowers", client=client)
+    table.settle()
+    assert {run.name for run in table.shown} >= {"first", "second"}
+    table.filter_input.value = "logistic"
+    table.settle()
+    assert [run.name for run in table.shown] == ["second"]
+    table.filter_input.value = ""
+    table.order_input.value = "name"
+    table.descending.value = False
+    table.settle()
+    names = [run.name for run in table.shown]
+    assert names == sorted(names)
+    assert table.curves == ""
+    table.choose(first.id, second.id)
+    table.settle()
+    assert table.curves.count("<polyline") == 2 and "first" in table.curves and "second" in table.curves
+    assert "<th scope='row'>Algorithm</th><td>xgboost</td><td>logistic-regression</td>" in table.differences
+    assert first.id in table.code() and second.id in table.code()
+    table.close()
+
+    opened = RunTable("another", id=first.id, client=client)
+    opened.settle()
+    assert [run.name for run in opened.shown] == ["first"], "the run that was asked for is there"
+    assert "first" in opened.curves
+    opened.close()
+
+
+def test_a_table_follows_the_platform(client: Client) -> None:
+    table = RunTable(client=client)
+    table.settle()
+    training = client.train("xgboost", name="live", dataset="iris", target="species", parameters={"rounds": 3})
+    wait_until(lambda: any(run.name == "live" for run in table.shown), what="the run is in the table")
+    training.wait(progress=False)
+    wait_until(
+        lambda: any(run.name == "live" and run.metrics for run in table.shown),
+        what="the run's metrics are in the table",
+    )
+    table.close()
+
+
+def test_a_model_is_registered_shown_and_deployed_until_it_answers(
+    client: Client, trained: tuple[Training, Training]
+) -> None:
+    factory = ModelFactory(client=client)
+    factory.settle()
+    factory.training_input.value = trained[1].id
+    factory.name_input.value = "not a name"
+    factory.register()
+    factory.settle()
+    assert factory.problem == "" and "1 to 63 letters" in factory.name_fault
+    factory.name_input.value = "by-hand"
+    factory.register()
+    factory.settle()
+    assert factory.model is not None and factory.model.qualified_name.endswith("/by-hand@1"), factory.problem
+    assert "setosa, versicolor, virginica" in factory.card and "logistic-regression" in factory.card
+
+    factory.deploy()
+    form = factory.deployment
+    assert form is not None
+    form.settle()
+    form.traffic_input.value = "half"
+    form.submit()
+    form.settle()
+    assert "&#x27;half&#x27;; write a whole number" in form.fault_of("traffic")
+    form.traffic_input.value = ""
+    form.replicas_input.value = 9
+    form.submit()
+    form.settle()
+    assert "5" in form.fault_of("replicas") and form.endpoint is None
+    form.replicas_input.value = 1
+    form.endpoint_input.value = "by-hand"
+    form.submit()
+    playground = wait_until(lambda: form.playground, what="the endpoint answers")
+    playground.settle()
+    playground.ask()
+    playground.settle()
+    assert playground.answer is not None and playground.answer["predictions"], playground.problem
+    wait_until(lambda: "Used by endpoint" in factory.card, what="the card names its endpoint")
+
+    again = Deploy(factory.model, "by-hand", client=client)
+    again.settle()
+    assert again.endpoint is not None, "made again, it shows the endpoint and no form"
+    again.close()
+    factory.close()
+
+
+def test_a_share_of_the_traffic_is_given_by_the_form(
+    client: Client, trained: tuple[Training, Training], endpoint: Endpoint
+) -> None:
+    form = Deploy(trained[1], "flower", traffic=30, client=client)
+    form.settle()
+    assert form.endpoint is None, "another model is behind it: the form is shown"
+    assert "It is there, with" in form.endpoint_help and "100 %" in form.endpoint_help
+    form.submit()
+    form.settle()
+    assert form.problem == ""
+    shares = {entry["model"]: entry["traffic"] for entry in client.endpoints.get("flower").spec["deployments"]}
+    assert shares == {trained[0].model.id: 70, trained[1].model.id: 30}
+    wait_until(lambda: form.playground, what="the endpoint answers")
+    form.close()
+
+
+def test_an_endpoint_is_asked_by_form_json_and_table(client: Client, endpoint: Endpoint) -> None:
+    endpoint.wait(progress=False)
+    panel = Playground("flower", client=client)
+    panel.settle()
+    assert list(panel.inputs) == [name for name in client.datasets.get("iris").columns if name != "species"]
+    panel.ask()
+    panel.settle()
+    assert "setosa" in panel.result and "%" in panel.result, panel.problem
+    panel.inputs["petal length (cm)"].value = "long"
+    panel.ask()
+    panel.settle()
+    assert "petal length (cm) is &#x27;long&#x27;; write a number" in panel.problem
+
+    panel.mode.value = "JSON"
+    panel.json_input.value = '{"petal lenght (cm)": 1}'
+    panel.ask()
+    panel.settle()
+    assert "did you mean &#x27;petal length (cm)&#x27;?" in panel.problem, "the server's words"
+    panel.mode.value = "Table"
+    row = panel.table_input.value.splitlines()[1]
+    panel.table_input.value += f"{row}\n"
+    panel.ask()
+    panel.settle()
+    assert panel.problem == "" and "Row 2" in panel.result
+    panel.language.value = "curl"
+    assert "/endpoints/" in panel.call and "$ORRERY_TOKEN" in panel.call
+    panel.close()
+
+
+@pytest.mark.parametrize("language", ["Python", "curl"])
+def test_the_call_that_a_playground_shows_answers(client: Client, endpoint: Endpoint, language: str) -> None:
+    panel = Playground(endpoint, client=client)
+    panel.settle()
+    panel.language.value = language
+    text = unescape(panel.call.partition(">")[2].removesuffix("</pre>"))
+    token = client.transport.platform.token or ""
+    command = ["bash", "-c", text] if language == "curl" else [sys.executable, "-c", text]
+    variables = {**os.environ, "ORRERY_URL": client.url, "ORRERY_TOKEN": token}
+    answered = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert "setosa" in answered.stdout, answered.stderr
+    panel.close()
+
+
+def test_the_queue_shows_what_waits_and_stops_ones_own(client: Client) -> None:
+    endless = {"target": "species", "rounds": 10000, "early_stopping_rounds": 0, "learning_rate": 0.001}
+    cores = int(client.queue()["capacity"]["total"]["cores"])
+    made = [
+        client.trainings.create(f"endless-{n}", algorithm="xgboost", dataset="iris", parameters=endless)
+        for n in range(cores + 1)
+    ]
+    panel = Queue(client=client)
+    waiting = wait_until(lambda: panel.waiting, what="a job waits")
+    assert waiting[0]["place"] == 1 and "waits for" in panel.line_of(waiting[0]["resource"])
+    assert "held" in panel.held and panel.running
+    for training in made:
+        panel.stop_job(training.id)
+    wait_until(lambda: not panel.waiting, what="nothing waits")
+    for training in made:
+        wait_until(lambda id=training.id: client.trainings.get(id).has_settled(), what="the job has ended")
+        assert client.trainings.get(training.id).status.state in ("Cancelled", "Completed")
+    panel.close()
+
+
+def test_a_panel_in_a_new_thread_of_events_stops_when_it_is_closed(client: Client) -> None:
+    before = set(threading.enumerate())
+    panel = Queue(client=client)
+    panel.settle()
+    panel.close()
+    wait_until(lambda: set(threading.enumerate()) <= before, seconds=20, what="the panel's threads have ended")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,15 @@ import pytest
 from orrery.errors import Invalid
 from orrery.jobs.parameters import read_parameters
 from orrery_widgets import code
+from orrery_widgets.answers import show_answer
+from orrery_widgets.calls import in_curl, in_javascript, make_body
+from orrery_widgets.chart import Curve, line_chart, ticks
 from orrery_widgets.fields import FormField, group_fields, read_fields
 from orrery_widgets.inputs import Input
 from orrery_widgets.notebooks import with_parameters, write_notebook
+from orrery_widgets.page import asked, asked_all
+from orrery_widgets.rows import read_columns, read_json, read_table, write_table
+from orrery_widgets.runs import Run, compare, differing_parameters, filter_runs, sort_runs
 from orrery_widgets.sources import describe_cost
 
 CELL = """
@@ -161,3 +169,130 @@ def test_what_a_size_costs_is_said_in_words() -> None:
         "Holds 2 cores, 8 GiB, 1 GPU while it runs. Free now: 2.5 of 4 cores, 12 GiB of 16 GiB, 1 of 1 GPUs; "
         "1 job waits in the queue."
     )
+
+
+def run(name: str, **given: Any) -> Run:
+    facts: dict[str, Any] = {
+        "id": name,
+        "owner": "ann",
+        "phase": "COMPLETE",
+        "state": "Completed",
+        "algorithm": "xgboost",
+        "dataset": "iris@1",
+        "experiment": "flowers",
+        "experiment_id": "exp_1",
+        "parameters": {},
+        "metrics": {},
+        "duration_seconds": 61.0,
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    return Run(name=name, **{**facts, **given})
+
+
+def test_runs_are_sorted_with_what_is_missing_last() -> None:
+    runs = [
+        run("a", metrics={"f1": 0.5}),
+        run("b"),
+        run("c", metrics={"f1": float("nan")}),
+        run("d", metrics={"f1": 0.9}),
+    ]
+    assert [one.name for one in sort_runs(runs, "metric:f1", descending=True)] == ["d", "a", "b", "c"]
+    assert [one.name for one in sort_runs(runs, "metric:f1", descending=False)] == ["a", "d", "b", "c"]
+    mixed = [run("a", parameters={"x": "auto"}), run("b", parameters={"x": 3})]
+    assert [one.name for one in sort_runs(mixed, "parameter:x", descending=False)] == ["b", "a"]
+
+
+def test_runs_are_filtered_by_words_state_experiment_and_algorithm() -> None:
+    runs = [run("a"), run("b", state="Failed"), run("c", experiment="", experiment_id="", algorithm="linear")]
+    assert [one.name for one in filter_runs(runs, text="FLOW")] == ["a", "b"]
+    assert [one.name for one in filter_runs(runs, state="Failed")] == ["b"]
+    assert [one.name for one in filter_runs(runs, experiment="exp_1")] == ["a", "b"]
+    assert [one.name for one in filter_runs(runs, experiment="ann/flowers", algorithm="orrery/xgboost")] == ["a", "b"]
+
+
+def test_what_differs_comes_first_and_the_best_is_known_by_its_goal() -> None:
+    first = run("a", parameters={"depth": 3, "seed": 1}, metrics={"f1": 0.5, "loss": 0.2})
+    second = run("b", parameters={"seed": 1}, metrics={"f1": 0.7, "loss": 0.4, "auc": 0.9})
+    lines = compare([first, second], {"f1": "maximize", "loss": "minimize"})
+    differing = {line.what: (line.values, line.best) for line in lines if not line.is_same}
+    assert differing == {
+        "depth": ((3, "default"), ()),
+        "f1": ((0.5, 0.7), (1,)),
+        "loss": ((0.2, 0.4), (0,)),
+        "auc": ((None, 0.9), ()),
+    }
+    assert [line.what for line in lines[-5:]] == ["Algorithm", "Dataset", "Phase", "Duration", "seed"]
+    assert differing_parameters([first, second]) == ["depth"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.0, 1.0, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]), (3.0, 97.0, [0, 20, 40, 60, 80, 100]), (5.0, 5.0, None)],
+)
+def test_ticks_are_round_and_span_the_values(low: float, high: float, expected: list[float] | None) -> None:
+    found = ticks(low, high, 6)
+    assert found[0] <= low and found[-1] >= high and len(found) >= 2
+    if expected is not None:
+        assert found == pytest.approx(expected)  # pyright: ignore[reportUnknownMemberType]
+
+
+def test_a_curve_breaks_where_a_value_is_not_a_number() -> None:
+    nan = float("nan")
+    drawn = line_chart([Curve("a<b", [(0, 1.0), (1, 0.5), (2, nan), (3, 0.4)])], label="loss")
+    assert drawn.count("<polyline") == 1 and drawn.count("<circle") == 1
+    assert "aria-label='loss: a&lt;b 0.4'" in drawn and "a<b" not in drawn
+    assert "no points" in line_chart([Curve("a", [(0, nan)])], label="loss")
+
+
+INPUTS = read_columns(
+    [
+        {"name": "length", "kind": "number", "nullable": True, "minimum": 1.0, "maximum": 6.9},
+        {"name": "colour", "kind": "category", "nullable": True, "categories": ["red", "blue"]},
+        {"name": "wet", "kind": "boolean", "nullable": False},
+    ]
+)
+
+
+def test_a_pasted_table_becomes_rows() -> None:
+    expected = [{"length": 5.1, "colour": "red", "wet": True}, {"length": None, "colour": "7", "wet": False}]
+    assert read_table("length,colour,wet\n5.1,red,yes\n,7,0\n", INPUTS) == expected
+    assert read_table("length\tcolour\twet\n5.1\tred\ttrue\n\t7\tfalse", INPUTS) == expected
+    assert read_table(write_table(expected, INPUTS), INPUTS) == expected
+    with pytest.raises(Invalid, match="line 2 of the table has 2 values; its header has 3"):
+        read_table("length,colour,wet\n5.1,red", INPUTS)
+    with pytest.raises(Invalid, match="length is 'wide'; write a number"):
+        read_table("length\nwide", INPUTS)
+    assert INPUTS[0].hint == "1 to 6.9"
+
+
+def test_json_is_taken_as_instances_as_rows_or_as_one_row() -> None:
+    assert read_json('{"instances": [{"a": 1}]}') == read_json('[{"a": 1}]') == read_json('{"a": 1}') == [{"a": 1}]
+    for wrong in ("{", "3", "[]"):
+        with pytest.raises(Invalid):
+            read_json(wrong)
+
+
+def test_an_answer_is_shown_as_what_it_is() -> None:
+    bars = show_answer({"predictions": ["a"], "probabilities": [[0.25, 0.75]]}, ["<b>", "a"])
+    assert bars.index("75.0%") < bars.index("25.0%") and "&lt;b&gt;" in bars and "width:75.0%" in bars
+    assert "151.2" in show_answer({"predictions": [151.2]}, None)
+    assert "<td>2</td>" not in show_answer({"predictions": [1.5, 2.5]}, None)
+    assert "aria-label" in show_answer({"odd": 1}, None)
+
+
+def test_a_call_is_written_for_the_shell_and_for_javascript() -> None:
+    body = make_body([{"who": "it's"}], probabilities=True)
+    curl = in_curl("http://h/endpoints/a/b/v1/models/b:predict", body, with_token=True)
+    words = shlex.split(curl.replace("\\\n", ""))
+    assert words[:3] == ["curl", "--fail-with-body", "http://h/endpoints/a/b/v1/models/b:predict"]
+    assert json.loads(words[-1]) == body and "Authorization: Bearer $ORRERY_TOKEN" in words
+    script = in_javascript("http://h/p", body, with_token=False)
+    assert "Authorization" not in script and '"who": "it\'s"' in script
+
+
+def test_a_dashboard_is_told_what_to_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUERY_STRING", "id=trn_1,trn_2&id=trn_3&theme=dark")
+    assert asked("id") == "trn_1,trn_2" and asked("name") is None
+    assert asked_all("id") == ("trn_1", "trn_2", "trn_3")
+    monkeypatch.delenv("QUERY_STRING")
+    assert asked("id") is None and asked_all("id") == ()

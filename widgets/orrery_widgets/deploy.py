@@ -82,6 +82,11 @@ class Deploy(Panel):
         """What is wrong with the name, replicas, traffic or instance_type, as HTML."""
         return str(self._faults[place].value)
 
+    @property
+    def endpoint_help(self) -> str:
+        """What deploying would do to the endpoint of that name, as HTML."""
+        return str(self._endpoint_help.value)
+
     def code(self) -> str:
         try:
             named = self._call()

@@ -49,7 +49,7 @@ class ModelFactory(Panel):
             [
                 parts.html(parts.group("Register a model from a training")),
                 *(self.training_input, self.name_input, self._name_fault),
-                self.register_button,
+                parts.row([self.register_button]),
             ]
         )
         self.run(self._begin)
@@ -74,6 +74,11 @@ class ModelFactory(Panel):
         """The shown model, as HTML."""
         return str(self._card.value)
 
+    @property
+    def name_fault(self) -> str:
+        """What is wrong with the new model's name, as HTML."""
+        return str(self._name_fault.value)
+
     def code(self) -> str:
         if self.model is None:
             return code.program("for model in client.models.list(limit=20):\n    print(model, model.metrics)")
@@ -81,10 +86,6 @@ class ModelFactory(Panel):
             code.call("client.models.get", self.model.qualified_name, result="model"),
             "print(model.metrics, model.references(), model.dependents())",
         )
-
-    def close(self) -> None:
-        self._end_deployment()
-        super().close()
 
     # reading
 

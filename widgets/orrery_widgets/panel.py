@@ -19,6 +19,7 @@ from orrery.client import Client
 from orrery.client.failures import field_messages
 from orrery.errors import OrreryError, Unavailable
 from orrery_widgets import parts
+from orrery_widgets.progress import Progress
 from orrery_widgets.work import Listener, Worker
 
 log = logging.getLogger(__name__)
@@ -98,8 +99,10 @@ class Panel(widgets.VBox):
         self._worker.stop()
 
     def close(self) -> None:
-        """Stop, and take the panel off the page."""
+        """Stop, and take the panel and those within it off the page."""
         self.stop()
+        for inner in _inner_panels(self.body):
+            inner.close()
         super().close()
 
     def __repr__(self) -> str:
@@ -178,6 +181,14 @@ class Panel(widgets.VBox):
             self._status.value = ""
         elif not is_idle and not self._status.value:
             self._status.value = _WORKING
+
+
+def _inner_panels(box: Any) -> list[Any]:
+    """The panels that lie in a box, not those within them."""
+    found: list[Any] = []
+    for child in getattr(box, "children", ()):
+        found.extend([child] if isinstance(child, Panel | Progress) else _inner_panels(child))
+    return found
 
 
 _WORKING = "<span class='orrw-soft' role='status'>Working…</span>"

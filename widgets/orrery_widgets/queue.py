@@ -63,23 +63,24 @@ class Queue(Panel):
     def _read(self) -> None:
         queue = self.client.queue()
         me = self.client.whoami()["name"]
-        self.waiting = queue["items"]
-        queued = {entry["resource"] for entry in self.waiting}
-        self.running = [
+        waiting: list[Mapping[str, Any]] = queue["items"]
+        queued = {entry["resource"] for entry in waiting}
+        running = [
             resource
             for kind in HOLDERS
             for resource in self.client.kind(kind).list(owner=me, limit=MOST)
             if resource.status.state not in _GONE and resource.id not in queued
         ]
         self._held.value = show_capacity(queue["capacity"])
-        words = parts.plural(len(self.waiting), "job") if self.waiting else "nothing"
+        words = parts.plural(len(waiting), "job") if waiting else "nothing"
         self._waiting_head.value = parts.group(f"Waits: {words}")
-        self._running_head.value = parts.group(f"Yours that hold it: {len(self.running) or 'none'}")
+        self._running_head.value = parts.group(f"Yours that hold it: {len(running) or 'none'}")
         self._waiting.children = [
-            self._line(entry["resource"], _describe_waiting(entry), entry["owner"] == me) for entry in self.waiting
+            self._line(entry["resource"], _describe_waiting(entry), entry["owner"] == me) for entry in waiting
         ]
-        self._running.children = [self._line(one.id, _describe_running(one), True) for one in self.running]
-        shown = {*queued, *(one.id for one in self.running)}
+        self._running.children = [self._line(one.id, _describe_running(one), True) for one in running]
+        shown = {*queued, *(one.id for one in running)}
+        self.waiting, self.running = waiting, running
         self._lines = {id: line for id, line in self._lines.items() if id in shown}
 
     def _line(self, id: str | None, described: str, is_own: bool) -> Any:
@@ -135,7 +136,7 @@ def _share(name: str, held: float, total: float, words: str) -> str:
 
 def _describe_waiting(entry: Mapping[str, Any]) -> str:
     title = entry["title"] or f"a job of {entry['owner']}"
-    size = [f"{entry['cores']:g} cores", parts.size_text(entry["memory_bytes"])]
+    size = [parts.plural(entry["cores"], "core"), parts.size_text(entry["memory_bytes"])]
     size += [parts.plural(entry["gpus"], "GPU")] if entry["gpus"] else []
     reason = f" · {entry['reason']}" if entry["reason"] else ""
     priority = "" if entry["priority"] == "NORMAL" else f" · priority {entry['priority']}"

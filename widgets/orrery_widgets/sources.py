@@ -62,7 +62,7 @@ class Sources:
 def describe_cost(size: Mapping[str, Any], queue: Mapping[str, Any]) -> str:
     """`Holds 1 core and 2 GiB while it runs. Free now: 1.9 of 2 cores, 23 of 23.5 GiB. Nothing waits.`"""
     total, held = queue["capacity"]["total"], queue["capacity"]["held"]
-    holds = [plural(size["cores"], "core").replace(".0", ""), size_text(size["memory_bytes"])]
+    holds = [plural(size["cores"], "core"), size_text(size["memory_bytes"])]
     free = [
         f"{total['cores'] - held['cores']:g} of {total['cores']:g} cores",
         f"{size_text(max(0, total['memory_bytes'] - held['memory_bytes']))} of {size_text(total['memory_bytes'])}",

@@ -13,6 +13,7 @@ from orrery.client import Algorithm, Client, Dataset, DatasetVersion, Experiment
 from orrery.client.failures import field_messages
 from orrery.errors import Invalid, OrreryError
 from orrery_widgets import code, parts
+from orrery_widgets.deploy import Deploy
 from orrery_widgets.fields import group_fields, read_fields
 from orrery_widgets.inputs import Input
 from orrery_widgets.notebooks import notebook_link, with_parameters, write_notebook
@@ -55,6 +56,7 @@ class TrainingForm(Panel):
         self._sources: Sources | None = None
         self._algorithm: Algorithm | None = None
         self.training: Training | None = None
+        self.deployment: Deploy | None = None
         self.inputs: dict[str, Input] = {}
 
         self.name_input: Any = parts.text("Name", name)
@@ -79,7 +81,10 @@ class TrainingForm(Panel):
         self._notebook_link = parts.html()
         self._form = parts.box(self._laid_out())
         self._form.add_class("orrw-form")
-        self._is_listening = False
+        self._actions = parts.row(margin="6px 0 0 0")
+        self._offered: tuple[bool, bool] | None = None
+        self._deploy_box = parts.box()
+        self._is_observed = self._is_listening = False
         self.run(lambda: self._begin(id))
 
     @property
@@ -106,6 +111,12 @@ class TrainingForm(Panel):
     def new_run(self) -> None:
         """Back to the form, with the values that it had and the next free name."""
         self.run(self._new_run)
+
+    def deploy(self) -> None:
+        """The form that puts the run's model behind an endpoint."""
+        if self.training is not None:
+            self.deployment = Deploy(self.training, client=self.client)
+            self._deploy_box.children = [self.deployment]
 
     def code(self) -> str:
         if self.training is not None:
@@ -157,11 +168,22 @@ class TrainingForm(Panel):
             self.name_input.value = suggest_name(self.client, self.dataset_input.value)
         self._show_cost()
         self.set_body([self._form])
+        if not self._is_observed:
+            self._is_observed = True
+            self._observe()
+        self._begin_listening()
+        self.refresh_code()
+
+    def _begin_listening(self) -> None:
         if not self._is_listening:
             self._is_listening = True
-            self._observe()
-            self.listen(["training", "endpoint"], self._show_cost)
-        self.refresh_code()
+            self.listen(["training", "endpoint"], self._follow)
+
+    def _follow(self) -> None:
+        if self.training is None:
+            self._show_cost()
+        else:
+            self._offer(self.training.refresh())
 
     def _observe(self) -> None:
         watched: tuple[tuple[Any, Callable[[], None]], ...] = (
@@ -305,11 +327,26 @@ class TrainingForm(Panel):
 
     def _show_run(self, training: Training) -> None:
         self.training = training
-        again = parts.button("New run", self.new_run)
-        halt = parts.confirmed("Stop", "Stop this training?", lambda: self.run(self._stop_run))
         self.progress = Progress(training, client=self.client)
-        self.set_body([self.progress, parts.row([again, halt], margin="6px 0 0 0")])
+        self._offered = None
+        self._deploy_box.children = []
+        self._offer(training)
+        self.set_body([self.progress, self._actions, self._deploy_box])
+        self._begin_listening()
         self.refresh_code()
+
+    def _offer(self, training: Training) -> None:
+        """What can be done with the run now."""
+        offered = (not training.has_settled(), bool(training.status.outputs.get("model")))
+        if offered == self._offered:
+            return
+        self._offered = offered
+        controls = [parts.button("New run", self.new_run)]
+        if offered[0]:
+            controls.append(parts.confirmed("Stop", "Stop this training?", lambda: self.run(self._stop_run)))
+        if offered[1]:
+            controls.append(parts.button("Deploy", self.deploy, style="primary"))
+        self._actions.children = controls
 
     def _stop_run(self) -> None:
         if self.training is not None and not self.training.refresh().has_settled():
@@ -317,6 +354,7 @@ class TrainingForm(Panel):
 
     def _new_run(self) -> None:
         self.training = None
+        self.progress.close()
         self.name_input.value = ""
         self._show_form()
 
