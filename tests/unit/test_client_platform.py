@@ -215,3 +215,10 @@ def test_a_token_of_ones_own_is_kept_when_it_is_refused(home_of_its_own: Path, a
         transport.json("GET", "/kinds")
     assert [headers["Authorization"] for _, _, headers in answers.asked] == ["Bearer mine"]
     transport.close()
+
+
+def test_a_closed_client_says_so() -> None:
+    transport = Transport(Platform("http://127.0.0.1:9"))
+    transport.close()
+    with pytest.raises(errors.Invalid, match="this client was closed; make a new one"):
+        transport.json("GET", "/auth/whoami")

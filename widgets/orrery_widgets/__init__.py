@@ -6,13 +6,40 @@ Progress("trn_01jd8q3c9k4t7v2x5z")
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orrery_widgets.deploy import Deploy
+    from orrery_widgets.model_factory import ModelFactory
+    from orrery_widgets.playground import Playground
     from orrery_widgets.progress import Progress
+    from orrery_widgets.queue import Queue
+    from orrery_widgets.run_table import RunTable
+    from orrery_widgets.training_form import TrainingForm
 
-__all__ = ["Progress", "is_available"]
+#: panel -> the module that it is in
+_HOMES = {
+    "Deploy": "deploy",
+    "ModelFactory": "model_factory",
+    "Playground": "playground",
+    "Progress": "progress",
+    "Queue": "queue",
+    "RunTable": "run_table",
+    "TrainingForm": "training_form",
+}
+
+__all__ = [
+    "Deploy",
+    "ModelFactory",
+    "Playground",
+    "Progress",
+    "Queue",
+    "RunTable",
+    "TrainingForm",
+    "is_available",
+]
 
 
 def is_available() -> bool:
@@ -22,10 +49,9 @@ def is_available() -> bool:
 
 def __getattr__(name: str) -> Any:
     """ipywidgets is loaded with the first panel."""
-    if name != "Progress":
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if not is_available():
-        raise ImportError("orrery_widgets.Progress needs ipywidgets; install it: pip install 'orrery[widgets]'")
-    from orrery_widgets.progress import Progress
-
-    return Progress
+        raise ImportError(f"orrery_widgets.{name} needs ipywidgets; install it: pip install 'orrery[widgets]'")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

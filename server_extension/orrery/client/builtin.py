@@ -123,6 +123,12 @@ class Endpoint(Resource):
 
         return predict(self, instances, parameters)
 
+    def ask(self, instances: Any, *, parameters: Mapping[str, Any] | None = None) -> Json:
+        """The whole answer: `predictions`, and with `parameters={"probabilities": True}` those of each class."""
+        from orrery.client.predictions import predict_document
+
+        return predict_document(self, instances, parameters)
+
 
 class Datasets(Collection[Dataset]):
     def create(  # pyright: ignore[reportIncompatibleMethodOverride]

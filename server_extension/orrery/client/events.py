@@ -132,6 +132,8 @@ class EventSource:
         with stream as response:
             with self._lock:
                 self._response = response
+            if self._closed.is_set():  # while it connected
+                return
             try:
                 yield ServerEvent("open")
                 for event in parse_events(split_lines(response.iter_bytes())):

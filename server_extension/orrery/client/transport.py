@@ -21,7 +21,7 @@ import httpx
 from orrery._version import __version__
 from orrery.client.discovery import Platform, read_platform_file
 from orrery.client.failures import NoPlatform, PlatformUnreachable, make_error
-from orrery.errors import NotFound, OrreryError, Unauthenticated, Unavailable
+from orrery.errors import Invalid, NotFound, OrreryError, Unauthenticated, Unavailable
 
 Query = Mapping[str, str | int | float | bool | None]
 
@@ -155,6 +155,9 @@ class Transport:
             raise self._unreachable(error) from error
 
     def _authorization(self) -> dict[str, str]:
+        """Raises: Invalid once the client is closed."""
+        if self._http.is_closed:
+            raise Invalid("this client was closed; make a new one: orrery.Client()")
         return {"Authorization": f"Bearer {self.platform.token}"} if self.platform.token else {}
 
     def _unreachable(self, error: httpx.TransportError) -> OrreryError:

@@ -13,6 +13,7 @@ from tornado import web
 from traitlets import Bool, List, Unicode
 
 from orrery import __version__
+from orrery.extension import dashboards
 from orrery.extension.hub import HubPlatform
 from orrery.extension.local import LocalPlatform, default_home
 from orrery.extension.proxy import Platform, PlatformHandler
@@ -71,6 +72,7 @@ class OrreryExtension(ExtensionApp):
                 (r"/orrery(/.*)", PlatformHandler, options),
             ]
         )
+        self.handlers.extend(dashboards.make_handlers(self.serverapp))
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         self.platform.start()

@@ -1,0 +1,127 @@
+"""One field of a form: its control, its help, and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as widgets  # pyright: ignore[reportMissingTypeStubs]
+
+from orrery.errors import Invalid
+from orrery_widgets import parts
+from orrery_widgets.fields import FormField
+
+
+class Input(widgets.VBox):
+    """A control made for a field. `value` is what would be sent."""
+
+    def __init__(self, field: FormField, value: Any = None, *, changed: Callable[[], None] | None = None) -> None:
+        self.field = field
+        #: what was given in code for a column, until the dataset's columns are known
+        self._wanted = value if value is not None else field.default
+        self.control = _make_control(field, self._wanted)
+        self._fault = parts.html()
+        super().__init__([self.control, *_help(field), self._fault])  # pyright: ignore[reportUnknownMemberType]
+        self.add_class("orrw-field")  # pyright: ignore[reportUnknownMemberType]
+        parts.observe(self.control, self._changed)
+        self._tell = changed
+
+    @property
+    def value(self) -> Any:
+        """Raises: Invalid where the text is no number, or no JSON."""
+        return _read(self.field, self.control.value)
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self.control.value = _written(self.field, value)
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with it, as HTML."""
+        return str(self._fault.value)
+
+    def set_fault(self, message: str) -> None:
+        self._fault.value = parts.alert(message) if message else ""
+
+    def set_columns(self, columns: Sequence[str]) -> None:
+        """The columns that can be chosen; a column that was asked for and is there is chosen."""
+        if self.field.kind == "column":
+            none: list[parts.Choice] = [("(choose)", "")] if self.field.required else [("(the default)", "")]
+            parts.set_choices(self.control, [*none, *((name, name) for name in columns)], self._wanted or None)
+        elif self.field.kind == "columns":
+            chosen = [name for name in (self._wanted or ()) if name in columns]
+            self.control.options = [(name, name) for name in columns]
+            self.control.value = tuple(chosen)
+
+    def _changed(self) -> None:
+        if self.field.kind in ("column", "columns") and self.control.value:
+            self._wanted = self.control.value
+        self.set_fault("")
+        if self._tell is not None:
+            self._tell()
+
+
+def _help(field: FormField) -> list[Any]:
+    words = " ".join(part for part in (field.help, f"({field.bounds})" if field.bounds else "") if part)
+    return [parts.html(f"<div class='orrw-help'>{parts.escape(words)}</div>")] if words else []
+
+
+def _make_control(field: FormField, value: Any) -> Any:
+    match field.kind:
+        case "integer" | "number" if not field.optional:
+            return parts.number(field.title, value if value is not None else 0, integer=field.kind == "integer")
+        case "boolean" if not field.optional:
+            return parts.checkbox(field.title, bool(value))
+        case "choice":
+            choices = [("(none)" if choice is None else str(choice), choice) for choice in field.choices]
+            made = parts.dropdown(field.title, choices)
+            if value in field.choices:
+                made.value = value
+            return made
+        case "column":
+            return parts.dropdown(field.title, [("(choose a dataset first)", "")])
+        case "columns":
+            return parts.several(field.title, [])
+        case _:
+            return parts.text(field.title, _written(field, value), placeholder="empty" if field.optional else "")
+
+
+def _written(field: FormField, value: Any) -> Any:
+    """`value` as the field's control holds it."""
+    is_text = field.kind in ("text", "json") or (field.optional and field.kind in ("integer", "number", "boolean"))
+    if field.kind == "columns":
+        return tuple(value or ())
+    if not is_text:
+        return value
+    if value is None:
+        return ""
+    return value if isinstance(value, str) and field.kind == "text" else json.dumps(value)
+
+
+def _read(field: FormField, held: Any) -> Any:
+    match field.kind:
+        case "columns":
+            return list(held)
+        case "text":
+            return None if field.optional and not held else held
+        case "json":
+            return _parsed(field, held)
+        case "integer" | "number" | "boolean" if field.optional:
+            return _parsed(field, held)
+        case _:
+            return held
+
+
+def _parsed(field: FormField, text: str) -> Any:
+    """JSON; plain words are text where the field may hold any. Raises: Invalid."""
+    if not text.strip():
+        return None if field.optional else field.default
+    try:
+        return json.loads(text)
+    except ValueError:
+        wanted = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}.get(
+            field.kind, 'JSON, such as [1, 2] or {"a": 1}'
+        )
+        message = f"{field.title} is {text!r}; write {wanted}"
+        raise Invalid(message, fields=[{"path": f"spec.parameters.{field.name}", "message": message}]) from None

@@ -1,0 +1,151 @@
+"""The machine's queue, live: what is held, what waits and why, and one's own jobs with a way to stop them.
+
+from orrery_widgets import Queue
+Queue()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from orrery.client import Client, Resource
+from orrery_widgets import code, parts
+from orrery_widgets.panel import Panel
+from orrery_widgets.progress import find_by_id
+
+MOST = 100
+#: kinds whose resources hold the machine while they run
+HOLDERS = ("training", "endpoint")
+_GONE = ("Completed", "Failed", "Cancelled", "Stopped")
+
+
+class Queue(Panel):
+    """Follows the platform; a stop asks first."""
+
+    def __init__(self, *, client: Client | None = None) -> None:
+        super().__init__("Queue", client=client)
+        self._held, self._waiting_head = parts.html(), parts.html()
+        self._waiting, self._running = parts.box(), parts.box()
+        self._running_head = parts.html()
+        #: a line is kept while its job is shown, so that a question in it is not torn away
+        self._lines: dict[str, tuple[Any, Any]] = {}
+        self.waiting: list[Mapping[str, Any]] = []
+        self.running: list[Resource] = []
+        self.set_body([self._held, self._waiting_head, self._waiting, self._running_head, self._running])
+        self.run(self._begin)
+
+    # what a person does
+
+    def stop_job(self, id: str) -> None:
+        """Stop the training or the endpoint of that id."""
+        self.run(lambda: self._stop(id))
+
+    @property
+    def held(self) -> str:
+        """What is handed out, as HTML."""
+        return str(self._held.value)
+
+    def line_of(self, id: str) -> str:
+        """The line of one job, as HTML; empty where there is none."""
+        return str(self._lines[id][0].value) if id in self._lines else ""
+
+    def code(self) -> str:
+        return code.program("queue = client.queue()", 'print(queue["capacity"], queue["items"])')
+
+    # reading
+
+    def _begin(self) -> None:
+        self._read()
+        self.listen([], self._read)
+
+    def _read(self) -> None:
+        queue = self.client.queue()
+        me = self.client.whoami()["name"]
+        waiting: list[Mapping[str, Any]] = queue["items"]
+        queued = {entry["resource"] for entry in waiting}
+        running = [
+            resource
+            for kind in HOLDERS
+            for resource in self.client.kind(kind).list(owner=me, limit=MOST)
+            if resource.status.state not in _GONE and resource.id not in queued
+        ]
+        self._held.value = show_capacity(queue["capacity"])
+        words = parts.plural(len(waiting), "job") if waiting else "nothing"
+        self._waiting_head.value = parts.group(f"Waits: {words}")
+        self._running_head.value = parts.group(f"Yours that hold it: {len(running) or 'none'}")
+        self._waiting.children = [
+            self._line(entry["resource"], _describe_waiting(entry), entry["owner"] == me) for entry in waiting
+        ]
+        self._running.children = [self._line(one.id, _describe_running(one), True) for one in running]
+        shown = {*queued, *(one.id for one in running)}
+        self.waiting, self.running = waiting, running
+        self._lines = {id: line for id, line in self._lines.items() if id in shown}
+
+    def _line(self, id: str | None, described: str, is_own: bool) -> Any:
+        """One job; another's, of which only the place is known, has no id."""
+        if id is None or id not in self._lines:
+            words = parts.html()
+            words.layout.flex, words.layout.min_width = "1 1 0", "0"
+            controls = [words]
+            if id is not None and is_own:
+                controls.append(parts.confirmed("Stop", "Stop it?", lambda: self.stop_job(id)))
+            line = parts.row(controls, flex_flow="row nowrap", width="100%")
+            if id is None:
+                words.value = described
+                return line
+            self._lines[id] = (words, line)
+        words, line = self._lines[id]
+        words.value = described
+        return line
+
+    def _stop(self, id: str) -> None:
+        resource = find_by_id(self.client, id)
+        resource.stop()
+        self.say(f"{resource.qualified_name} is being stopped.")
+        self._read()
+
+
+def show_capacity(capacity: Mapping[str, Mapping[str, Any]]) -> str:
+    """Cores, memory and GPUs: how much of each is handed out."""
+    total, held = capacity["total"], capacity["held"]
+    lines = [
+        _share("Cores", held["cores"], total["cores"], f"{held['cores']:g} of {total['cores']:g}"),
+        _share(
+            "Memory",
+            held["memory_bytes"],
+            total["memory_bytes"],
+            f"{parts.size_text(held['memory_bytes'])} of {parts.size_text(total['memory_bytes'])}",
+        ),
+    ]
+    if total["gpus"]:
+        lines.append(_share("GPUs", held["gpus"], total["gpus"], f"{held['gpus']} of {total['gpus']}"))
+    return "".join(lines)
+
+
+def _share(name: str, held: float, total: float, words: str) -> str:
+    percent = 100 * held / total if total else 0
+    return (
+        f"<div class='orrw-bar'><span class='orrw-bar-name'>{name}</span><span class='orrw-bar-track' role='meter' "
+        f"aria-label='{name} held' aria-valuemin='0' aria-valuemax='100' aria-valuenow='{percent:.0f}'>"
+        f"<span class='orrw-bar-fill' style='display:block;width:{min(100, percent):.1f}%'></span></span>"
+        f"<span>{escape(words)} held</span></div>"
+    )
+
+
+def _describe_waiting(entry: Mapping[str, Any]) -> str:
+    title = entry["title"] or f"a job of {entry['owner']}"
+    size = [parts.plural(entry["cores"], "core"), parts.size_text(entry["memory_bytes"])]
+    size += [parts.plural(entry["gpus"], "GPU")] if entry["gpus"] else []
+    reason = f" · {entry['reason']}" if entry["reason"] else ""
+    priority = "" if entry["priority"] == "NORMAL" else f" · priority {entry['priority']}"
+    facts = f"{entry['kind'] or ''} · asks for {', '.join(size)}{priority}{reason}".removeprefix(" · ")
+    return f"<b>{entry['place']}.</b> {escape(str(title))} {parts.soft(facts)}"
+
+
+def _describe_running(resource: Resource) -> str:
+    progress = resource.status.progress
+    share = f" · {progress.fraction:.0%}" if progress is not None and progress.fraction is not None else ""
+    facts: Sequence[str] = [resource.kind, resource.status.phase + share, str(resource.spec.get("instance_type") or "")]
+    return f"{escape(resource.qualified_name)} {parts.soft(' · '.join(fact for fact in facts if fact))}"
