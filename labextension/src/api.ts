@@ -56,6 +56,27 @@ export function errorMessage(error: unknown): string {
 
 export type Query = Record<string, string | number | boolean | null | undefined>;
 
+/** One request of a batch; `path` is below `/api/v1`. */
+export interface BatchOperation {
+  method: 'POST' | 'PATCH' | 'DELETE';
+  path: string;
+  body?: JsonObject;
+}
+
+export interface BatchAnswer {
+  body: Json;
+  error: ApiError | null;
+}
+
+interface ErrorBody {
+  code: string;
+  message: string;
+  details?: JsonObject;
+}
+
+/** Short enough that its answer comes within seconds. */
+const LARGEST_BATCH = 100;
+
 export interface RequestOptions {
   query?: Query;
   body?: unknown;
@@ -206,6 +227,21 @@ export class Api {
     return this.request('POST', `/${plural}/${id}/${action}`, { body });
   }
 
+  /** Many requests in one, each answered separately and in order. */
+  async batch(operations: BatchOperation[]): Promise<BatchAnswer[]> {
+    const answers: BatchAnswer[] = [];
+    for (let from = 0; from < operations.length; from += LARGEST_BATCH) {
+      const part = operations.slice(from, from + LARGEST_BATCH);
+      const { results } = await this.request<{ results: { status: number; body: Json }[] }>(
+        'POST',
+        '/batch',
+        { body: { operations: part } }
+      );
+      answers.push(...results.map(batchAnswer));
+    }
+    return answers;
+  }
+
   /** Answers with all that went to the trash. */
   async remove(plural: string, id: string, preview?: string): Promise<Summary[]> {
     const query: Query = preview === undefined ? {} : { cascade: 1, preview };
@@ -244,10 +280,23 @@ export class Api {
   }
 }
 
+function batchAnswer(result: { status: number; body: Json }): BatchAnswer {
+  if (result.status < 400) {
+    return { body: result.body, error: null };
+  }
+  const { error } = (result.body ?? {}) as { error?: ErrorBody };
+  const { code, message, details } = error ?? {
+    code: 'http',
+    message: `The server answered ${result.status}`,
+    details: {}
+  };
+  return { body: null, error: new ApiError(result.status, code, message, details ?? {}) };
+}
+
 async function makeApiError(response: Response): Promise<ApiError> {
   const text = await response.text();
   try {
-    const body = JSON.parse(text) as { error?: { code: string; message: string; details?: JsonObject } };
+    const body = JSON.parse(text) as { error?: ErrorBody };
     if (body.error) {
       return new ApiError(response.status, body.error.code, body.error.message, body.error.details ?? {});
     }

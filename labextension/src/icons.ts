@@ -65,3 +65,4 @@ export const linkOutIcon = icon('link-out', line('M14 4h6v6M20 4l-9 9M18 14v6H4V
 export const uploadIcon = icon('upload', line('M12 16V4M7 9l5-5 5 5M4 16v4h16v-4'));
 export const copyIcon = icon('copy', line('M9 9h11v11H9zM5 15H4V4h11v1'));
 export const trainingChartIcon = kindIcon('training');
+export const columnsIcon = icon('columns', line('M4 5h16v14H4zM9.500 5v14M14.500 5v14'));

@@ -11,6 +11,8 @@ import type { Widget } from '@lumino/widgets';
 import type { JsonObject } from '../api-types';
 import { kindIcon, linkOutIcon } from '../icons';
 import { readContents } from '../models/contents';
+import type { ListQuery } from '../models/list';
+import { NO_FILTER } from '../models/list';
 import { openNotebook } from '../models/notebooks';
 import { formTitle } from '../models/form';
 import { CommandIDs, IOrrery } from '../tokens';
@@ -52,15 +54,25 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
     app.commands.addCommand(CommandIDs.openList, {
       label: args => (args.kind ? `Show ${kindTitle(args).toLowerCase()}` : 'Show a list'),
       icon: args => kindIcon(text(args.kind)),
-      describedBy: { args: objectSchema({ kind: 'string', trashed: 'boolean' }) },
+      describedBy: {
+        args: objectSchema({
+          kind: 'string',
+          trashed: 'boolean',
+          state: 'string',
+          owner: 'string',
+          tag: 'string',
+          q: 'string'
+        })
+      },
       execute: args => {
         const kind = text(args.kind);
+        const query = makeListQuery(args);
         const open = lists.find(panel => panel.kindName === kind);
         if (open) {
-          open.showTrash(args.trashed === true);
+          open.setQuery(query);
           app.shell.activateById(open.id);
         } else {
-          show(lists, new ListPanel(context, kind, args.trashed === true));
+          show(lists, new ListPanel(context, kind, state, query));
         }
       }
     });
@@ -207,6 +219,16 @@ function makeFormArgs(args: ReadonlyPartialJSONObject): FormArgs {
     formArgs.paths = args.paths.map(text);
   }
   return formArgs;
+}
+
+/** The filter that a command names, alone; where it names none the list stays as it was left. */
+function makeListQuery(args: ReadonlyPartialJSONObject): Partial<ListQuery> {
+  const filter = Object.keys(NO_FILTER).filter(name => typeof args[name] === 'string');
+  return {
+    trashed: args.trashed === true,
+    ...(filter.length > 0 ? NO_FILTER : {}),
+    ...Object.fromEntries(filter.map(name => [name, text(args[name])]))
+  };
 }
 
 function text(value: unknown): string {

@@ -16,6 +16,11 @@ export class Navigator {
     void this.execute(CommandIDs.openList, { kind, trashed });
   }
 
+  /** Whether a command is there: panels of other plugins are offered only then. */
+  has(command: string): boolean {
+    return this.commands.hasCommand(command);
+  }
+
   open(kind: string, ref: string, tab?: string): void {
     void this.execute(CommandIDs.open, tab ? { kind, ref, tab } : { kind, ref });
   }

@@ -203,7 +203,7 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
         <IconButton
           label={`Delete ${displayName(resource)}`}
           icon={trashIcon}
-          onClick={() => void deleteResource(orrery, go, kind, resource)}
+          onClick={() => void deleteResource(orrery, kind, resource)}
           testId="orrery-delete"
         />
       )}

@@ -177,7 +177,7 @@ function LoadedSection(props: KindSectionProps & { model: ListModel }): JSX.Elem
           {model.items.slice(0, RECENT).map(item => (
             <RecentItem key={item.id} kind={kind} resource={item} />
           ))}
-          {model.isLoaded && model.items.length === 0 && <li className="orr-Recent-none">None yet</li>}
+          {model.isLoaded && count === 0 && <li className="orr-Recent-none">None yet</li>}
         </ul>
       )}
     </div>
