@@ -211,3 +211,12 @@ export interface PlatformStatus {
   /** Where the platform itself listens, for programs. */
   url?: string | null;
 }
+
+/** A dashboard that the Jupyter server renders; `for` is the kind of which it shows one resource. */
+export interface Dashboard {
+  name: string;
+  title: string;
+  description: string;
+  for: string | null;
+  url: string;
+}

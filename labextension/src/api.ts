@@ -5,6 +5,7 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type {
+  Dashboard,
   Dependents,
   Draft,
   FieldError,
@@ -176,6 +177,12 @@ export class Api {
     const url = URLExt.join(this.settings.baseUrl, 'orrery-extension/status');
     const response = await this.fetch('GET', url);
     return (await response.json()) as PlatformStatus;
+  }
+
+  /** Those that the Jupyter server renders itself. */
+  async dashboards(): Promise<Dashboard[]> {
+    const url = URLExt.join(this.settings.baseUrl, 'orrery-extension/dashboards');
+    return ((await (await this.fetch('GET', url)).json()) as { items: Dashboard[] }).items;
   }
 
   /** Whether the platform itself answers; a status may be some seconds old. */
