@@ -142,6 +142,19 @@ export interface InstanceType {
   fits: boolean;
 }
 
+/** Cores, memory and GPUs. */
+export interface Sizes {
+  cores: number;
+  memory_bytes: number;
+  gpus: number;
+}
+
+/** What waits, in order, and what the machine has and has handed out. */
+export interface QueueState {
+  items: { resource: string | null; title: string; place: number; priority: string; reason: string }[];
+  capacity: { total: Sizes; held: Sizes };
+}
+
 export type Page<T = Resource> = Omit<Schemas['ResourcePage'], 'items'> & { items: T[] };
 
 export interface Dependents {

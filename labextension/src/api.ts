@@ -16,6 +16,7 @@ import type {
   Kind,
   Page,
   PlatformStatus,
+  QueueState,
   Resource,
   Series,
   Summary,
@@ -208,6 +209,10 @@ export class Api {
 
   async instanceTypes(): Promise<InstanceType[]> {
     return (await this.request<{ items: InstanceType[] }>('GET', '/instance-types')).items;
+  }
+
+  queue(): Promise<QueueState> {
+    return this.request('GET', '/queue');
   }
 
   list(plural: string, query: Query = {}, signal?: AbortSignal): Promise<Page> {

@@ -43,8 +43,12 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
     const lists = new WidgetTracker<ListPanel>({ namespace: 'orrery-list' });
     const details = new WidgetTracker<DetailPanel>({ namespace: 'orrery-detail' });
     const forms = new WidgetTracker<FormPanel>({ namespace: 'orrery-form' });
-    const show = <W extends Widget>(tracker: Tracker<W>, widget: W): void => {
-      app.shell.add(widget, 'main');
+    const show = <W extends Widget>(
+      tracker: Tracker<W>,
+      widget: W,
+      place: { mode?: 'split-right'; ref?: string } = {}
+    ): void => {
+      app.shell.add(widget, 'main', place);
       void tracker.add(widget);
       app.shell.activateById(widget.id);
     };
@@ -111,7 +115,8 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           copyOf: 'string',
           editOf: 'string',
           draft: 'string',
-          prefill: 'object'
+          prefill: 'object',
+          aside: 'boolean'
         })
       },
       execute: args => {
@@ -121,8 +126,16 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           app.shell.activateById(open.id);
         } else {
           const read = (paths: string[]): Promise<File[]> => readContents(app.serviceManager.contents, paths);
-          show(forms, new FormPanel(context, state, formArgs, read));
+          const { currentWidget } = app.shell;
+          const isAside = args.aside === true && currentWidget !== null;
+          const form = new FormPanel(context, state, formArgs, isAside, read);
+          show(forms, form, isAside ? { mode: 'split-right', ref: currentWidget.id } : {});
+          if (isAside) {
+            form.disposed.connect(() => app.shell.activateById(currentWidget.id));
+          }
+          return form;
         }
+        return open;
       }
     });
 
