@@ -78,6 +78,7 @@ interface ErrorBody {
 
 /** Short enough that its answer comes within seconds. */
 const LARGEST_BATCH = 100;
+const LARGEST_LOG_PIECE = 4 << 20;
 
 export interface RequestOptions {
   query?: Query;
@@ -278,6 +279,41 @@ export class Api {
 
   fileUrl(plural: string, id: string, path: string): string {
     return this.url(`/${plural}/${id}/files/${path.split('/').map(encodeURIComponent).join('/')}`);
+  }
+
+  /** The first bytes of a file as text; the rest is not read. */
+  async beginningOf(url: string, bytes: number, signal: AbortSignal): Promise<string> {
+    const response = await this.fetch('GET', url, { headers: { Accept: '*/*' }, signal });
+    const reader = response.body?.getReader();
+    const decoder = new TextDecoder();
+    let text = '';
+    let read = 0;
+    while (reader && read < bytes) {
+      const { done, value } = await reader.read();
+      if (done) {
+        return text + decoder.decode();
+      }
+      text += decoder.decode(value.subarray(0, bytes - read), { stream: true });
+      read += value.length;
+    }
+    await reader?.cancel();
+    return text;
+  }
+
+  /** A whole log, piece after piece. */
+  async wholeLog(plural: string, id: string): Promise<Blob> {
+    const pieces: Blob[] = [];
+    let offset = 0;
+    for (;;) {
+      const url = this.url(`/${plural}/${id}/logs`, { offset, limit: LARGEST_LOG_PIECE });
+      const response = await this.fetch('GET', url, { headers: { Accept: '*/*' } });
+      const piece = await response.blob();
+      if (piece.size === 0) {
+        return new Blob(pieces, { type: 'text/plain' });
+      }
+      pieces.push(piece);
+      offset += piece.size;
+    }
   }
 
   notebook(plural: string, id: string): Promise<JsonObject> {

@@ -121,7 +121,6 @@ describe('EventStream', () => {
     platform.on('GET', '/orrery-extension/status', () => ({
       body: { state: 'running', message: '', mode: 'local' }
     }));
-    platform.on('GET', '/orrery/readyz', () => ({ body: { status: 'ready' } }));
     const data = JSON.stringify({ type: 'created', resource: makeResource() });
     platform.on('GET', '/events', () => ({
       stream: new ReadableStream({

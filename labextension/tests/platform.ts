@@ -28,6 +28,7 @@ export class MemoryPlatform {
   readonly api: Api;
 
   constructor() {
+    this.on('GET', '/orrery/readyz', () => ({ body: { status: 'ready' } }));
     this.api = new Api(
       ServerConnection.makeSettings({
         baseUrl: BASE,

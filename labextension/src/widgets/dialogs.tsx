@@ -102,15 +102,15 @@ export function DependentsList(props: {
 /** What deleting one of this kind does to others; said before, because the trash does not undo it for them. */
 const WARNINGS: Record<string, string[]> = {
   dataset: [
-    'A training or a batch inference that is reading its files fails. Versions that were published stay as they are.'
+    'Where something uses it, you are shown what, and it stays. If you then delete all of that too, trainings and batch inferences that read its data are stopped and fail.'
   ],
-  'dataset-version': ['A training or a batch inference that is reading these files fails.'],
+  'dataset-version': [
+    'Where something uses it, you are shown what, and it stays. If you then delete all of that too, trainings and batch inferences that read these files are stopped and fail.'
+  ],
   training: [
-    'What it wrote goes with it: the files, the log and the executed notebook. Models that were registered keep their own files.'
+    'Its files, its log and its executed notebook go with it. A model that was made from it keeps its own files.'
   ],
-  model: [
-    'New endpoints can no longer be made from its files, and one that is stopped cannot start again. An endpoint that uses it keeps it from being deleted.'
-  ],
+  model: ['An endpoint that uses it keeps it. Once its files are gone, no new endpoint can be made from it.'],
   endpoint: ['Requests to it fail from now on.']
 };
 
