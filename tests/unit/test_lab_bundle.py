@@ -1,4 +1,4 @@
-"""The JupyterLab extension stays small: what a browser fetches is measured, and all that Lab has already stays out of it."""
+"""The JupyterLab extension stays small: its bundle is measured, and all that Lab has already stays out of it."""
 
 from __future__ import annotations
 
