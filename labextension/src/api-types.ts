@@ -142,6 +142,19 @@ export interface InstanceType {
   fits: boolean;
 }
 
+/** Cores, memory and GPUs. */
+export interface Sizes {
+  cores: number;
+  memory_bytes: number;
+  gpus: number;
+}
+
+/** What waits, in order, and what the machine has and has handed out. */
+export interface QueueState {
+  items: { resource: string | null; title: string; place: number; priority: string; reason: string }[];
+  capacity: { total: Sizes; held: Sizes };
+}
+
 export type Page<T = Resource> = Omit<Schemas['ResourcePage'], 'items'> & { items: T[] };
 
 export interface Dependents {
@@ -210,4 +223,13 @@ export interface PlatformStatus {
   mode: 'local' | 'hub';
   /** Where the platform itself listens, for programs. */
   url?: string | null;
+}
+
+/** A dashboard that the Jupyter server renders; `for` is the kind of which it shows one resource. */
+export interface Dashboard {
+  name: string;
+  title: string;
+  description: string;
+  for: string | null;
+  url: string;
 }

@@ -5,6 +5,7 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type {
+  Dashboard,
   Dependents,
   Draft,
   FieldError,
@@ -15,6 +16,7 @@ import type {
   Kind,
   Page,
   PlatformStatus,
+  QueueState,
   Resource,
   Series,
   Summary,
@@ -56,6 +58,28 @@ export function errorMessage(error: unknown): string {
 }
 
 export type Query = Record<string, string | number | boolean | null | undefined>;
+
+/** One request of a batch; `path` is below `/api/v1`. */
+export interface BatchOperation {
+  method: 'POST' | 'PATCH' | 'DELETE';
+  path: string;
+  body?: JsonObject;
+}
+
+export interface BatchAnswer {
+  body: Json;
+  error: ApiError | null;
+}
+
+interface ErrorBody {
+  code: string;
+  message: string;
+  details?: JsonObject;
+}
+
+/** Short enough that its answer comes within seconds. */
+const LARGEST_BATCH = 100;
+const LARGEST_LOG_PIECE = 4 << 20;
 
 export interface RequestOptions {
   query?: Query;
@@ -158,6 +182,12 @@ export class Api {
     return (await response.json()) as PlatformStatus;
   }
 
+  /** Those that the Jupyter server renders itself. */
+  async dashboards(): Promise<Dashboard[]> {
+    const url = URLExt.join(this.settings.baseUrl, 'orrery-extension/dashboards');
+    return ((await (await this.fetch('GET', url)).json()) as { items: Dashboard[] }).items;
+  }
+
   /** Whether the platform itself answers; a status may be some seconds old. */
   async isReady(): Promise<boolean> {
     try {
@@ -183,6 +213,10 @@ export class Api {
     return (await this.request<{ items: InstanceType[] }>('GET', '/instance-types')).items;
   }
 
+  queue(): Promise<QueueState> {
+    return this.request('GET', '/queue');
+  }
+
   list(plural: string, query: Query = {}, signal?: AbortSignal): Promise<Page> {
     return this.request('GET', `/${plural}`, signal ? { query, signal } : { query });
   }
@@ -205,6 +239,21 @@ export class Api {
 
   act(plural: string, id: string, action: string, body: JsonObject = {}): Promise<Resource> {
     return this.request('POST', `/${plural}/${id}/${action}`, { body });
+  }
+
+  /** Many requests in one, each answered separately and in order. */
+  async batch(operations: BatchOperation[]): Promise<BatchAnswer[]> {
+    const answers: BatchAnswer[] = [];
+    for (let from = 0; from < operations.length; from += LARGEST_BATCH) {
+      const part = operations.slice(from, from + LARGEST_BATCH);
+      const { results } = await this.request<{ results: { status: number; body: Json }[] }>(
+        'POST',
+        '/batch',
+        { body: { operations: part } }
+      );
+      answers.push(...results.map(batchAnswer));
+    }
+    return answers;
   }
 
   /** Answers with all that went to the trash. */
@@ -237,6 +286,41 @@ export class Api {
     return this.url(`/${plural}/${id}/files/${path.split('/').map(encodeURIComponent).join('/')}`);
   }
 
+  /** The first bytes of a file as text; the rest is not read. */
+  async beginningOf(url: string, bytes: number, signal: AbortSignal): Promise<string> {
+    const response = await this.fetch('GET', url, { headers: { Accept: '*/*' }, signal });
+    const reader = response.body?.getReader();
+    const decoder = new TextDecoder();
+    let text = '';
+    let read = 0;
+    while (reader && read < bytes) {
+      const { done, value } = await reader.read();
+      if (done) {
+        return text + decoder.decode();
+      }
+      text += decoder.decode(value.subarray(0, bytes - read), { stream: true });
+      read += value.length;
+    }
+    await reader?.cancel();
+    return text;
+  }
+
+  /** A whole log, piece after piece. */
+  async wholeLog(plural: string, id: string): Promise<Blob> {
+    const pieces: Blob[] = [];
+    let offset = 0;
+    for (;;) {
+      const url = this.url(`/${plural}/${id}/logs`, { offset, limit: LARGEST_LOG_PIECE });
+      const response = await this.fetch('GET', url, { headers: { Accept: '*/*' } });
+      const piece = await response.blob();
+      if (piece.size === 0) {
+        return new Blob(pieces, { type: 'text/plain' });
+      }
+      pieces.push(piece);
+      offset += piece.size;
+    }
+  }
+
   notebook(plural: string, id: string): Promise<JsonObject> {
     return this.request('GET', `/${plural}/${id}/notebook`);
   }
@@ -249,10 +333,23 @@ export class Api {
   }
 }
 
+function batchAnswer(result: { status: number; body: Json }): BatchAnswer {
+  if (result.status < 400) {
+    return { body: result.body, error: null };
+  }
+  const { error } = (result.body ?? {}) as { error?: ErrorBody };
+  const { code, message, details } = error ?? {
+    code: 'http',
+    message: `The server answered ${result.status}`,
+    details: {}
+  };
+  return { body: null, error: new ApiError(result.status, code, message, details ?? {}) };
+}
+
 async function makeApiError(response: Response): Promise<ApiError> {
   const text = await response.text();
   try {
-    const body = JSON.parse(text) as { error?: { code: string; message: string; details?: JsonObject } };
+    const body = JSON.parse(text) as { error?: ErrorBody };
     if (body.error) {
       return new ApiError(response.status, body.error.code, body.error.message, body.error.details ?? {});
     }

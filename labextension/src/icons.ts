@@ -65,3 +65,15 @@ export const linkOutIcon = icon('link-out', line('M14 4h6v6M20 4l-9 9M18 14v6H4V
 export const uploadIcon = icon('upload', line('M12 16V4M7 9l5-5 5 5M4 16v4h16v-4'));
 export const copyIcon = icon('copy', line('M9 9h11v11H9zM5 15H4V4h11v1'));
 export const trainingChartIcon = kindIcon('training');
+export const columnsIcon = icon('columns', line('M4 5h16v14H4zM9.500 5v14M14.500 5v14'));
+export const linkIcon = icon(
+  'link',
+  line(
+    'M10 14a4 4 0 0 0 5.700 0l4-4a4 4 0 0 0-5.700-5.700L12.500 5.800M14 10a4 4 0 0 0-5.700 0l-4 4a4 4 0 0 0 5.700 5.700l1.500-1.500'
+  )
+);
+export const overviewIcon = icon('overview', line('M4 4h7v7H4zM13 4h7v4h-7zM13 11h7v9h-7zM4 14h7v6H4z'));
+export const dashboardIcon = icon(
+  'dashboard',
+  line('M3 4h18v16H3zM3 9h18M9 9v11M12.500 16v-3M15.500 16v-5M18.500 16v-2')
+);

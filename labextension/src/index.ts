@@ -2,10 +2,12 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { filesPlugin } from './plugins/files';
 import { launcherPlugin } from './plugins/launcher';
+import { linksPlugin } from './plugins/links';
 import { notificationsPlugin } from './plugins/notifications';
 import { panelsPlugin } from './plugins/panels';
 import { platformPlugin } from './plugins/platform';
 import { sideBarPlugin } from './plugins/sidebar';
+import { statusBarPlugin } from './plugins/statusbar';
 
 const plugins: JupyterFrontEndPlugin<unknown>[] = [
   platformPlugin,
@@ -13,7 +15,9 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   sideBarPlugin,
   launcherPlugin,
   filesPlugin,
-  notificationsPlugin
+  notificationsPlugin,
+  statusBarPlugin,
+  linksPlugin
 ];
 
 export default plugins;

@@ -1,16 +1,20 @@
 /** The public interfaces: what another extension may ask of this one. */
 import { Token } from '@lumino/coreutils';
 import type { Api } from './api';
+import type { ActivityModel } from './models/activity';
+import type { Dashboards } from './models/dashboards';
 import type { EventStream } from './models/events';
 import type { Kinds } from './models/kinds';
 import type { PlatformModel } from './models/platform';
 
-/** The platform as the panels see it: its API, its kinds, its state and its events. */
+/** The platform as the panels see it: its API, its kinds, its state, its events, the user's runs. */
 export interface IOrrery {
   readonly api: Api;
   readonly platform: PlatformModel;
   readonly kinds: Kinds;
   readonly events: EventStream;
+  readonly activity: ActivityModel;
+  readonly dashboards: Dashboards;
 }
 
 export const IOrrery = new Token<IOrrery>(
@@ -20,15 +24,21 @@ export const IOrrery = new Token<IOrrery>(
 
 // eslint-disable-next-line @typescript-eslint/no-namespace -- as everywhere in JupyterLab
 export namespace CommandIDs {
-  /** `{kind, trashed?}` */
+  /** `{kind, trashed?, state?, owner?, tag?, q?}` */
   export const openList = 'orrery:open-list';
   /** `{kind, ref, tab?}` */
   export const open = 'orrery:open';
-  /** `{kind, copyOf?, editOf?, prefill?, paths?, draft?}` */
+  /** `{kind, copyOf?, editOf?, prefill?, paths?, draft?, aside?}`; answers with the panel, which tells what it made */
   export const create = 'orrery:create';
   /** `{path, plural, id}` */
   export const openNotebook = 'orrery:open-notebook';
+  /** `{kind, ids}`; there where comparison is installed. */
+  export const compare = 'orrery:compare';
   export const openMlflow = 'orrery:open-mlflow';
+  /** There where the overview is installed. */
+  export const openOverview = 'orrery:open-overview';
+  export const copyLink = 'orrery:copy-link';
+  export const showRuns = 'orrery:show-runs';
   export const datasetFromFile = 'orrery:dataset-from-file';
   export const showSideBar = 'orrery:show-side-bar';
 }

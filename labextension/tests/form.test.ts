@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { IStateDB } from '@jupyterlab/statedb';
-import type { JsonObject, Kind, Schema } from '../src/api-types';
+import type { InstanceType, JsonObject, Kind, Resource, Schema } from '../src/api-types';
 import type { FormOptions } from '../src/models/form';
 import { FormModel } from '../src/models/form';
 import { DATASET, MemoryPlatform, TRAINING, XGBOOST, makeResource, until } from './platform';
@@ -19,9 +19,10 @@ async function openForm(
   platform: MemoryPlatform,
   kind: Kind,
   options: Partial<FormOptions> = {},
-  state = makeState().state
-): Promise<FormModel> {
-  platform.on('GET', '/instance-types', () => ({ body: { items: [] } }));
+  state = makeState().state,
+  instanceTypes: InstanceType[] = []
+): Promise<FormModel & { announce: (resource: Resource) => void }> {
+  platform.on('GET', '/instance-types', () => ({ body: { items: instanceTypes } }));
   platform.on('GET', '/algorithms/by-name/orrery/xgboost', () => ({ body: XGBOOST }));
   platform.on('GET', '/datasets/by-name/alice/breast', () => ({
     body: makeResource({
@@ -29,9 +30,11 @@ async function openForm(
       spec: { content: { columns: [{ name: 'diagnosis', kind: 'category' }] } }
     })
   }));
-  const form = new FormModel(platform.make(), kind, state, { draft: 'draft-1', ...options });
+  const orrery = platform.make();
+  const form = new FormModel(orrery, kind, state, { draft: 'draft-1', ...options });
   await until(() => form.isReady, 'the form');
-  return form;
+  const announce = (resource: Resource): void => orrery.events.publish({ type: 'created', resource });
+  return Object.assign(form, { announce });
 }
 
 const specOf = (form: FormModel): Schema => (form.schemas.schema as Schema).properties?.spec ?? {};
@@ -90,11 +93,78 @@ describe('FormModel', () => {
     expect(form.problems[0]).toEqual({
       path: ['spec', 'parameters', 'target'],
       label: 'Target',
-      message: "did you mean 'diagnosis'?"
+      message: "did you mean 'diagnosis'?",
+      value: '"diagnose"'
     });
     expect(form.extraErrors).toMatchObject({
       spec: { parameters: { target: { __errors: ["did you mean 'diagnosis'?"] } } }
     });
+    await form.setData({ ...form.data, spec: { ...TRAIN, parameters: { target: 'diagnosis' } } });
+    expect([form.problems, form.extraErrors]).toEqual([[], {}]);
+  });
+
+  it('checks a field once somebody has left it, and again as it changes', async () => {
+    const form = await openForm(new MemoryPlatform(), TRAINING);
+    const errors = (): string[] | undefined => form.extraErrors.name?.__errors;
+    await form.setData({ ...form.data, spec: TRAIN });
+    expect(errors()).toBeUndefined();
+    form.leave(`${form.idPrefix}_name`);
+    await until(() => errors()?.[0] === 'This is needed.', 'the word at the name');
+    expect(form.problems).toEqual([]);
+    await form.setData({ ...form.data, name: 'a' });
+    await until(() => errors() === undefined, 'the word to go');
+  });
+
+  it('finds the columns of a dataset once its first version is there', async () => {
+    const platform = new MemoryPlatform();
+    const form = await openForm(platform, TRAINING);
+    platform.on('GET', '/datasets/by-name/alice/late', () => ({
+      status: 404,
+      body: { error: { code: 'not_found', message: 'no version' } }
+    }));
+    await form.setData({ ...form.data, spec: { ...TRAIN, datasets: { train: 'alice/late' } } });
+    expect(form.columns).toBeNull();
+    const late = makeResource({
+      kind: 'dataset',
+      name: 'late',
+      spec: { content: { columns: [{ name: 'y', kind: 'integer' }] } }
+    });
+    platform.on('GET', '/datasets/by-name/alice/late', () => ({ body: late }));
+    form.announce(late);
+    await until(() => form.columns !== null, 'the columns');
+    expect(form.columns).toEqual([{ name: 'y', type: 'integer' }]);
+  });
+
+  it('says what it takes, what comes first, and refuses what could never start', async () => {
+    const platform = new MemoryPlatform();
+    const kind: Kind = {
+      ...TRAINING,
+      spec_schema: {
+        type: 'object',
+        properties: {
+          instance_type: { type: 'string', default: 'small', 'x-orrery-instance-type': true },
+          priority: { type: 'string', default: 'NORMAL' }
+        }
+      }
+    };
+    const GIB = 1 << 30;
+    const sizes = [
+      { name: 'small', title: '', cores: 1, memory_bytes: GIB, gpus: 0, fits: true },
+      { name: 'huge', title: '', cores: 64, memory_bytes: GIB, gpus: 0, fits: false }
+    ];
+    const total = { cores: 2, memory_bytes: 8 * GIB, gpus: 0 };
+    const items = [{ resource: null, title: '', place: 1, priority: 'NORMAL', reason: '' }];
+    platform.on('GET', '/queue', () => ({ body: { items, capacity: { total, held: total } } }));
+    const form = await openForm(platform, kind, {}, makeState().state, sizes);
+    expect([form.cost?.text, form.place]).toEqual(['1 core, 1.0 GiB', '1 job before yours']);
+    await form.setData({ name: 'a', spec: { instance_type: 'small', priority: 'HIGH' } });
+    expect(form.place).toBe('waits until 1 core, 1.0 GiB are free (0 cores, 0 B are now)');
+    await form.setData({ name: 'a', spec: { instance_type: 'huge' } });
+    expect(await form.submit()).toBeNull();
+    expect(form.problems[0]?.message).toBe(
+      'huge needs 64 cores, 1.0 GiB. This machine has 2 cores, 8.0 GiB, so it could never start: choose small.'
+    );
+    expect(platform.calls.some(call => call.method === 'POST')).toBe(false);
   });
 
   it('sends with the same key when the answer was lost, with a new one when the form has changed', async () => {

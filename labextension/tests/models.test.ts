@@ -63,6 +63,42 @@ describe('ListModel', () => {
     expect(list.items.map(item => item.id)).toEqual(['trn_0']);
   });
 
+  it('selects from the last chosen one to another', async () => {
+    const { list } = makeList(8);
+    await until(() => list.isLoaded, 'the list');
+    list.toggle('trn_2', true);
+    list.extendTo('trn_5');
+    expect(list.selection.map(item => item.id)).toEqual(['trn_2', 'trn_3', 'trn_4', 'trn_5']);
+    list.extendTo('trn_1');
+    expect(list.selection.map(item => item.id)).toContain('trn_1');
+    list.dispose();
+  });
+
+  it('keeps a long list whole when it loads again, page after page', async () => {
+    const { list, platform } = makeList(1300);
+    await until(() => list.isLoaded, 'the first page');
+    while (list.items.length < 1200) {
+      await list.loadMore();
+    }
+    const before = platform.calls.length;
+    await list.load();
+    expect(list.items).toHaveLength(1200);
+    const limits = platform.calls.slice(before).map(call => call.query.get('limit'));
+    expect(limits).toEqual(['500', '500', '200']);
+    list.dispose();
+  });
+
+  it('counts what there is besides when the filter leaves nothing', async () => {
+    const platform = new MemoryPlatform();
+    platform.on('GET', '/trainings', call => ({
+      body: { items: [], next: null, total: call.query.get('tag') === 'none' ? 0 : 12 }
+    }));
+    const list = new ListModel(platform.make(), TRAINING, 10, { tag: 'none' });
+    await until(() => list.isLoaded, 'the list');
+    expect([list.total, list.totalUnfiltered, list.isFiltered]).toEqual([0, 12, true]);
+    list.dispose();
+  });
+
   it('says why it could not be loaded', async () => {
     const platform = new MemoryPlatform();
     platform.on('GET', '/trainings', () => ({

@@ -2,6 +2,8 @@
 import { ServerConnection } from '@jupyterlab/services';
 import { Api } from '../src/api';
 import type { JsonObject, Kind, Resource, ResourceEvent } from '../src/api-types';
+import { ActivityModel } from '../src/models/activity';
+import { Dashboards } from '../src/models/dashboards';
 import { EventStream } from '../src/models/events';
 import { Kinds } from '../src/models/kinds';
 import { PlatformModel } from '../src/models/platform';
@@ -47,7 +49,15 @@ export class MemoryPlatform {
     const platform = new PlatformModel(this.api);
     const all = new Kinds(this.api, platform);
     all.set(kinds, { name: 'alice', groups: [], admin: false, mode: 'local' });
-    return { api: this.api, platform, kinds: all, events: new EventStream(this.api, platform) };
+    const events = new EventStream(this.api, platform);
+    return {
+      api: this.api,
+      platform,
+      kinds: all,
+      events,
+      activity: new ActivityModel(this.api, all, events),
+      dashboards: new Dashboards(this.api, platform)
+    };
   }
 
   private async fetch(input: RequestInfo, init?: RequestInit): Promise<Response> {

@@ -41,6 +41,7 @@ def names(dist: Path) -> list[str]:
         "share/jupyter/labextensions/@orrery/lab/package.json",
         "share/jupyter/labextensions/@orrery/lab/install.json",
         "share/jupyter/labextensions/@orrery/lab/static/style.js",
+        "share/jupyter/labextensions/@orrery/lab/schemas/@orrery/lab/notifications.json",
         "etc/jupyter/jupyter_server_config.d/orrery.json",
         "share/jupyter/orrery/notebooks/algorithms/tabular/xgboost.ipynb",
     ],

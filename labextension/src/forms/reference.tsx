@@ -20,6 +20,9 @@ interface Option {
   isVersion: boolean;
 }
 
+/** A version is made by making what it is a version of. */
+const MADE_BY: Record<string, string> = { 'dataset-version': 'dataset' };
+
 /** Newest first; of a versioned kind the name (the latest) and then each version. */
 export function makeOptions(kind: Kind, items: Resource[], me: string): Option[] {
   if (!kind.versioned) {
@@ -78,6 +81,7 @@ export function ReferenceWidget(props: WidgetProps): JSX.Element {
   const listId = useId();
   const input = useRef<HTMLInputElement>(null);
   const me = kinds.user?.name ?? '';
+  const maker = kind?.creatable ? kind : kinds.get(MADE_BY[kindName] ?? '');
 
   useEffect(() => {
     const refresh = (_: unknown, event: { resource: { kind: string } }): void => {
@@ -192,11 +196,18 @@ export function ReferenceWidget(props: WidgetProps): JSX.Element {
         )}
         <Icon icon={caretDownEmptyIcon} className="orr-Combo-caret" />
       </div>
-      {kind?.creatable && (
+      {maker && (
         <IconButton
-          label={`New ${kind.title.toLowerCase()}`}
+          label={`New ${maker.title.toLowerCase()}`}
           icon={addIcon}
-          onClick={() => go.create(kind.kind)}
+          onClick={() =>
+            void go.createAside(maker.kind, made => {
+              props.onChange(`${made.owner}/${made.name}`);
+              input.current?.focus();
+              setOpen(false);
+            })
+          }
+          testId={`orrery-new-for-${fieldPath(props.id)}`}
         />
       )}
       {isOpen && (

@@ -33,6 +33,36 @@ export class Deletion {
     return this.orrery.api.remove(kind.plural, resource.id, digest);
   }
 
+  /** All that would go with several resources, each named once. */
+  async previewAll(kind: Kind, resources: Resource[]): Promise<Summary[]> {
+    const shown = new Map<string, Summary>();
+    for (const resource of resources) {
+      const { items } = await this.preview(kind, resource);
+      items.forEach(item => shown.set(item.id, item));
+    }
+    return [...shown.values()];
+  }
+
+  /** Remove several with all that needs them, of which nothing may be new since it was shown. */
+  async removeShown(kind: Kind, resources: Resource[], shown: Summary[]): Promise<Summary[]> {
+    const agreed = new Set(shown.map(item => item.id));
+    const removed: Summary[] = [];
+    for (const resource of resources) {
+      if (removed.some(item => item.id === resource.id)) {
+        continue;
+      }
+      const { items, digest } = await this.preview(kind, resource);
+      const added = items.find(item => !agreed.has(item.id));
+      if (added) {
+        throw new Error(
+          `${added.kind} '${added.name}' has come to need ${resource.name} meanwhile; look at the list again.`
+        );
+      }
+      removed.push(...(await this.removeAll(kind, resource, digest)));
+    }
+    return removed;
+  }
+
   /** Take back from the trash; what others need comes first. */
   async restore(removed: Summary[]): Promise<void> {
     for (const summary of removed) {

@@ -1,11 +1,25 @@
 /** One resource, followed live, with what its tabs load when they are looked at. */
 import { ApiError, errorMessage } from '../api';
-import type { Dependents, FileEntry, JsonObject, Kind, Resource, ResourceEvent, Series } from '../api-types';
+import type {
+  Dependents,
+  FileEntry,
+  JsonObject,
+  Kind,
+  Resource,
+  ResourceEvent,
+  Schema,
+  Series
+} from '../api-types';
 import type { IOrrery } from '../tokens';
+import { parameterPlace } from './hyperparameters';
 import type { Profile } from './insight';
+import type { Lineage } from './lineage';
+import { readLineage } from './lineage';
 import { LogModel } from './log';
 import { Loader } from './loader';
 import { Model, throttle } from './model';
+
+const MOST_VERSIONS = 50;
 
 /** What one tab loads, by the name of the tab. */
 interface Parts {
@@ -15,6 +29,10 @@ interface Parts {
   profile: Loader<Profile>;
   references: Loader<Dependents>;
   dependents: Loader<Dependents>;
+  lineage: Loader<Lineage>;
+  /** What declares its hyperparameters; null where nothing does. */
+  parameters: Loader<Schema>;
+  versions: Loader<Resource[]>;
 }
 
 export class DetailModel extends Model {
@@ -88,7 +106,10 @@ export class DetailModel extends Model {
       usage: new Loader(() => api.usage(plural, this.id) as Promise<JsonObject>, 3000),
       profile: new Loader(() => api.profile(plural, this.id), 3000),
       references: new Loader(() => api.references(plural, this.id)),
-      dependents: new Loader(() => api.dependents(plural, this.id))
+      dependents: new Loader(() => api.dependents(plural, this.id)),
+      lineage: new Loader(() => readLineage(this.orrery, this.resource ?? missing(this.ref)), 3000),
+      parameters: new Loader(() => this.readParameters(), 60000),
+      versions: new Loader(() => this.readVersions(), 3000)
     };
     return this.parts;
   }
@@ -106,6 +127,23 @@ export class DetailModel extends Model {
     return this.isVisible;
   }
 
+  private async readParameters(): Promise<Schema> {
+    const place = parameterPlace(this.kind);
+    const source = this.resource?.references.find(reference => reference.path === place?.sourcePath);
+    const kind = this.orrery.kinds.get(place?.sourceKind ?? '');
+    if (!source || !kind) {
+      return {};
+    }
+    const declared = await this.orrery.api.get(kind.plural, source.id);
+    return (declared.spec.parameters_schema ?? declared.status.outputs.parameters_schema ?? {}) as Schema;
+  }
+
+  private async readVersions(): Promise<Resource[]> {
+    const { name, owner } = this.resource ?? missing(this.ref);
+    const query = { name, owner, order: '-created_at', limit: MOST_VERSIONS };
+    return (await this.orrery.api.list(this.kind.plural, query)).items;
+  }
+
   private get id(): string {
     return this.resource?.id ?? this.ref;
   }
@@ -117,8 +155,10 @@ export class DetailModel extends Model {
     if (wasSettled && !resource.status.settled) {
       this.log?.resume();
     }
-    for (const part of Object.values(this.parts ?? {}) as Loader<unknown>[]) {
-      part.invalidate();
+    // What it was made from never changes, and neither does what declares its hyperparameters.
+    const { metrics, files, usage, dependents, references, versions } = this.parts ?? {};
+    for (const part of [metrics, files, usage, dependents, references, versions]) {
+      part?.invalidate();
     }
   }
 
@@ -138,9 +178,17 @@ export class DetailModel extends Model {
       // Something else came or went: it may be what uses this one.
       if (event.type !== 'updated') {
         this.parts.dependents.invalidate();
+        this.parts.lineage.invalidate();
+        if (event.resource.kind === this.kind.kind) {
+          this.parts.versions.invalidate();
+        }
       }
     }
   }
+}
+
+function missing(ref: string): never {
+  throw new Error(`'${ref}' has not been read yet.`);
 }
 
 /** Events leave out what is large; until the whole is read again, what was known of it stays. */

@@ -1,11 +1,110 @@
-/** What is wrong with a form, in words. */
-import type { RJSFValidationError } from '@rjsf/utils';
-import type { Json } from '../api-types';
+/** What is wrong with a form, in words, and at which fields it is said. */
+import type { ErrorSchema, RJSFValidationError } from '@rjsf/utils';
+import { ErrorSchemaBuilder } from '@rjsf/utils';
+import type { FieldError, Json, JsonObject, Schema } from '../api-types';
+import { valueAt } from '../format';
 
 export interface FormProblem {
   path: string[];
   label: string;
   message: string;
+  /** What the field held, as JSON, when this was found. */
+  value: string;
+}
+
+/** What was refused when the form was sent, and what is found wrong at the fields that somebody has been in. */
+export class FormErrors {
+  /** Each goes when its field changes. */
+  problems: FormProblem[] = [];
+  shown: ErrorSchema = {};
+  private live: FormProblem[] = [];
+  private readonly touched = new Set<string>();
+
+  constructor(
+    private readonly idPrefix: string,
+    private readonly form: () => [data: JsonObject, schema: Schema]
+  ) {}
+
+  get hasTouched(): boolean {
+    return this.touched.size > 0;
+  }
+
+  /** Somebody left the input of this id; answers whether it is a field of this form. */
+  leave(id: string): boolean {
+    const isField = id.startsWith(`${this.idPrefix}_`);
+    if (isField) {
+      this.touched.add(id);
+    }
+    return isField;
+  }
+
+  /** It was sent and refused. */
+  refuse(errors: FieldError[]): void {
+    this.problems = errors.map(error => this.problemOf(error));
+    this.problems.forEach(({ path }) => this.touched.add(this.idOf(path)));
+    this.live = [];
+    this.show();
+  }
+
+  /** What a check of the whole form found: kept of it is what belongs to fields that somebody has been in. */
+  check(found: FieldError[]): void {
+    this.live = found
+      .map(error => this.problemOf(error))
+      .filter(problem => this.touched.has(this.idOf(problem.path)));
+    this.show();
+  }
+
+  /** A field that has changed since it was refused is no longer wrong until it is checked again. */
+  dropSettled(): void {
+    const still = this.problems.filter(
+      ({ path, value }) => path.length === 0 || value === this.valueText(path)
+    );
+    if (still.length < this.problems.length) {
+      this.problems = still;
+      this.show();
+    }
+  }
+
+  private show(): void {
+    const builder = new ErrorSchemaBuilder();
+    const said = new Set<string>();
+    for (const { path, message } of [...this.problems, ...this.live]) {
+      const key = `${path.join('.')} ${message}`;
+      if (!said.has(key)) {
+        said.add(key);
+        builder.addErrors(message, path);
+      }
+    }
+    this.shown = builder.ErrorSchema;
+  }
+
+  private problemOf({ path, message }: FieldError): FormProblem {
+    const parts = path
+      .replace(/^body\./, '')
+      .split('.')
+      .filter(part => part !== '');
+    return { path: parts, label: this.labelOf(parts), message, value: this.valueText(parts) };
+  }
+
+  private labelOf(path: string[]): string {
+    let [, schema]: [unknown, Schema | undefined] = this.form();
+    let label = '';
+    for (const key of path) {
+      const items: Schema | Schema[] | undefined = schema?.items;
+      schema = schema?.properties?.[key] ?? (Array.isArray(items) ? items[Number(key)] : items);
+      const title = schema?.title;
+      label = title ? title : /^\d+$/.test(key) ? label : key;
+    }
+    return label;
+  }
+
+  private valueText(path: string[]): string {
+    return JSON.stringify(valueAt(this.form()[0], path.join('.')) ?? null);
+  }
+
+  private idOf(path: string[]): string {
+    return [this.idPrefix, ...path].join('_');
+  }
 }
 
 /** The validator's findings in words for people. */

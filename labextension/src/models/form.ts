@@ -4,7 +4,7 @@
  */
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { ErrorSchema } from '@rjsf/utils';
-import { ErrorSchemaBuilder, getDefaultFormState } from '@rjsf/utils';
+import { getDefaultFormState } from '@rjsf/utils';
 import { validator } from '../forms/validator';
 import type { Api } from '../api';
 import { ApiError, errorMessage } from '../api';
@@ -16,6 +16,7 @@ import type {
   JsonObject,
   Kind,
   Resource,
+  ResourceEvent,
   Schema,
   UploadedFile
 } from '../api-types';
@@ -24,8 +25,10 @@ import type { FormSchemas, Found } from '../forms/make-form';
 import { NOTHING_FOUND, makeFormSchemas } from '../forms/make-form';
 import { keepKnown, missingUploads, plainSchema, walk, withoutEmpty } from '../forms/schema';
 import type { IOrrery } from '../tokens';
+import type { Cost } from './cost';
+import { QueueModel, costOf, describePlace } from './cost';
 import type { FormProblem } from './form-problems';
-import { readable } from './form-problems';
+import { FormErrors, readable } from './form-problems';
 import type { DatasetColumn } from './form-sources';
 import { columnsOf, foundIn } from './form-sources';
 import { Model, throttle } from './model';
@@ -49,8 +52,7 @@ const OPENING_VALUES: Record<string, JsonObject> = { dataset: { publish: true } 
 export class FormModel extends Model {
   data: JsonObject = {};
   schemas: FormSchemas;
-  extraErrors: ErrorSchema = {};
-  problems: FormProblem[] = [];
+  readonly queue: QueueModel;
   isSending = false;
   isReady = false;
   columns: DatasetColumn[] | null = null;
@@ -59,13 +61,18 @@ export class FormModel extends Model {
   readonly uploads: UploadModel;
   /** Several forms may be open at once: their fields' ids must not be the same. */
   readonly idPrefix = `form${++formCount}`;
+  private readonly errors = new FormErrors(this.idPrefix, () => [this.data, this.schemas.schema as Schema]);
   private readonly api: Api;
+  /** Whether it is in front: the queue is read only then. */
+  isVisible = true;
   instanceTypes: InstanceType[] = [];
   private original: Resource | null = null;
   private found: Found = NOTHING_FOUND;
   private readonly chosen = new Map<string, string>();
   private idempotencyKey = '';
   private readonly saveSoon = throttle(() => void this.saveDraft(), 400);
+  private readonly checkSoon = throttle(() => this.checkTouched(), 250);
+  private readonly readQueueSoon = throttle(() => void this.queue.load(), 2000);
 
   constructor(
     private readonly orrery: IOrrery,
@@ -78,11 +85,15 @@ export class FormModel extends Model {
     this.schemas = this.makeSchemas();
     this.uploads = new UploadModel(this.api, file => this.addFile(file));
     this.uploads.changed.connect(() => this.notify());
+    this.queue = new QueueModel(this.api);
+    this.queue.changed.connect(() => this.notify());
+    orrery.events.received.connect(this.onEvent, this);
     void this.open();
   }
 
   override dispose(): void {
     this.uploads.dispose();
+    this.queue.dispose();
     super.dispose();
   }
 
@@ -90,6 +101,10 @@ export class FormModel extends Model {
   async setData(data: JsonObject): Promise<void> {
     this.data = data;
     this.idempotencyKey = '';
+    this.errors.dropSettled();
+    if (this.errors.hasTouched) {
+      this.checkSoon();
+    }
     this.saveSoon();
     this.notify();
     await this.followReferences();
@@ -97,6 +112,42 @@ export class FormModel extends Model {
 
   get spec(): JsonObject {
     return (this.data.spec ?? {}) as JsonObject;
+  }
+
+  /** Somebody left this field: from now on it is checked as it changes. */
+  leave(id: string): void {
+    if (this.errors.leave(id)) {
+      this.checkSoon();
+    }
+  }
+
+  get problems(): FormProblem[] {
+    return this.errors.problems;
+  }
+
+  get extraErrors(): ErrorSchema {
+    return this.errors.shown;
+  }
+
+  /** What it takes of the machine; null where it takes nothing. */
+  get cost(): Cost | null {
+    const total = this.queue.state?.capacity.total ?? null;
+    return costOf(this.spec, this.specSchema, this.instanceTypes, total);
+  }
+
+  /** When it would start. */
+  get place(): string | null {
+    const { cost } = this;
+    const { state } = this.queue;
+    if (cost === null || cost.refusal !== '' || state === null) {
+      return null;
+    }
+    const { priority } = this.spec;
+    return describePlace(cost.size, typeof priority === 'string' ? priority : 'NORMAL', state);
+  }
+
+  private get specSchema(): Schema {
+    return (this.schemas.schema as Schema).properties?.spec ?? {};
   }
 
   get uploadPath(): string[] | null {
@@ -176,11 +227,12 @@ export class FormModel extends Model {
       path: (error.property ?? '').replace(/^\./, '').replace(/\['?([^'\]]+)'?\]/g, '.$1'),
       message: error.message ?? 'This is not right.'
     }));
-    const spec = (this.schemas.schema as Schema).properties?.spec ?? {};
-    const missing = missingUploads(spec, draft.spec).filter(
+    const missing = missingUploads(this.specSchema, draft.spec).filter(
       upload => !found.some(error => error.path === upload.path)
     );
-    return [...found, ...missing];
+    const { cost } = this;
+    const tooLarge = cost && cost.refusal !== '' ? [{ path: cost.path, message: cost.refusal }] : [];
+    return [...found, ...missing, ...tooLarge];
   }
 
   private refused(error: unknown): void {
@@ -201,29 +253,18 @@ export class FormModel extends Model {
   }
 
   setProblems(errors: FieldError[]): void {
-    const builder = new ErrorSchemaBuilder();
-    this.problems = errors.map(({ path, message }) => {
-      const parts = path
-        .replace(/^body\./, '')
-        .split('.')
-        .filter(part => part !== '');
-      builder.addErrors(message, parts);
-      return { path: parts, label: this.labelOf(parts), message };
-    });
-    this.extraErrors = builder.ErrorSchema;
+    this.errors.refuse(errors);
     this.notify();
   }
 
-  private labelOf(path: string[]): string {
-    let schema: Schema | undefined = this.schemas.schema as Schema;
-    let label = '';
-    for (const key of path) {
-      const items: Schema | Schema[] | undefined = schema?.items;
-      schema = schema?.properties?.[key] ?? (Array.isArray(items) ? items[Number(key)] : items);
-      const title = schema?.title;
-      label = title ? title : /^\d+$/.test(key) ? label : key;
+  /** Check what somebody has been in, and show what is wrong at the field, without a word elsewhere. */
+  private checkTouched(): void {
+    if (!this.isDisposed && !this.isSending) {
+      const draft = withoutEmpty(this.data) as unknown as Draft;
+      draft.spec ??= {};
+      this.errors.check(this.validate(draft));
+      this.notify();
     }
-    return label;
   }
 
   private async open(): Promise<void> {
@@ -236,6 +277,9 @@ export class FormModel extends Model {
     }
     this.applyDefaults();
     await this.followReferences();
+    if (this.cost !== null) {
+      await this.queue.load();
+    }
     this.isReady = true;
     this.notify();
   }
@@ -346,6 +390,23 @@ export class FormModel extends Model {
         if (this.columns) {
           return;
         }
+      }
+    }
+  }
+
+  /** The queue moves with every run; a chosen dataset may have got its first version. */
+  private onEvent(_: unknown, event: ResourceEvent): void {
+    if (this.isReady && this.cost !== null && this.isVisible) {
+      this.readQueueSoon();
+    }
+    if (event.type === 'created') {
+      const { kind, owner, name } = event.resource;
+      const key = [...this.chosen].find(
+        ([place, value]) => place.startsWith(`${kind}:`) && value === `${owner}/${name}`
+      )?.[0];
+      if (key !== undefined) {
+        this.chosen.delete(key);
+        void this.followReferences();
       }
     }
   }

@@ -5,12 +5,17 @@ import { humanize } from '../format';
 import { Model } from './model';
 import type { PlatformModel } from './platform';
 
-const SECTION_TITLES: Record<string, string> = {
-  data: 'Data',
-  training: 'Training',
-  models: 'Models',
-  serving: 'Serving'
-};
+/** The sections of the side bar, in order; others that the platform declares follow. */
+const SECTIONS: [name: string, title: string][] = [
+  ['notebooks', 'Notebooks'],
+  ['data', 'Data'],
+  ['training', 'Training'],
+  ['models', 'Model factory'],
+  ['serving', 'Serving'],
+  ['pipelines', 'Pipelines'],
+  ['rag', 'RAG'],
+  ['dashboards', 'Dashboards']
+];
 
 export interface Section {
   name: string;
@@ -71,18 +76,18 @@ export class Kinds extends Model {
     return this.byKind.get(kind);
   }
 
+  /** Those of which a kind is served. */
   sections(): Section[] {
-    const sections = new Map<string, Section>();
+    const sections = new Map<string, Section>(
+      SECTIONS.map(([name, title]) => [name, { name, title, kinds: [] }])
+    );
     for (const kind of this.all) {
-      const section = sections.get(kind.section);
-      if (section) {
-        section.kinds.push(kind);
-      } else {
-        const title = SECTION_TITLES[kind.section] ?? humanize(kind.section);
-        sections.set(kind.section, { name: kind.section, title, kinds: [kind] });
-      }
+      const { section: name } = kind;
+      const section = sections.get(name) ?? { name, title: humanize(name), kinds: [] };
+      section.kinds.push(kind);
+      sections.set(name, section);
     }
-    return [...sections.values()];
+    return [...sections.values()].filter(section => section.kinds.length > 0);
   }
 
   isMine(resource: { owner: string }): boolean {

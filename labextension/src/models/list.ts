@@ -3,7 +3,7 @@
  */
 import type { Api } from '../api';
 import { errorMessage } from '../api';
-import type { Kind, Resource, ResourceEvent } from '../api-types';
+import type { Kind, Page, Resource, ResourceEvent } from '../api-types';
 import type { IOrrery } from '../tokens';
 import { Model, throttle } from './model';
 
@@ -11,16 +11,23 @@ export interface ListQuery {
   q: string;
   state: string;
   owner: string;
+  tag: string;
   order: string;
   trashed: boolean;
 }
 
+export const NO_FILTER = { q: '', state: '', owner: '', tag: '' };
+const DEFAULTS: ListQuery = { ...NO_FILTER, order: '-created_at', trashed: false };
 const RELOAD_AT_MOST_EVERY = 1500;
-const LONGEST_PAGE = 200;
+/** The longest page that the API gives, and how much of a long list is loaded again at once. */
+const LONGEST_PAGE = 500;
+const LONGEST_RELOAD = 2000;
 
 export class ListModel extends Model {
   items: Resource[] = [];
   total: number | null = null;
+  /** How many there are without the filter; known where the filter leaves nothing. */
+  totalUnfiltered: number | null = null;
   next: string | null = null;
   isLoading = false;
   isLoaded = false;
@@ -28,6 +35,7 @@ export class ListModel extends Model {
   readonly selected = new Set<string>();
   query: ListQuery;
   private readonly api: Api;
+  private anchor: string | null = null;
   private request: AbortController | null = null;
   private readonly reloadSoon = throttle(() => void this.load(), RELOAD_AT_MOST_EVERY);
 
@@ -39,7 +47,7 @@ export class ListModel extends Model {
   ) {
     super();
     this.api = orrery.api;
-    this.query = { q: '', state: '', owner: '', order: '-created_at', trashed: false, ...query };
+    this.query = { ...DEFAULTS, ...query };
     orrery.events.received.connect(this.onEvent, this);
     orrery.events.reset.connect(this.onReset, this);
     orrery.platform.recovered.connect(this.onReset, this);
@@ -54,6 +62,7 @@ export class ListModel extends Model {
   setQuery(change: Partial<ListQuery>): void {
     this.query = { ...this.query, ...change };
     this.selected.clear();
+    this.anchor = null;
     this.isLoaded = false;
     void this.load();
   }
@@ -63,27 +72,38 @@ export class ListModel extends Model {
     if (this.isDisposed) {
       return;
     }
-    const limit = Math.min(Math.max(this.pageSize, this.isLoaded ? this.items.length : 0), LONGEST_PAGE);
-    await this.fetchPage(limit, null);
+    const wanted = Math.max(this.pageSize, this.isLoaded ? this.items.length : 0);
+    await this.fetch(Math.min(wanted, LONGEST_RELOAD), null);
   }
 
   async loadMore(): Promise<void> {
     if (this.next !== null && !this.isLoading) {
-      await this.fetchPage(this.pageSize, this.next);
+      await this.fetch(this.pageSize, this.next);
     }
   }
 
   toggle(id: string, isSelected: boolean): void {
-    if (isSelected) {
-      this.selected.add(id);
-    } else {
-      this.selected.delete(id);
+    this.anchor = id;
+    this.mark(id, isSelected);
+    this.notify();
+  }
+
+  /** Select everything from the last one that was chosen to this one. */
+  extendTo(id: string): void {
+    const ids = this.items.map(item => item.id);
+    const from = this.anchor === null ? -1 : ids.indexOf(this.anchor);
+    const to = ids.indexOf(id);
+    if (from < 0 || to < 0) {
+      this.toggle(id, true);
+      return;
     }
+    ids.slice(Math.min(from, to), Math.max(from, to) + 1).forEach(one => this.selected.add(one));
     this.notify();
   }
 
   toggleAll(isSelected: boolean): void {
     this.selected.clear();
+    this.anchor = null;
     if (isSelected) {
       this.items.forEach(item => this.selected.add(item.id));
     }
@@ -95,40 +115,55 @@ export class ListModel extends Model {
   }
 
   get isFiltered(): boolean {
-    return this.query.q !== '' || this.query.state !== '' || this.query.owner !== '';
+    const { q, state, owner, tag } = this.query;
+    return q !== '' || state !== '' || owner !== '' || tag !== '';
   }
 
-  private async fetchPage(limit: number, cursor: string | null): Promise<void> {
+  clearFilter(): void {
+    this.setQuery(NO_FILTER);
+  }
+
+  /** The tags and the owners of what is loaded, for the filters to offer. */
+  get knownTags(): string[] {
+    return [...new Set(this.items.flatMap(item => item.tags))].sort();
+  }
+
+  get knownOwners(): string[] {
+    return [...new Set(this.items.map(item => item.owner))].sort();
+  }
+
+  private mark(id: string, isSelected: boolean): void {
+    if (isSelected) {
+      this.selected.add(id);
+    } else {
+      this.selected.delete(id);
+    }
+  }
+
+  /** Read `wanted` items from the cursor on, in as many pages as that takes, and show them together. */
+  private async fetch(wanted: number, cursor: string | null): Promise<void> {
     this.request?.abort();
     const request = new AbortController();
     this.request = request;
     this.isLoading = true;
     this.notify();
-    const { q, state, owner, order, trashed } = this.query;
     try {
-      const page = await this.api.list(
-        this.kind.plural,
-        {
-          q,
-          state,
-          owner,
-          order,
-          limit,
-          cursor,
-          trashed: trashed ? 1 : null,
-          total: cursor === null ? 1 : null
-        },
-        request.signal
-      );
-      const before = cursor === null ? [] : this.items;
-      const known = new Set(before.map(item => item.id));
-      this.items = [...before, ...page.items.filter(item => !known.has(item.id))];
-      this.items.forEach(item => this.orrery.events.remember(item));
-      this.next = page.next;
-      this.total = page.total ?? (cursor === null ? null : this.total);
+      const found: Resource[] = [];
+      let next = cursor;
+      let total: number | null = null;
+      do {
+        const limit = Math.min(wanted - found.length, LONGEST_PAGE);
+        const page = await this.readPage(limit, next, request.signal);
+        found.push(...page.items);
+        next = page.next;
+        total ??= page.total ?? null;
+      } while (next !== null && found.length < wanted);
+      this.totalUnfiltered =
+        cursor === null && total === 0 && this.isFiltered ? await this.countAll(request.signal) : null;
+      this.take(cursor === null ? [] : this.items, found, next);
+      this.total = total ?? (cursor === null ? null : this.total);
       this.error = null;
       this.isLoaded = true;
-      this.keepSelectionKnown();
     } catch (error) {
       if (request.signal.aborted) {
         return;
@@ -138,6 +173,28 @@ export class ListModel extends Model {
     }
     this.isLoading = false;
     this.notify();
+  }
+
+  private take(before: Resource[], found: Resource[], next: string | null): void {
+    const known = new Set(before.map(item => item.id));
+    this.items = [...before, ...found.filter(item => !known.has(item.id))];
+    found.forEach(item => this.orrery.events.remember(item));
+    this.next = next;
+    this.keepSelectionKnown();
+  }
+
+  private readPage(limit: number, cursor: string | null, signal: AbortSignal): Promise<Page> {
+    const { trashed, ...filter } = this.query;
+    return this.api.list(
+      this.kind.plural,
+      { ...filter, limit, cursor, trashed: trashed ? 1 : null, total: cursor === null ? 1 : null },
+      signal
+    );
+  }
+
+  private async countAll(signal: AbortSignal): Promise<number | null> {
+    const query = { limit: 1, total: 1, trashed: this.query.trashed ? 1 : null };
+    return (await this.api.list(this.kind.plural, query, signal)).total ?? null;
   }
 
   private onReset(): void {
@@ -166,7 +223,16 @@ export class ListModel extends Model {
   }
 
   private replace(resource: Resource): void {
-    this.items = this.items.map(item => (item.id === resource.id ? resource : item));
+    const field = this.query.order.replace(/^-/, '');
+    this.items = this.items.map(item => {
+      if (item.id !== resource.id) {
+        return item;
+      }
+      if (orderValue(item, field) !== orderValue(resource, field)) {
+        this.reloadSoon();
+      }
+      return resource;
+    });
     this.notify();
   }
 
@@ -178,13 +244,15 @@ export class ListModel extends Model {
     this.notify();
   }
 
+  /** Whether the server would list it; `q` is looked for where the server looks. */
   private belongs(resource: Resource): boolean {
-    const { q, state, owner, trashed } = this.query;
-    const text = `${resource.name} ${resource.description} ${resource.tags.join(' ')}`.toLowerCase();
+    const { q, state, owner, tag, trashed } = this.query;
+    const text = `${resource.name}\n${resource.description}`.toLowerCase();
     return (
       (resource.deleted_at !== null) === trashed &&
       (state === '' || resource.status.state === state) &&
       (owner === '' || resource.owner === owner) &&
+      (tag === '' || resource.tags.includes(tag)) &&
       (q === '' || text.includes(q.toLowerCase()))
     );
   }
@@ -196,5 +264,20 @@ export class ListModel extends Model {
         this.selected.delete(id);
       }
     }
+  }
+}
+
+/** What the server orders by, read from a resource. */
+function orderValue(resource: Resource, field: string): string {
+  switch (field) {
+    case 'phase':
+      return resource.status.phase;
+    case 'updated_at':
+    case 'created_at':
+    case 'name':
+    case 'owner':
+      return resource[field];
+    default:
+      return '';
   }
 }

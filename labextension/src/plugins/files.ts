@@ -16,7 +16,7 @@ export const filesPlugin: JupyterFrontEndPlugin<void> = {
     }
     const selectedPaths = (): string[] =>
       [...(browsers.tracker.currentWidget?.selectedItems() ?? [])]
-        .filter(item => item.type !== 'directory')
+        .filter(item => item.type !== 'directory' && item.type !== 'notebook')
         .map(item => item.path);
     app.commands.addCommand(CommandIDs.datasetFromFile, {
       label: () =>

@@ -1,66 +1,49 @@
-/** Says so when one of the user's runs ends, wherever in Lab they are. */
+/** Says so when the user's runs end, wherever in Lab they are. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
-import type { Kind, Phase, Resource } from '../api-types';
-import { displayName, formatNumber, humanize } from '../format';
-import { isRun, phaseOf } from '../models/kinds';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import type { Kind, Resource } from '../api-types';
+import type { Ending } from '../models/endings';
+import { endingsOf } from '../models/endings';
+import { throttle } from '../models/model';
 import { CommandIDs, IOrrery } from '../tokens';
 
+const ID = '@orrery/lab:notifications';
+/** What ends within this time is told together. */
+const TOGETHER = 1500;
+
 export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
-  id: '@orrery/lab:notifications',
+  id: ID,
   description: 'Notifies when a run ends.',
   autoStart: true,
   requires: [IOrrery],
-  activate: (app: JupyterFrontEnd, orrery: IOrrery) => {
-    const running = new Set<string>();
-    orrery.events.received.connect((_, event) => {
-      if (event.type === 'purged' || event.type === 'deleted') {
-        running.delete(event.resource.id);
-        return;
-      }
-      const { resource } = event;
+  optional: [ISettingRegistry],
+  activate: async (app: JupyterFrontEnd, orrery: IOrrery, registry: ISettingRegistry | null) => {
+    let ended: { kind: Kind; resource: Resource }[] = [];
+    const tellSoon = throttle(() => {
+      endingsOf(ended).forEach(ending => tell(app, ending));
+      ended = [];
+    }, TOGETHER);
+    const settings = await registry?.load(ID);
+    orrery.activity.ended.connect((_, resource) => {
       const kind = orrery.kinds.get(resource.kind);
-      if (!kind || !isRun(kind) || !orrery.kinds.isMine(resource)) {
-        return;
-      }
-      const phase = phaseOf(kind, resource);
-      if (!phase.settled) {
-        running.add(resource.id);
-      } else if (running.delete(resource.id)) {
-        notify(app, kind, resource, phase);
+      if (kind && settings?.get('whenRunsEnd').composite !== false) {
+        ended.push({ kind, resource });
+        tellSoon();
       }
     });
   }
 };
 
-function notify(app: JupyterFrontEnd, kind: Kind, resource: Resource, phase: Phase): void {
-  const name = `${kind.title} ${displayName(resource)}`;
-  const options = {
-    autoClose: 10000,
-    actions: [
-      {
-        label: 'Open',
-        callback: () => void app.commands.execute(CommandIDs.open, { kind: kind.kind, ref: resource.id })
-      }
-    ]
+function tell(app: JupyterFrontEnd, ending: Ending): void {
+  const { kind, ref } = ending;
+  const open = (): void => {
+    void (ref === null
+      ? app.commands.execute(CommandIDs.openList, { kind })
+      : app.commands.execute(CommandIDs.open, { kind, ref }));
   };
-  if (phase.state === 'Completed') {
-    Notification.success(`${name} is complete.${bestMetric(resource)}`, options);
-  } else if (phase.state === 'Failed') {
-    const why = resource.status.message ?? resource.status.reason ?? '';
-    Notification.error(`${name} failed. ${why}`.slice(0, 300), { ...options, autoClose: false });
-  } else {
-    Notification.info(`${name}: ${phase.title.toLowerCase()}.`, options);
-  }
-}
-
-function bestMetric(resource: Resource): string {
-  const metrics = resource.status.outputs.metrics;
-  if (metrics && typeof metrics === 'object' && !Array.isArray(metrics)) {
-    const [first] = Object.entries(metrics);
-    if (first && typeof first[1] === 'number') {
-      return ` ${humanize(first[0])}: ${formatNumber(first[1])}.`;
-    }
-  }
-  return '';
+  Notification.emit(ending.message, ending.type, {
+    autoClose: ending.type === 'error' ? false : 10000,
+    actions: [{ label: ref === null ? 'Show' : 'Open', callback: open }]
+  });
 }

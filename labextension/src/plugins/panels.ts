@@ -11,6 +11,8 @@ import type { Widget } from '@lumino/widgets';
 import type { JsonObject } from '../api-types';
 import { kindIcon, linkOutIcon } from '../icons';
 import { readContents } from '../models/contents';
+import type { ListQuery } from '../models/list';
+import { NO_FILTER } from '../models/list';
 import { openNotebook } from '../models/notebooks';
 import { formTitle } from '../models/form';
 import { CommandIDs, IOrrery } from '../tokens';
@@ -41,8 +43,12 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
     const lists = new WidgetTracker<ListPanel>({ namespace: 'orrery-list' });
     const details = new WidgetTracker<DetailPanel>({ namespace: 'orrery-detail' });
     const forms = new WidgetTracker<FormPanel>({ namespace: 'orrery-form' });
-    const show = <W extends Widget>(tracker: Tracker<W>, widget: W): void => {
-      app.shell.add(widget, 'main');
+    const show = <W extends Widget>(
+      tracker: Tracker<W>,
+      widget: W,
+      place: { mode?: 'split-right'; ref?: string } = {}
+    ): void => {
+      app.shell.add(widget, 'main', place);
       void tracker.add(widget);
       app.shell.activateById(widget.id);
     };
@@ -52,15 +58,25 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
     app.commands.addCommand(CommandIDs.openList, {
       label: args => (args.kind ? `Show ${kindTitle(args).toLowerCase()}` : 'Show a list'),
       icon: args => kindIcon(text(args.kind)),
-      describedBy: { args: objectSchema({ kind: 'string', trashed: 'boolean' }) },
+      describedBy: {
+        args: objectSchema({
+          kind: 'string',
+          trashed: 'boolean',
+          state: 'string',
+          owner: 'string',
+          tag: 'string',
+          q: 'string'
+        })
+      },
       execute: args => {
         const kind = text(args.kind);
+        const query = makeListQuery(args);
         const open = lists.find(panel => panel.kindName === kind);
         if (open) {
-          open.showTrash(args.trashed === true);
+          open.setQuery(query);
           app.shell.activateById(open.id);
         } else {
-          show(lists, new ListPanel(context, kind, args.trashed === true));
+          show(lists, new ListPanel(context, kind, state, query));
         }
       }
     });
@@ -99,7 +115,8 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           copyOf: 'string',
           editOf: 'string',
           draft: 'string',
-          prefill: 'object'
+          prefill: 'object',
+          aside: 'boolean'
         })
       },
       execute: args => {
@@ -109,8 +126,16 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           app.shell.activateById(open.id);
         } else {
           const read = (paths: string[]): Promise<File[]> => readContents(app.serviceManager.contents, paths);
-          show(forms, new FormPanel(context, state, formArgs, read));
+          const { currentWidget } = app.shell;
+          const isAside = args.aside === true && currentWidget !== null;
+          const form = new FormPanel(context, state, formArgs, isAside, read);
+          show(forms, form, isAside ? { mode: 'split-right', ref: currentWidget.id } : {});
+          if (isAside) {
+            form.disposed.connect(() => app.shell.activateById(currentWidget.id));
+          }
+          return form;
         }
+        return open;
       }
     });
 
@@ -207,6 +232,16 @@ function makeFormArgs(args: ReadonlyPartialJSONObject): FormArgs {
     formArgs.paths = args.paths.map(text);
   }
   return formArgs;
+}
+
+/** The filter that a command names, alone; where it names none the list stays as it was left. */
+function makeListQuery(args: ReadonlyPartialJSONObject): Partial<ListQuery> {
+  const filter = Object.keys(NO_FILTER).filter(name => typeof args[name] === 'string');
+  return {
+    trashed: args.trashed === true,
+    ...(filter.length > 0 ? NO_FILTER : {}),
+    ...Object.fromEntries(filter.map(name => [name, text(args[name])]))
+  };
 }
 
 function text(value: unknown): string {

@@ -1,6 +1,8 @@
 /** Provides the platform to the other plugins, and starts following it. */
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Api } from '../api';
+import { ActivityModel } from '../models/activity';
+import { Dashboards } from '../models/dashboards';
 import { EventStream } from '../models/events';
 import { Kinds } from '../models/kinds';
 import { PlatformModel } from '../models/platform';
@@ -16,7 +18,9 @@ export const platformPlugin: JupyterFrontEndPlugin<IOrrery> = {
     const platform = new PlatformModel(api);
     const kinds = new Kinds(api, platform);
     const events = new EventStream(api, platform);
+    const activity = new ActivityModel(api, kinds, events);
+    const dashboards = new Dashboards(api, platform);
     void events.run();
-    return { api, platform, kinds, events };
+    return { api, platform, kinds, events, activity, dashboards };
   }
 };

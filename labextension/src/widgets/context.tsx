@@ -4,9 +4,13 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
 import type { ReactNode } from 'react';
 import { createContext, useContext, useEffect, useReducer } from 'react';
-import type { JsonObject } from '../api-types';
+import type { JsonObject, Resource } from '../api-types';
 import type { IOrrery } from '../tokens';
 import { CommandIDs } from '../tokens';
+
+interface FormAside {
+  readonly made: ISignal<unknown, Resource>;
+}
 
 /** From one panel to another: everything goes through commands, so that it can be restored and scripted. */
 export class Navigator {
@@ -16,12 +20,23 @@ export class Navigator {
     void this.execute(CommandIDs.openList, { kind, trashed });
   }
 
+  /** Whether a command is there: panels of other plugins are offered only then. */
+  has(command: string): boolean {
+    return this.commands.hasCommand(command);
+  }
+
   open(kind: string, ref: string, tab?: string): void {
     void this.execute(CommandIDs.open, tab ? { kind, ref, tab } : { kind, ref });
   }
 
   create(kind: string, options: { copyOf?: string; editOf?: string; prefill?: JsonObject } = {}): void {
     void this.execute(CommandIDs.create, { kind, ...options });
+  }
+
+  /** Make one in a form beside this panel; `take` gets it. */
+  async createAside(kind: string, take: (resource: Resource) => void): Promise<void> {
+    const form = (await this.execute(CommandIDs.create, { kind, aside: true })) as FormAside;
+    form.made.connect((_, resource) => take(resource));
   }
 
   openNotebook(kind: string, id: string, name: string, parameters?: JsonObject): Promise<unknown> {

@@ -6,9 +6,8 @@ import type { Action, JsonObject, Kind, Resource, Summary } from '../api-types';
 import { displayName, plural } from '../format';
 import { Deletion } from '../models/deletion';
 import type { WhichNotebook } from '../models/notebooks';
-import type { IOrrery } from '../tokens';
 import { ActionForm } from './action-form';
-import type { Navigator, PanelContext } from './context';
+import type { PanelContext } from './context';
 
 export async function confirm(
   title: string,
@@ -73,22 +72,22 @@ export async function act(
   }
 }
 
-function DependentsList(props: {
+export function DependentsList(props: {
   items: Summary[];
-  orrery: IOrrery;
-  go: Navigator;
+  context: Pick<PanelContext, 'kinds' | 'go'>;
   onOpen: () => void;
 }): JSX.Element {
+  const { kinds, go } = props.context;
   return (
     <ul className="orr-Dialog-list" data-testid="orrery-dependents">
       {props.items.map(item => (
         <li key={item.id}>
-          <span className="orr-Muted">{props.orrery.kinds.get(item.kind)?.title ?? item.kind}</span>{' '}
+          <span className="orr-Muted">{kinds.get(item.kind)?.title ?? item.kind}</span>{' '}
           <button
             type="button"
             className="orr-Link"
             onClick={() => {
-              props.go.open(item.kind, item.id);
+              go.open(item.kind, item.id);
               props.onOpen();
             }}
           >
@@ -100,18 +99,41 @@ function DependentsList(props: {
   );
 }
 
+/** What deleting one of this kind does to others; said before, because the trash does not undo it for them. */
+const WARNINGS: Record<string, string[]> = {
+  dataset: [
+    'Where something uses it, you are shown what, and it stays. If you then delete all of that too, trainings and batch inferences that read its data are stopped and fail.'
+  ],
+  'dataset-version': [
+    'Where something uses it, you are shown what, and it stays. If you then delete all of that too, trainings and batch inferences that read these files are stopped and fail.'
+  ],
+  training: [
+    'Its files, its log and its executed notebook go with it. A model that was made from it keeps its own files.'
+  ],
+  model: ['An endpoint that uses it keeps it. Once its files are gone, no new endpoint can be made from it.'],
+  endpoint: ['Requests to it fail from now on.']
+};
+
+export function warningsOf(kind: Kind): string[] {
+  return WARNINGS[kind.kind] ?? [];
+}
+
 /** Delete one resource, with all that the deletion graph asks for on the way. Answers whether it is gone. */
 export async function deleteResource(
-  orrery: IOrrery,
-  go: Navigator,
+  context: PanelContext,
   kind: Kind,
   resource: Resource
 ): Promise<boolean> {
-  const deletion = new Deletion(orrery);
+  const deletion = new Deletion(context);
   const name = displayName(resource);
   const isAgreed = await confirm(
     `Delete ${kind.title.toLowerCase()} ${name}?`,
-    'It goes to the trash, from which it can be restored for a while.',
+    <div>
+      <p>It goes to the trash, from which it can be restored for a while.</p>
+      {warningsOf(kind).map(warning => (
+        <p key={warning}>{warning}</p>
+      ))}
+    </div>,
     'Delete'
   );
   if (!isAgreed) {
@@ -123,7 +145,7 @@ export async function deleteResource(
       offerUndo(deletion, answer.removed, `${kind.title} ${name} was moved to the trash.`);
       return true;
     }
-    return await deleteWithDependents(orrery, go, deletion, kind, resource, answer.dependents);
+    return await deleteWithDependents(context, deletion, kind, resource, answer.dependents);
   } catch (error) {
     await showError(`Delete ${name}`, error);
     return false;
@@ -131,8 +153,7 @@ export async function deleteResource(
 }
 
 async function deleteWithDependents(
-  orrery: IOrrery,
-  go: Navigator,
+  context: PanelContext,
   deletion: Deletion,
   kind: Kind,
   resource: Resource,
@@ -145,7 +166,7 @@ async function deleteWithDependents(
     body: (
       <div>
         <p>{plural(dependents.length, 'resource needs', 'resources need')} it, so it was not deleted:</p>
-        <DependentsList items={dependents} orrery={orrery} go={go} onOpen={closeDialog} />
+        <DependentsList items={dependents} context={context} onOpen={closeDialog} />
       </div>
     ),
     buttons: [Dialog.cancelButton({ label: 'Keep' }), Dialog.warnButton({ label: 'Delete all of these…' })],
@@ -157,12 +178,10 @@ async function deleteWithDependents(
   const { items, digest } = await deletion.preview(kind, resource);
   const isAgreed = await confirm(
     `Delete ${plural(items.length, 'resource')}?`,
-    (
-      <div>
-        <p>All of this goes to the trash together; what runs is stopped first:</p>
-        <DependentsList items={items} orrery={orrery} go={go} onOpen={closeDialog} />
-      </div>
-    ) as ReactElement,
+    <div>
+      <p>All of this goes to the trash together; what runs is stopped first:</p>
+      <DependentsList items={items} context={context} onOpen={closeDialog} />
+    </div>,
     `Delete all ${items.length}`
   );
   if (!isAgreed) {
@@ -191,80 +210,6 @@ export function offerUndo(deletion: Deletion, removed: Summary[], message: strin
       }
     ]
   });
-}
-
-/** Delete several at once; those refused are named with what needs them. */
-export async function deleteMany(orrery: IOrrery, kind: Kind, resources: Resource[]): Promise<void> {
-  const many = plural(resources.length, kind.title.toLowerCase(), kind.title_plural.toLowerCase());
-  if (
-    !(await confirm(
-      `Delete ${many}?`,
-      'They go to the trash, from which they can be restored for a while.',
-      'Delete'
-    ))
-  ) {
-    return;
-  }
-  const deletion = new Deletion(orrery);
-  const removed: Summary[] = [];
-  const refused: string[] = [];
-  for (const resource of resources) {
-    try {
-      const answer = await deletion.remove(kind, resource);
-      if (answer.result === 'deleted') {
-        removed.push(resource);
-      } else {
-        refused.push(`${displayName(resource)}: used by ${answer.dependents.map(displayName).join(', ')}`);
-      }
-    } catch (error) {
-      refused.push(`${displayName(resource)}: ${errorMessage(error)}`);
-    }
-  }
-  if (removed.length > 0) {
-    offerUndo(deletion, removed, `${plural(removed.length, 'resource')} moved to the trash.`);
-  }
-  await showRefused('Some were not deleted', refused);
-}
-
-/** Do one action on several; those refused are named with the reason. */
-export async function actMany(
-  orrery: IOrrery,
-  kind: Kind,
-  action: Action,
-  resources: Resource[]
-): Promise<void> {
-  const many = plural(resources.length, kind.title.toLowerCase(), kind.title_plural.toLowerCase());
-  if (
-    action.confirm &&
-    !(await confirm(`${action.title} ${many}?`, action.confirm, action.title, action.destructive))
-  ) {
-    return;
-  }
-  const refused: string[] = [];
-  for (const resource of resources) {
-    try {
-      await orrery.api.act(kind.plural, resource.id, action.name);
-    } catch (error) {
-      refused.push(`${displayName(resource)}: ${errorMessage(error)}`);
-    }
-  }
-  await showRefused(`${action.title}: some were refused`, refused);
-}
-
-async function showRefused(title: string, refused: string[]): Promise<void> {
-  if (refused.length > 0) {
-    await showDialog({
-      title,
-      body: (
-        <ul className="orr-Dialog-list">
-          {refused.map(line => (
-            <li key={line}>{line}</li>
-          ))}
-        </ul>
-      ),
-      buttons: [Dialog.okButton({ label: 'Close' })]
-    });
-  }
 }
 
 /** A notebook of that name is there already, and is another one. */

@@ -2,6 +2,8 @@
 import { FormComponent } from '@jupyterlab/ui-components';
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
+import type { Message } from '@lumino/messaging';
+import { Signal } from '@lumino/signaling';
 import type { UiSchema } from '@rjsf/utils';
 import { useEffect, useRef } from 'react';
 import type { JsonObject, Kind, Resource } from '../api-types';
@@ -23,10 +25,15 @@ export interface FormArgs extends FormOptions {
 }
 
 export class FormPanel extends KindPanel<FormModel> {
+  /** What the form made. */
+  readonly made = new Signal<this, Resource>(this);
+
   constructor(
     context: PanelContext,
     private readonly state: IStateDB | null,
     readonly args: FormArgs,
+    /** Opened beside another form, which takes what is made here. */
+    private readonly isAside: boolean,
     private readonly readFiles: (paths: string[]) => Promise<File[]>
   ) {
     super(context, args.kind, kindIcon(args.kind));
@@ -62,7 +69,23 @@ export class FormPanel extends KindPanel<FormModel> {
     return new FormModel(this.context, kind, this.state, this.args);
   }
 
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    if (this.model) {
+      this.model.isVisible = true;
+      void this.model.queue.load();
+    }
+  }
+
+  protected override onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    if (this.model) {
+      this.model.isVisible = false;
+    }
+  }
+
   protected override modelReady(model: FormModel): void {
+    model.isVisible = this.isVisible;
     if (this.args.paths && this.args.paths.length > 0) {
       this.readFiles(this.args.paths).then(
         files => model.uploads.add(files),
@@ -77,7 +100,10 @@ export class FormPanel extends KindPanel<FormModel> {
         model={model}
         title={formTitle(model.kind, this.args)}
         onDone={resource => {
-          this.context.go.open(resource.kind, resource.id);
+          if (!this.isAside) {
+            this.context.go.open(resource.kind, resource.id);
+          }
+          this.made.emit(resource);
           this.close();
         }}
         onCancel={() => this.close()}
@@ -106,7 +132,7 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
     }
   };
   return (
-    <div className="orr-Form">
+    <div className="orr-Form" onBlur={event => model.leave(event.target.id)}>
       <div className="orr-Form-head">
         <Icon icon={kindIcon(model.kind.kind)} size={24} />
         <h1>{props.title}</h1>
@@ -136,6 +162,7 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
         disabled={model.isSending}
       >
         <div className="orr-Form-foot">
+          <CostLine model={model} />
           <Button
             type="submit"
             kind="accept"
@@ -153,6 +180,26 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
           <AsNotebook model={model} />
         </div>
       </FormComponent>
+    </div>
+  );
+}
+
+/** What it takes and when it would start, before it is sent. */
+function CostLine(props: { model: FormModel }): JSX.Element | null {
+  const { cost, place } = props.model;
+  if (cost === null) {
+    return null;
+  }
+  return (
+    <div className="orr-Form-cost" role="status" data-testid="orrery-cost">
+      {cost.refusal === '' ? (
+        <>
+          <strong>{cost.text}</strong>
+          {place !== null && <span className="orr-Muted">; {place}</span>}
+        </>
+      ) : (
+        <span className="orr-Field-error">{cost.refusal}</span>
+      )}
     </div>
   );
 }

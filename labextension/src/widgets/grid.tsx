@@ -2,11 +2,12 @@
 import type { ColumnDef } from '@tanstack/react-table';
 import { tableFeatures, useTable } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import type { KeyboardEvent, MouseEvent } from 'react';
+import type { KeyboardEvent, MouseEvent, RefObject } from 'react';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Column, Kind, Resource } from '../api-types';
 import { displayName } from '../format';
 import type { ListModel } from '../models/list';
+import type { ListView } from '../models/list-view';
 import { useModel } from '../models/model';
 import { Cell } from './cells';
 import { usePanel, useTick } from './context';
@@ -24,40 +25,31 @@ const ORDERS: Record<string, string> = {
 
 /** The share of the width that a type of column takes, in `fr`, and its least width. */
 const WIDTHS: Record<Column['type'], string> = {
-  phase: 'minmax(128px, 1fr)',
-  text: 'minmax(90px, 1.2fr)',
+  phase: 'minmax(116px, 1fr)',
+  text: 'minmax(88px, 1.2fr)',
   date: 'minmax(92px, 0.8fr)',
-  duration: 'minmax(116px, 0.8fr)',
-  progress: 'minmax(88px, 0.8fr)',
+  duration: 'minmax(110px, 0.8fr)',
+  progress: 'minmax(80px, 0.8fr)',
   number: 'minmax(72px, 0.6fr)',
   bytes: 'minmax(76px, 0.6fr)',
-  ref: 'minmax(120px, 1.6fr)',
+  ref: 'minmax(104px, 1.6fr)',
   tags: 'minmax(76px, 0.9fr)'
 };
 
-const NAME: Column = { key: 'name', title: 'Name', type: 'text' };
-
-/** Said in the name's cell. */
-const IN_NAME = new Set(['name', 'version', 'owner']);
-
-/** The name first, then what the kind declares; tags take room only where something has one. */
-export function columnsFor(kind: Kind, items: readonly Resource[]): Column[] {
-  const hasTags = items.some(item => item.tags.length > 0);
-  return [
-    NAME,
-    ...kind.columns.filter(column => !IN_NAME.has(column.key) && (column.type !== 'tags' || hasTags))
-  ];
-}
-
-export function Grid(props: { model: ListModel }): JSX.Element {
-  const { model } = props;
+export function Grid(props: { model: ListModel; view: ListView }): JSX.Element {
+  const { model, view } = props;
   const { kind } = model;
   useModel(model);
+  useModel(view);
   useTick(30000);
   const { go } = usePanel();
   const scroller = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState(0);
-  const columns = useMemo(() => columnsFor(kind, model.items), [kind, model.items]);
+  const { version } = view;
+  const columns = useMemo(() => {
+    void version;
+    return view.columns(model.items);
+  }, [view, version, model.items]);
   const definitions = useMemo<ColumnDef<typeof features, Resource>[]>(
     () =>
       columns.map(column => ({
@@ -89,48 +81,49 @@ export function Grid(props: { model: ListModel }): JSX.Element {
     }
   }, [last, rows.length, model, model.next]);
 
-  const template = `36px minmax(150px, 2fr) ${columns
+  const template = `36px minmax(140px, 2fr) ${columns
     .slice(1)
     .map(column => WIDTHS[column.type])
     .join(' ')}`;
   const isAllSelected = rows.length > 0 && rows.every(row => model.selected.has(row.id));
 
+  const focusRow = (index: number): void => {
+    setActive(index);
+    virtual.scrollToIndex(index);
+    requestAnimationFrame(() =>
+      scroller.current?.querySelector<HTMLElement>(`[data-index="${index}"]`)?.focus()
+    );
+  };
+  useKeptFocus(scroller, model.items, active, focusRow);
+
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
-    const moves: Record<string, number> = {
-      ArrowDown: 1,
-      ArrowUp: -1,
-      PageDown: 10,
-      PageUp: -10,
-      Home: -1e9,
-      End: 1e9
-    };
-    const move = moves[event.key];
+    const move = MOVES[event.key];
     const resource = rows[active]?.original;
+    const isOnRow = event.target instanceof HTMLElement && event.target.role === 'row';
+    const isCommand = event.ctrlKey || event.metaKey;
     if (move !== undefined) {
       const next = Math.min(rows.length - 1, Math.max(0, active + move));
-      setActive(next);
-      virtual.scrollToIndex(next);
-      requestAnimationFrame(() =>
-        scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"]`)?.focus()
-      );
-    } else if (
-      event.key === 'Enter' &&
-      resource &&
-      event.target instanceof HTMLElement &&
-      event.target.role === 'row'
-    ) {
+      const reached = rows[next]?.original;
+      if (event.shiftKey && resource && reached) {
+        if (model.selected.size === 0) {
+          model.toggle(resource.id, true);
+        }
+        model.extendTo(reached.id);
+      }
+      focusRow(next);
+    } else if (event.key === 'a' && isCommand) {
+      model.toggleAll(true);
+    } else if (event.key === 'Escape' && model.selected.size > 0) {
+      model.toggleAll(false);
+    } else if (event.key === 'Enter' && resource && isOnRow) {
       go.open(kind.kind, resource.id);
-    } else if (
-      event.key === ' ' &&
-      resource &&
-      event.target instanceof HTMLElement &&
-      event.target.role === 'row'
-    ) {
+    } else if (event.key === ' ' && resource && isOnRow) {
       model.toggle(resource.id, !model.selected.has(resource.id));
     } else {
       return;
     }
     event.preventDefault();
+    event.stopPropagation();
   };
 
   return (
@@ -155,6 +148,11 @@ export function Grid(props: { model: ListModel }): JSX.Element {
                 type="checkbox"
                 aria-label="Select all that are shown"
                 checked={isAllSelected}
+                ref={box => {
+                  if (box) {
+                    box.indeterminate = model.selected.size > 0 && !isAllSelected;
+                  }
+                }}
                 onChange={event => model.toggleAll(event.target.checked)}
               />
             </div>
@@ -177,7 +175,9 @@ export function Grid(props: { model: ListModel }): JSX.Element {
                 template={template}
                 isActive={item.index === active}
                 isSelected={model.selected.has(row.id)}
-                onSelect={isSelected => model.toggle(row.id, isSelected)}
+                onSelect={(isSelected, isRange) =>
+                  isRange ? model.extendTo(row.id) : model.toggle(row.id, isSelected)
+                }
                 onActivate={() => setActive(item.index)}
               />
             ) : null;
@@ -188,6 +188,57 @@ export function Grid(props: { model: ListModel }): JSX.Element {
   );
 }
 
+const MOVES: Record<string, number> = {
+  ArrowDown: 1,
+  ArrowUp: -1,
+  PageDown: 10,
+  PageUp: -10,
+  Home: -1e9,
+  End: 1e9
+};
+
+/** The row that had the focus may go (it was deleted, or no longer matches): the one in its place gets it. */
+function useKeptFocus(
+  scroller: RefObject<HTMLDivElement>,
+  items: readonly Resource[],
+  active: number,
+  focusRow: (index: number) => void
+): void {
+  const focused = useRef<string | null>(null);
+  useEffect(() => {
+    const box = scroller.current;
+    const note = (event: FocusEvent): void => {
+      const row = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-id]') : null;
+      focused.current = row?.dataset.id ?? null;
+    };
+    const forget = (event: FocusEvent): void => {
+      // Of a row that is taken away the focus also goes; only what is still there was left on purpose.
+      requestAnimationFrame(() => {
+        if (
+          event.target instanceof Node &&
+          event.target.isConnected &&
+          !box?.contains(document.activeElement)
+        ) {
+          focused.current = null;
+        }
+      });
+    };
+    box?.addEventListener('focusin', note);
+    box?.addEventListener('focusout', forget);
+    return () => {
+      box?.removeEventListener('focusin', note);
+      box?.removeEventListener('focusout', forget);
+    };
+  }, [scroller]);
+  useEffect(() => {
+    const isGone = focused.current !== null && !items.some(item => item.id === focused.current);
+    if (isGone && document.activeElement === document.body && items.length > 0) {
+      focused.current = null;
+      focusRow(Math.min(active, items.length - 1));
+    }
+  });
+}
+
 function HeaderCell(props: { column: Column; model: ListModel }): JSX.Element {
   const { column, model } = props;
   const { order } = model.query;
@@ -196,7 +247,13 @@ function HeaderCell(props: { column: Column; model: ListModel }): JSX.Element {
   const isDescending = order.startsWith('-');
   if (field === undefined) {
     return (
-      <div role="columnheader" className="orr-Grid-cell" data-type={column.type} title={column.title}>
+      <div
+        role="columnheader"
+        className="orr-Grid-cell"
+        data-type={column.type}
+        data-key={column.key}
+        title={column.title}
+      >
         <span className="orr-Ellipsis">{column.title}</span>
       </div>
     );
@@ -211,6 +268,7 @@ function HeaderCell(props: { column: Column; model: ListModel }): JSX.Element {
       role="columnheader"
       className="orr-Grid-cell"
       data-type={column.type}
+      data-key={column.key}
       aria-sort={isSorted ? (isDescending ? 'descending' : 'ascending') : 'none'}
     >
       <button type="button" className="orr-Grid-sort" onClick={sort}>
@@ -230,7 +288,8 @@ interface RowProps {
   template: string;
   isActive: boolean;
   isSelected: boolean;
-  onSelect: (isSelected: boolean) => void;
+  /** A range goes from the one that was chosen before. */
+  onSelect: (isSelected: boolean, isRange: boolean) => void;
   onActivate: () => void;
 }
 
@@ -239,8 +298,19 @@ function Row(props: RowProps): JSX.Element {
   const { go, kinds } = usePanel();
   const open = (event: MouseEvent<HTMLElement>): void => {
     const isControl = event.target instanceof Element && event.target.closest('button, input, a') !== null;
-    if (!isControl) {
+    if (isControl) {
+      return;
+    }
+    if (event.shiftKey || event.ctrlKey || event.metaKey) {
+      props.onSelect(!props.isSelected, event.shiftKey);
+    } else {
       go.open(kind.kind, resource.id);
+    }
+  };
+  const keepText = (event: MouseEvent<HTMLElement>): void => {
+    if (event.shiftKey) {
+      // Choosing a range of rows must not mark the text between them.
+      event.preventDefault();
     }
   };
   return (
@@ -250,10 +320,12 @@ function Row(props: RowProps): JSX.Element {
       aria-rowindex={props.index + 2}
       aria-selected={props.isSelected}
       data-index={props.index}
+      data-id={resource.id}
       data-testid={`orrery-row-${resource.name}`}
       tabIndex={props.isActive ? 0 : -1}
       onFocus={props.onActivate}
       onClick={open}
+      onMouseDown={keepText}
       style={{ gridTemplateColumns: props.template, transform: `translateY(${props.start}px)` }}
     >
       <div role="gridcell" className="orr-Grid-check">
@@ -261,7 +333,9 @@ function Row(props: RowProps): JSX.Element {
           type="checkbox"
           aria-label={`Select ${displayName(resource)}`}
           checked={props.isSelected}
-          onChange={event => props.onSelect(event.target.checked)}
+          onChange={event =>
+            props.onSelect(event.target.checked, (event.nativeEvent as globalThis.MouseEvent).shiftKey)
+          }
         />
       </div>
       <div role="rowheader" className="orr-Grid-cell orr-Grid-name">

@@ -1,73 +1,159 @@
-/** The list of one kind: search, filters, the grid, bulk actions, the trash. */
+/** The list of one kind: search, filters, the columns, the grid, the trash. */
 import { caretLeftIcon, refreshIcon } from '@jupyterlab/ui-components';
-import { useEffect, useState } from 'react';
+import type { IStateDB } from '@jupyterlab/statedb';
+import { useEffect, useId, useState } from 'react';
 import type { Kind } from '../api-types';
 import { plural } from '../format';
-import { kindIcon, trashIcon } from '../icons';
-import { Deletion } from '../models/deletion';
-import { offeredActions } from '../models/kinds';
+import { columnsIcon, kindIcon, trashIcon } from '../icons';
+import type { ListQuery } from '../models/list';
 import { ListModel } from '../models/list';
+import { ListView } from '../models/list-view';
 import { useModel } from '../models/model';
+import { BulkBar } from './bulk';
 import type { PanelContext } from './context';
 import { usePanel } from './context';
-import { actMany, deleteMany, showError } from './dialogs';
 import { Grid } from './grid';
 import { KindPanel } from './panel';
 import { Busy, Button, Empty, Icon, IconButton, Note } from './parts';
+import { Popover } from './popover';
 
 export class ListPanel extends KindPanel<ListModel> {
+  private view: ListView | null = null;
+
   constructor(
     context: PanelContext,
     kindName: string,
-    private readonly isTrash: boolean
+    private readonly state: IStateDB | null,
+    private readonly query: Partial<ListQuery>
   ) {
     super(context, kindName, kindIcon(kindName));
     this.id = `orrery-list-${kindName}`;
     this.node.dataset.testid = this.id;
   }
 
-  showTrash(trashed: boolean): void {
-    this.model?.setQuery({ trashed });
+  override dispose(): void {
+    if (!this.isDisposed) {
+      // Closing the list forgets its filter; a reload does not close it.
+      this.view?.forgetFilter();
+      this.view?.dispose();
+    }
+    super.dispose();
+  }
+
+  /** Show it as a command asks for. */
+  setQuery(query: Partial<ListQuery>): void {
+    const { model } = this;
+    const isAsked = Object.entries(query).some(
+      ([name, value]) => model?.query[name as keyof ListQuery] !== value
+    );
+    if (isAsked) {
+      model?.setQuery(query);
+    }
   }
 
   protected label(kind: Kind | undefined): string {
     return kind?.title_plural ?? this.kindName;
   }
 
+  protected override async prepare(kind: Kind): Promise<void> {
+    this.view = await ListView.open(kind, this.state);
+  }
+
   protected makeModel(kind: Kind): ListModel {
-    return new ListModel(this.context, kind, 50, { trashed: this.isTrash });
+    return new ListModel(this.context, kind, 50, { ...this.view?.query, ...this.query });
+  }
+
+  protected override modelReady(model: ListModel): void {
+    model.changed.connect(() => this.view?.keep(model.query));
   }
 
   protected content(model: ListModel): JSX.Element {
-    return <List model={model} />;
+    return this.view ? <List model={model} view={this.view} /> : <Busy />;
   }
 }
 
-function List(props: { model: ListModel }): JSX.Element {
-  const { model } = props;
+function List(props: { model: ListModel; view: ListView }): JSX.Element {
+  const { model, view } = props;
   useModel(model);
   return (
     <div className="orr-List">
-      <Toolbar model={model} />
-      {model.error && !model.isLoaded && <Note kind="error">{model.error}</Note>}
-      {model.items.length > 0 ? <Grid model={model} /> : <Nothing model={model} />}
+      <Toolbar model={model} view={view} />
+      {model.error && (
+        <Note kind="error">
+          {model.error}{' '}
+          <button type="button" className="orr-Link" onClick={() => void model.load()}>
+            Try again
+          </button>
+        </Note>
+      )}
+      {model.items.length > 0 ? <Grid model={model} view={view} /> : <Nothing model={model} />}
+      <BulkBar model={model} />
     </div>
   );
 }
 
-function Toolbar(props: { model: ListModel }): JSX.Element {
-  const { model } = props;
+function Toolbar(props: { model: ListModel; view: ListView }): JSX.Element {
+  const { model, view } = props;
   const { kind, query } = model;
-  const { go, kinds } = usePanel();
-  const states = [...new Set(kind.phases.map(phase => phase.state))];
+  const { go } = usePanel();
   const title = query.trashed ? `Trash: ${kind.title_plural.toLowerCase()}` : kind.title_plural;
   return (
     <div className="orr-List-head">
       <div className="orr-List-title">
         <Icon icon={query.trashed ? trashIcon : kindIcon(kind.kind)} size={22} />
         <h1>{title}</h1>
-        {model.isLoaded && <span className="orr-Muted">{model.total ?? `${model.items.length}+`}</span>}
+        <span className="orr-Muted" role="status">
+          {model.isLoaded && count(model)}
+        </span>
       </div>
+      <Filters model={model} />
+      <div className="orr-List-tools">
+        <Columns model={model} view={view} />
+        <IconButton label="Refresh" icon={refreshIcon} onClick={() => void model.load()} />
+        {query.trashed ? (
+          <Button
+            label="Back to the list"
+            icon={caretLeftIcon}
+            onClick={() => model.setQuery({ trashed: false })}
+            testId="orrery-leave-trash"
+          />
+        ) : (
+          <Button
+            label="Trash"
+            icon={trashIcon}
+            onClick={() => model.setQuery({ trashed: true })}
+            testId="orrery-show-trash"
+          />
+        )}
+        {kind.creatable && !query.trashed && (
+          <Button
+            label={`New ${kind.title.toLowerCase()}`}
+            kind="accept"
+            onClick={() => go.create(kind.kind)}
+            testId="orrery-new"
+          />
+        )}
+      </div>
+    </div>
+  );
+}
+
+function count(model: ListModel): string {
+  const number = model.total === null ? `${model.items.length}+` : model.total.toLocaleString('en-US');
+  return model.isFiltered && model.items.length > 0 ? `${number} found` : number;
+}
+
+function Filters(props: { model: ListModel }): JSX.Element {
+  const { model } = props;
+  const { kind, query } = model;
+  const { kinds } = usePanel();
+  const states = [...new Set(kind.phases.map(phase => phase.state))];
+  const me = kinds.user?.name ?? '';
+  const owners = [...new Set([...(kinds.user?.groups ?? []), ...model.knownOwners, query.owner])].filter(
+    owner => owner !== '' && owner !== me
+  );
+  return (
+    <div className="orr-List-filters" role="search" aria-label={`Filter ${kind.title_plural.toLowerCase()}`}>
       <Search model={model} />
       <select
         className="orr-Select"
@@ -91,48 +177,50 @@ function Toolbar(props: { model: ListModel }): JSX.Element {
         data-testid="orrery-filter-owner"
       >
         <option value="">Everyone's</option>
-        {kinds.user && <option value={kinds.user.name}>Mine</option>}
+        {me !== '' && <option value={me}>Mine</option>}
+        {owners.map(owner => (
+          <option key={owner} value={owner}>
+            {owner}
+          </option>
+        ))}
       </select>
-      <span className="orr-Spring" />
-      <BulkActions model={model} />
-      <IconButton label="Refresh" icon={refreshIcon} onClick={() => void model.load()} />
-      {query.trashed ? (
-        <Button
-          label="Back to the list"
-          icon={caretLeftIcon}
-          onClick={() => model.setQuery({ trashed: false })}
-          testId="orrery-leave-trash"
-        />
-      ) : (
-        <Button
-          label="Trash"
-          icon={trashIcon}
-          onClick={() => model.setQuery({ trashed: true })}
-          testId="orrery-show-trash"
-        />
-      )}
-      {kind.creatable && !query.trashed && (
-        <Button
-          label={`New ${kind.title.toLowerCase()}`}
-          kind="accept"
-          onClick={() => go.create(kind.kind)}
-          testId="orrery-new"
-        />
+      <TagFilter model={model} />
+      {model.isFiltered && model.items.length > 0 && (
+        <button
+          type="button"
+          className="orr-Link"
+          onClick={() => model.clearFilter()}
+          data-testid="orrery-clear-filters"
+        >
+          Clear filters
+        </button>
       )}
     </div>
   );
 }
 
-function Search(props: { model: ListModel }): JSX.Element {
-  const { model } = props;
-  const [text, setText] = useState(model.query.q);
+/** What is typed, handed on once the typing pauses; changes from elsewhere show at once. */
+function useTyping(value: string, commit: (text: string) => void): [string, (text: string) => void] {
+  const [text, setText] = useState(value);
+  const [seen, setSeen] = useState(value);
+  if (seen !== value) {
+    setSeen(value);
+    setText(value);
+  }
   useEffect(() => {
-    if (text === model.query.q) {
+    if (text === value) {
       return undefined;
     }
-    const timer = setTimeout(() => model.setQuery({ q: text }), 250);
+    const timer = setTimeout(() => commit(text), 250);
     return () => clearTimeout(timer);
-  }, [text, model]);
+  }, [text, value, commit]);
+  return [text, setText];
+}
+
+function Search(props: { model: ListModel }): JSX.Element {
+  const { model } = props;
+  const [commit] = useState(() => (q: string) => model.setQuery({ q }));
+  const [text, setText] = useTyping(model.query.q, commit);
   return (
     <input
       type="search"
@@ -146,50 +234,51 @@ function Search(props: { model: ListModel }): JSX.Element {
   );
 }
 
-function BulkActions(props: { model: ListModel }): JSX.Element | null {
+function TagFilter(props: { model: ListModel }): JSX.Element {
   const { model } = props;
-  const orrery = usePanel();
-  const { kind, selection } = model;
-  if (selection.length === 0) {
-    return null;
-  }
-  const done = (work: Promise<void>): void => {
-    work.then(
-      () => model.toggleAll(false),
-      error => void showError('That did not work', error)
-    );
-  };
-  const stop = kind.actions.find(action => action.name === 'stop');
-  const stoppable = selection.filter(resource =>
-    offeredActions(kind, resource).some(action => action.name === 'stop')
-  );
+  const id = useId();
+  const [commit] = useState(() => (tag: string) => model.setQuery({ tag: tag.trim() }));
+  const [text, setText] = useTyping(model.query.tag, commit);
   return (
-    <div className="orr-Bulk" role="group" aria-label="With the selected ones">
-      <span className="orr-Muted">{plural(selection.length, 'selected', 'selected')}</span>
-      {model.query.trashed ? (
-        <Button
-          label="Restore"
-          onClick={() => done(new Deletion(orrery).restore(selection))}
-          testId="orrery-bulk-restore"
-        />
-      ) : (
-        <>
-          {stop && stoppable.length > 0 && (
-            <Button
-              label={`Stop ${stoppable.length}`}
-              onClick={() => done(actMany(orrery, kind, stop, stoppable))}
-              testId="orrery-bulk-stop"
-            />
-          )}
-          <Button
-            label={`Delete ${selection.length}`}
-            kind="warn"
-            onClick={() => done(deleteMany(orrery, kind, selection))}
-            testId="orrery-bulk-delete"
+    <>
+      <input
+        type="search"
+        className="orr-Input orr-List-tag"
+        placeholder="Any tag"
+        aria-label="Tag"
+        list={id}
+        value={text}
+        onChange={event => setText(event.target.value)}
+        data-testid="orrery-filter-tag"
+      />
+      <datalist id={id}>
+        {model.knownTags.map(tag => (
+          <option key={tag} value={tag} />
+        ))}
+      </datalist>
+    </>
+  );
+}
+
+function Columns(props: { model: ListModel; view: ListView }): JSX.Element {
+  const { model, view } = props;
+  useModel(view);
+  return (
+    <Popover label="Columns" icon={columnsIcon} testId="orrery-columns-menu">
+      {view.choices.map(column => (
+        <label key={column.key} className="orr-Check">
+          <input
+            type="checkbox"
+            checked={view.isShown(column, model.items)}
+            onChange={event => view.setColumn(column.key, event.target.checked)}
           />
-        </>
-      )}
-    </div>
+          {column.title}
+        </label>
+      ))}
+      <button type="button" className="orr-Link" onClick={() => view.resetColumns()}>
+        As at first
+      </button>
+    </Popover>
   );
 }
 
@@ -200,18 +289,23 @@ function Nothing(props: { model: ListModel }): JSX.Element | null {
   if (!model.isLoaded) {
     return model.error ? null : <Busy />;
   }
+  if (model.isFiltered) {
+    const all = model.totalUnfiltered;
+    const many = plural(all ?? 0, kind.title.toLowerCase(), kind.title_plural.toLowerCase());
+    return (
+      <Empty
+        icon={kindIcon(kind.kind)}
+        title={all === null ? 'Nothing matches' : `0 of ${many} ${all === 1 ? 'matches' : 'match'}`}
+      >
+        <p>Change the search or the filters.</p>
+        <Button label="Clear the filters" onClick={() => model.clearFilter()} testId="orrery-clear-filters" />
+      </Empty>
+    );
+  }
   if (model.query.trashed) {
     return (
       <Empty icon={trashIcon} title="The trash is empty">
         What you delete stays here for a while and can be restored.
-      </Empty>
-    );
-  }
-  if (model.isFiltered) {
-    return (
-      <Empty icon={kindIcon(kind.kind)} title="Nothing matches">
-        <p>Change the search or the filters.</p>
-        <Button label="Clear the filters" onClick={() => model.setQuery({ q: '', state: '', owner: '' })} />
       </Empty>
     );
   }

@@ -64,10 +64,17 @@ export abstract class KindPanel<M extends IDisposable> extends ReactWidget {
       return;
     }
     this.title.label = this.label(kind);
+    await this.prepare?.(kind);
+    if (this.isDisposed) {
+      return;
+    }
     this.model = this.makeModel(kind);
     this.modelReady?.(this.model);
     this.update();
   }
+
+  /** For what has to be read before the model can be made. */
+  protected prepare?(kind: Kind): Promise<void>;
 
   /** For what a panel does once its model is there. */
   protected modelReady?(model: M): void;

@@ -211,7 +211,7 @@ export function Busy(props: { label?: string }): JSX.Element {
   );
 }
 
-export function CopyButton(props: { text: string; label: string }): JSX.Element {
+export function CopyButton(props: { text: string; label: string; words?: string }): JSX.Element {
   const [isCopied, setCopied] = useState(false);
   const copy = async (): Promise<void> => {
     await navigator.clipboard.writeText(props.text);
@@ -225,7 +225,7 @@ export function CopyButton(props: { text: string; label: string }): JSX.Element 
       onClick={() => void copy()}
       aria-label={props.label}
     >
-      <span aria-live="polite">{isCopied ? 'Copied' : 'Copy'}</span>
+      <span aria-live="polite">{isCopied ? 'Copied' : (props.words ?? 'Copy')}</span>
     </button>
   );
 }

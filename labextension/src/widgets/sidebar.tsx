@@ -1,13 +1,17 @@
 /** The left side bar: the kinds by section, with counts and what is recent, live. */
 import type { IStateDB } from '@jupyterlab/statedb';
 import { ReactWidget, addIcon, caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
+import type { LabIcon } from '@jupyterlab/ui-components';
+import type { KeyboardEvent, ReactNode } from 'react';
 import { useEffect, useState } from 'react';
 import type { Kind, Resource } from '../api-types';
 import { displayName, formatAgo } from '../format';
-import { kindIcon, linkOutIcon, orreryIcon } from '../icons';
+import { dashboardIcon, kindIcon, linkOutIcon, orreryIcon, overviewIcon } from '../icons';
+import { dashboardUrl } from '../models/dashboards';
 import { phaseOf } from '../models/kinds';
 import { ListModel } from '../models/list';
 import { useModel } from '../models/model';
+import { CommandIDs } from '../tokens';
 import type { PanelContext } from './context';
 import { PanelProvider, usePanel, useTick } from './context';
 import { Busy, Icon, IconButton, PhaseDot, PlatformBanner, ProgressBar, describeProgress } from './parts';
@@ -42,18 +46,26 @@ export class SideBar extends ReactWidget {
 type Folded = Record<string, boolean>;
 
 function Sections(props: { state: IStateDB | null }): JSX.Element {
-  const { kinds, go, platform } = usePanel();
+  const { kinds, go, platform, dashboards } = usePanel();
   useModel(kinds);
   useModel(platform);
+  useModel(dashboards);
   const [folded, setFolded] = useState<Folded>({});
   useEffect(() => {
     void props.state?.fetch(STATE_KEY).then(saved => setFolded((saved ?? {}) as Folded));
   }, [props.state]);
-  const fold = (kind: string, isFolded: boolean): void => {
-    const next = { ...folded, [kind]: isFolded };
+  const fold = (name: string, isFolded: boolean): void => {
+    const next = { ...folded, [name]: isFolded };
     setFolded(next);
     void props.state?.save(STATE_KEY, next);
   };
+  const sections = kinds.sections();
+  const hasDashboards = sections.some(section => section.name === DASHBOARDS);
+  const sectionProps = (name: string, title: string): Omit<SectionProps, 'children'> => ({
+    title,
+    isFolded: folded[`section:${name}`] ?? false,
+    onFold: isFolded => fold(`section:${name}`, isFolded)
+  });
   return (
     <>
       <div className="orr-SideBar-head">
@@ -70,10 +82,17 @@ function Sections(props: { state: IStateDB | null }): JSX.Element {
         </button>
       </div>
       <PlatformBanner />
-      <div className="orr-SideBar-scroll">
-        {kinds.sections().map(section => (
-          <section key={section.name} aria-label={section.title}>
-            <h3 className="orr-SideBar-section">{section.title}</h3>
+      <nav className="orr-SideBar-scroll" aria-label="Orrery's lists" onKeyDown={walkWithArrows}>
+        {kinds.isLoaded && go.has(CommandIDs.openOverview) && (
+          <Entry
+            icon={overviewIcon}
+            label="Overview"
+            onClick={() => void go.execute(CommandIDs.openOverview, {})}
+            testId="orrery-open-overview"
+          />
+        )}
+        {sections.map(section => (
+          <Section key={section.name} {...sectionProps(section.name, section.title)}>
             {section.kinds.map((kind, index) => (
               <KindSection
                 key={kind.kind}
@@ -82,10 +101,16 @@ function Sections(props: { state: IStateDB | null }): JSX.Element {
                 onFold={isFolded => fold(kind.kind, isFolded)}
               />
             ))}
-          </section>
+            {section.name === DASHBOARDS && <BuiltIn />}
+          </Section>
         ))}
+        {!hasDashboards && dashboards.items.length > 0 && (
+          <Section {...sectionProps(DASHBOARDS, 'Dashboards')}>
+            <BuiltIn />
+          </Section>
+        )}
         {!kinds.isLoaded && platform.isRunning && <Busy />}
-      </div>
+      </nav>
       {kinds.user && (
         <div className="orr-SideBar-foot">
           <span
@@ -96,6 +121,105 @@ function Sections(props: { state: IStateDB | null }): JSX.Element {
           Signed in as <strong>{kinds.user.name}</strong>
         </div>
       )}
+    </>
+  );
+}
+
+const DASHBOARDS = 'dashboards';
+
+/** Up and down go from one entry to the next, right and left unfold and fold, as in a tree. */
+function walkWithArrows(event: KeyboardEvent<HTMLElement>): void {
+  const entries = [...event.currentTarget.querySelectorAll<HTMLElement>('[data-entry]')];
+  const row = (event.target as HTMLElement).closest<HTMLElement>('[data-entry], .orr-Kind-head');
+  const here = row?.matches('[data-entry]') ? row : row?.querySelector<HTMLElement>('[data-entry]');
+  const at = here ? entries.indexOf(here) : -1;
+  const fold = foldButtonOf(here ?? null);
+  const focus = (index: number): void => entries[Math.min(entries.length - 1, Math.max(0, index))]?.focus();
+  if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+    focus(at + (event.key === 'ArrowDown' ? 1 : -1));
+  } else if (event.key === 'Home' || event.key === 'End') {
+    focus(event.key === 'Home' ? 0 : entries.length - 1);
+  } else if (event.key === 'ArrowRight' && fold?.getAttribute('aria-expanded') === 'false') {
+    fold.click();
+  } else if (event.key === 'ArrowLeft' && fold?.getAttribute('aria-expanded') === 'true') {
+    fold.click();
+  } else if (event.key === 'ArrowLeft' && here?.matches('.orr-Recent-item')) {
+    here.closest('.orr-Kind')?.querySelector<HTMLElement>('[data-entry]')?.focus();
+  } else {
+    return;
+  }
+  event.preventDefault();
+}
+
+function foldButtonOf(entry: HTMLElement | null): HTMLElement | null {
+  if (entry?.hasAttribute('aria-expanded')) {
+    return entry;
+  }
+  return entry?.parentElement?.querySelector<HTMLElement>('.orr-Kind-fold') ?? null;
+}
+
+interface SectionProps {
+  title: string;
+  isFolded: boolean;
+  onFold: (isFolded: boolean) => void;
+  children: ReactNode;
+}
+
+function Section(props: SectionProps): JSX.Element {
+  const { title, isFolded } = props;
+  return (
+    <section aria-label={title}>
+      <h3 className="orr-SideBar-section">
+        <button type="button" aria-expanded={!isFolded} onClick={() => props.onFold(!isFolded)} data-entry>
+          {title}
+          <Icon icon={isFolded ? caretRightIcon : caretDownIcon} size={14} />
+        </button>
+      </h3>
+      {!isFolded && props.children}
+    </section>
+  );
+}
+
+function Entry(props: { icon: LabIcon; label: string; onClick: () => void; testId: string }): JSX.Element {
+  return (
+    <div className="orr-Kind-head">
+      <button
+        type="button"
+        className="orr-Kind-title orr-mod-alone"
+        onClick={props.onClick}
+        data-testid={props.testId}
+        data-entry
+      >
+        <Icon icon={props.icon} />
+        <span className="orr-Kind-name">{props.label}</span>
+      </button>
+    </div>
+  );
+}
+
+/** The dashboards that come with the platform. */
+function BuiltIn(): JSX.Element {
+  const { dashboards } = usePanel();
+  useModel(dashboards);
+  return (
+    <>
+      {dashboards.items.map(dashboard => (
+        <div className="orr-Kind-head" key={dashboard.name}>
+          <a
+            className="orr-Kind-title orr-mod-alone"
+            href={dashboardUrl(dashboard)}
+            target="_blank"
+            rel="noreferrer"
+            title={dashboard.description}
+            data-testid={`orrery-dashboard-${dashboard.name}`}
+            data-entry
+          >
+            <Icon icon={dashboardIcon} />
+            <span className="orr-Kind-name">{dashboard.title}</span>
+            <Icon icon={linkOutIcon} size={12} />
+          </a>
+        </div>
+      ))}
     </>
   );
 }
@@ -124,10 +248,11 @@ function KindSection(props: KindSectionProps): JSX.Element {
 
 function LoadedSection(props: KindSectionProps & { model: ListModel }): JSX.Element {
   const { kind, model, isFolded } = props;
-  const { go } = usePanel();
+  const { go, activity } = usePanel();
   useModel(model);
+  useModel(activity);
   useTick(30000, !isFolded);
-  const running = model.items.filter(item => phaseOf(kind, item).state === 'Running').length;
+  const running = activity.countRunning(kind.kind);
   const count = model.total ?? model.items.length;
   const recentId = `orr-recent-${kind.kind}`;
   return (
@@ -139,6 +264,7 @@ function LoadedSection(props: KindSectionProps & { model: ListModel }): JSX.Elem
           aria-expanded={!isFolded}
           aria-controls={recentId}
           aria-label={`Recent ${kind.title_plural.toLowerCase()}`}
+          tabIndex={-1}
           onClick={() => props.onFold(!isFolded)}
         >
           <Icon icon={isFolded ? caretRightIcon : caretDownIcon} />
@@ -149,11 +275,16 @@ function LoadedSection(props: KindSectionProps & { model: ListModel }): JSX.Elem
           onClick={() => go.openList(kind.kind)}
           title={`Show all ${kind.title_plural.toLowerCase()}`}
           data-testid={`orrery-list-${kind.kind}`}
+          data-entry
         >
           <Icon icon={kindIcon(kind.kind)} />
           <span className="orr-Kind-name">{kind.title_plural}</span>
           {running > 0 && (
-            <span className="orr-Dot" data-state="Running" role="img" aria-label={`${running} running`} />
+            <span className="orr-Kind-running" title={`${running} of yours running`}>
+              <span className="orr-Dot" data-state="Running" aria-hidden="true" />
+              {running}
+              <span className="orr-Hidden"> running</span>
+            </span>
           )}
           {model.isLoaded && (
             <span className="orr-Kind-count" aria-label={`${count} in all`}>
@@ -177,7 +308,7 @@ function LoadedSection(props: KindSectionProps & { model: ListModel }): JSX.Elem
           {model.items.slice(0, RECENT).map(item => (
             <RecentItem key={item.id} kind={kind} resource={item} />
           ))}
-          {model.isLoaded && model.items.length === 0 && <li className="orr-Recent-none">None yet</li>}
+          {model.isLoaded && count === 0 && <li className="orr-Recent-none">None yet</li>}
         </ul>
       )}
     </div>
@@ -198,6 +329,7 @@ function RecentItem(props: { kind: Kind; resource: Resource }): JSX.Element {
         onClick={() => go.open(kind.kind, resource.id)}
         title={`${displayName(resource)}: ${phase.title}${resource.status.message ? ` – ${resource.status.message}` : ''}`}
         data-testid={`orrery-recent-${resource.name}`}
+        data-entry
       >
         <PhaseDot kind={kind} resource={resource} />
         <span className="orr-Recent-name">

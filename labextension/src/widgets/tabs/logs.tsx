@@ -3,6 +3,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { useModel } from '../../models/model';
 import { usePanel } from '../context';
+import { showError } from '../dialogs';
 import { Note } from '../parts';
 import type { TabProps } from './registry';
 
@@ -15,6 +16,8 @@ export function LogsTab(props: TabProps): JSX.Element {
   useModel(log);
   const [search, setSearch] = useState('');
   const [isFollowing, setFollowing] = useState(true);
+  const [isWrapped, setWrapped] = useState(true);
+  const [isSaving, setSaving] = useState(false);
   const scroller = useRef<HTMLDivElement>(null);
   const isSettled = props.resource.status.ended_at !== null;
   const { isShown } = model;
@@ -51,6 +54,16 @@ export function LogsTab(props: TabProps): JSX.Element {
     }
   };
 
+  const save = async (): Promise<void> => {
+    setSaving(true);
+    try {
+      saveAs(await api.wholeLog(model.kind.plural, props.resource.id), `${props.resource.name}.log`);
+    } catch (error) {
+      await showError('The log could not be downloaded', error);
+    }
+    setSaving(false);
+  };
+
   return (
     <div className="orr-Logs">
       <div className="orr-Logs-bar">
@@ -77,20 +90,27 @@ export function LogsTab(props: TabProps): JSX.Element {
           />
           Follow
         </label>
-        <a
-          className="orr-Link"
-          href={api.url(`/${model.kind.plural}/${props.resource.id}/logs`)}
-          download={`${props.resource.name}.log`}
-        >
-          Download
-        </a>
+        <label className="orr-Check">
+          <input
+            type="checkbox"
+            checked={isWrapped}
+            onChange={event => {
+              setWrapped(event.target.checked);
+              virtual.measure();
+            }}
+          />
+          Wrap
+        </label>
+        <button type="button" className="orr-Link" disabled={isSaving} onClick={() => void save()}>
+          {isSaving ? 'Reading all of it …' : 'Download'}
+        </button>
       </div>
       {log.error && <Note kind="warn">{log.error}</Note>}
       {log.isTruncated && (
         <Note kind="info">Only the newest lines are kept here; download the log for all of it.</Note>
       )}
       <div
-        className="orr-Logs-lines"
+        className={isWrapped ? 'orr-Logs-lines' : 'orr-Logs-lines orr-mod-long'}
         ref={scroller}
         onScroll={onScroll}
         tabIndex={0}
@@ -127,6 +147,14 @@ export function LogsTab(props: TabProps): JSX.Element {
       </div>
     </div>
   );
+}
+
+function saveAs(content: Blob, name: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(content);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 function Marked(props: { text: string; search: string }): JSX.Element {

@@ -6,6 +6,7 @@ import { Card, Metrics } from '../cards';
 import { useTick } from '../context';
 import { ObjectPairs, OUTPUT_REFERENCES, Pair, Pairs } from '../key-values';
 import { Deployments, Plots } from '../outcome';
+import { Versions } from '../versions';
 import type { TabProps } from './registry';
 
 export function OverviewTab(props: TabProps): JSX.Element {
@@ -20,6 +21,7 @@ export function OverviewTab(props: TabProps): JSX.Element {
       {isObject(metrics) && Object.keys(metrics).length > 0 && <Metrics values={metrics} />}
       <Plots resource={resource} plural={kind.plural} />
       <Deployments value={resource.status.outputs.deployments} />
+      {kind.versioned && <Versions model={model} resource={resource} />}
       <div className="orr-Cards">
         <Card title="Status">
           <Pairs>

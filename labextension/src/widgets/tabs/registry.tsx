@@ -2,6 +2,7 @@
 import type { ComponentType } from 'react';
 import type { Kind, Resource } from '../../api-types';
 import type { DetailModel } from '../../models/detail';
+import { parameterPlace } from '../../models/hyperparameters';
 import { EndpointTab } from './endpoint';
 import { FilesTab } from './files';
 import { InsightTab } from './insight';
@@ -11,6 +12,7 @@ import { MetricsTab } from './metrics';
 import { NotebookTab } from './notebook';
 import { OverviewTab } from './overview';
 import { ModelCardTab } from './model-card';
+import { ParametersTab } from './parameters';
 import { PreviewTab } from './preview';
 import { UsageTab } from './usage';
 
@@ -32,6 +34,7 @@ const TABS: Record<string, TabDefinition> = {
   insight: { name: 'insight', title: 'Insight', Body: InsightTab },
   card: { name: 'card', title: 'Model card', Body: ModelCardTab },
   playground: { name: 'playground', title: 'Try it', Body: EndpointTab },
+  parameters: { name: 'parameters', title: 'Hyperparameters', Body: ParametersTab },
   logs: { name: 'logs', title: 'Logs', Body: LogsTab },
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
   files: { name: 'files', title: 'Files', Body: FilesTab },
@@ -41,9 +44,15 @@ const TABS: Record<string, TabDefinition> = {
 };
 
 export function tabsOf(kind: Kind, resource: Resource): TabDefinition[] {
-  const tabs = kind.tabs.flatMap(name => TABS[name] ?? []);
+  const names = parameterPlace(kind) ? withParameters(kind.tabs) : kind.tabs;
+  const tabs = names.flatMap(name => TABS[name] ?? []);
   if (!tabs.some(tab => tab.name === 'overview') && TABS.overview) {
     tabs.unshift(TABS.overview);
   }
   return tabs.filter(tab => tab.name !== 'playground' || typeof resource.status.outputs.url === 'string');
+}
+
+/** Hyperparameters come after the overview, wherever the spec has them. */
+function withParameters(names: string[]): string[] {
+  return ['overview', 'parameters', ...names.filter(name => name !== 'overview' && name !== 'parameters')];
 }
