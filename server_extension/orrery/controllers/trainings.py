@@ -190,7 +190,7 @@ class TrainingController(Controller):
         return JobSpec(
             id=job_id,
             owner=record.owner,
-            title=f"{record.owner}/{record.name}",
+            title=record.name,
             program=NotebookProgram("input.ipynb", OUTPUT_NOTEBOOK, spec.parameters),
             resources=instance.resources,
             priority=Priority[spec.priority],
