@@ -3,6 +3,7 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { filesPlugin } from './plugins/files';
 import { launcherPlugin } from './plugins/launcher';
 import { notificationsPlugin } from './plugins/notifications';
+import { overviewPlugin } from './plugins/overview';
 import { panelsPlugin } from './plugins/panels';
 import { platformPlugin } from './plugins/platform';
 import { sideBarPlugin } from './plugins/sidebar';
@@ -10,6 +11,7 @@ import { sideBarPlugin } from './plugins/sidebar';
 const plugins: JupyterFrontEndPlugin<unknown>[] = [
   platformPlugin,
   panelsPlugin,
+  overviewPlugin,
   sideBarPlugin,
   launcherPlugin,
   filesPlugin,

@@ -20,7 +20,7 @@ export const IOrrery = new Token<IOrrery>(
 
 // eslint-disable-next-line @typescript-eslint/no-namespace -- as everywhere in JupyterLab
 export namespace CommandIDs {
-  /** `{kind, trashed?}` */
+  /** `{kind, trashed?, state?}` */
   export const openList = 'orrery:open-list';
   /** `{kind, ref, tab?}` */
   export const open = 'orrery:open';
@@ -31,4 +31,7 @@ export namespace CommandIDs {
   export const openMlflow = 'orrery:open-mlflow';
   export const datasetFromFile = 'orrery:dataset-from-file';
   export const showSideBar = 'orrery:show-side-bar';
+  export const openOverview = 'orrery:open-overview';
+  /** `{kind, ids}` */
+  export const compare = 'orrery:compare';
 }

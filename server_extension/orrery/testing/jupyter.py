@@ -51,7 +51,12 @@ def jupyter_lab(
     port, token = free_port(), "jupyter-token"
     config = folder / "config"
     config.mkdir(parents=True, exist_ok=True)
-    chosen = {"IdentityProvider": {"token": token}, "OrreryExtension": {"command": command or []}}
+    chosen = {
+        "IdentityProvider": {"token": token},
+        "OrreryExtension": {"command": command or []},
+        # tests run JupyterLab's commands as a menu would
+        "LabApp": {"expose_app_in_browser": True},
+    }
     (config / "jupyter_server_config.json").write_text(json.dumps(chosen))
     settings = {
         "HOME": str(folder),
