@@ -2,7 +2,7 @@
 import type { ComponentType } from 'react';
 import type { Kind, Resource } from '../../api-types';
 import type { DetailModel } from '../../models/detail';
-import { EndpointTab } from './endpoint';
+import { EndpointTab, ModelPlaygroundTab } from './endpoint';
 import { FilesTab } from './files';
 import { LineageTab } from './lineage';
 import { LogsTab } from './logs';
@@ -30,6 +30,7 @@ const TABS: Record<string, TabDefinition> = {
   data: { name: 'data', title: 'Data', Body: PreviewTab },
   card: { name: 'card', title: 'Model card', Body: ModelCardTab },
   playground: { name: 'playground', title: 'Try it', Body: EndpointTab },
+  'try-model': { name: 'try-model', title: 'Try it', Body: ModelPlaygroundTab },
   logs: { name: 'logs', title: 'Logs', Body: LogsTab },
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
   files: { name: 'files', title: 'Files', Body: FilesTab },
