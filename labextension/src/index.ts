@@ -4,6 +4,7 @@ import { filesPlugin } from './plugins/files';
 import { launcherPlugin } from './plugins/launcher';
 import { linksPlugin } from './plugins/links';
 import { notificationsPlugin } from './plugins/notifications';
+import { overviewPlugin } from './plugins/overview';
 import { panelsPlugin } from './plugins/panels';
 import { platformPlugin } from './plugins/platform';
 import { sideBarPlugin } from './plugins/sidebar';
@@ -12,6 +13,7 @@ import { statusBarPlugin } from './plugins/statusbar';
 const plugins: JupyterFrontEndPlugin<unknown>[] = [
   platformPlugin,
   panelsPlugin,
+  overviewPlugin,
   sideBarPlugin,
   launcherPlugin,
   filesPlugin,

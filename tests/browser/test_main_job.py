@@ -264,6 +264,8 @@ def test_a_newcomer_turns_a_table_into_an_endpoint_by_clicking(hub: Hub, page: P
     form.get_by_test_id("orrery-submit").click()
     endpoint = settle(page, "endpoint", "ACTIVE")
     endpoint.get_by_test_id("orrery-tab-playground").click()
+    expect(endpoint.get_by_label("mean radius")).to_have_value(re.compile(r"^\d"))
+    endpoint.get_by_role("radio", name="JSON").check()
     expect(endpoint.get_by_test_id("orrery-try-input")).to_have_value(re.compile("mean radius"))
     endpoint.get_by_test_id("orrery-try-submit").click()
     expect(endpoint.get_by_test_id("orrery-try-result")).to_contain_text(re.compile("malignant|benign"))

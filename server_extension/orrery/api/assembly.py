@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orrery._version import __version__
-from orrery.api import batch, details, docs, errors, events, profiles, resources, system, uploads
+from orrery.api import batch, details, docs, errors, events, overview, profiles, resources, system, uploads
 from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
 from orrery.api.limits import BodyLimit
 from orrery.controllers.algorithms import AlgorithmController, synchronise_built_ins
@@ -31,6 +31,7 @@ from orrery.controllers.housekeeping import Housekeeping
 from orrery.controllers.jobs import resource_id_of
 from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
+from orrery.controllers.monitoring import Monitor
 from orrery.controllers.routing import Router
 from orrery.controllers.settings import Settings
 from orrery.controllers.trainings import TrainingController
@@ -39,6 +40,7 @@ from orrery.domain.catalogue import KINDS
 from orrery.executors.contract import Executor, Resources
 from orrery.executors.local import LocalExecutor
 from orrery.executors.machine import detect_capacity, detect_gpus
+from orrery.executors.meter import Meter
 from orrery.store.database import open_database
 from orrery.store.events import EventLog
 from orrery.store.metrics import MetricStore
@@ -69,6 +71,7 @@ class Assembly:
     authenticator: Authenticator
     signer: Signer
     tracking: Tracking
+    monitor: Monitor
     app: FastAPI
     base_path: str = ""
     #: where jobs reach the platform; known once the gateway listens
@@ -166,6 +169,7 @@ def assemble(
         authenticator=authenticator,
         signer=signer,
         tracking=tracking,
+        monitor=Monitor(settings.home, Meter(settings.home, detect_capacity(0).cores), lambda: router.ask("/stats")),
         app=FastAPI(
             title="Orrery",
             version=__version__,
@@ -186,6 +190,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     docs.install(app)
     app.add_middleware(BodyLimit, max_bytes=assembly.platform.settings.max_request_bytes)
     app.include_router(system.make_router(commands, assembly.signer, user, mode))
+    app.include_router(overview.make_router(overview.Overview(commands, assembly.router, assembly.monitor), user))
     app.include_router(events.make_router(assembly.hub, user))
     app.include_router(batch.make_router(app, user))
     app.include_router(uploads.make_router(assembly.platform.uploads, assembly.platform.objects, user))
@@ -193,7 +198,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
         app.include_router(resources.make_router(kind, commands, user))
     app.include_router(profiles.make_router(commands, user))
     app.include_router(mlflow.make_router(assembly.tracking, user))
-    app.include_router(details.make_router(commands, assembly.router, user))
+    app.include_router(details.make_router(commands, assembly.router, assembly.monitor, user))
 
 
 @contextlib.asynccontextmanager
@@ -212,6 +217,7 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
                 tasks.create_task(engine.run(), name="engine"),
                 tasks.create_task(assembly.tracking.run(), name="tracking"),
                 tasks.create_task(_keep_house(assembly.housekeeping), name="housekeeping"),
+                tasks.create_task(assembly.monitor.run(), name="monitor"),
             ]
             try:
                 yield

@@ -15,13 +15,14 @@ from orrery.api.archive import zip_stream
 from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
 from orrery.controllers.contract import Platform
+from orrery.controllers.monitoring import Monitor
 from orrery.controllers.routing import Router
 from orrery.domain.access import User
 from orrery.domain.algorithms import ALGORITHM, entry_file, is_notebook
 from orrery.domain.datasets import media_type
 from orrery.domain.records import Json, Record
 from orrery.errors import NotFound, OrreryError
-from orrery.executors.contract import JobPhase, iter_chunks
+from orrery.executors.contract import JobPhase, UsageSample, iter_chunks
 from orrery.store.metrics import special_name
 
 #: between two looks at a log that is followed
@@ -140,20 +141,34 @@ class Details:
             samples = self.platform.executor.usage(job_id)
         except NotFound:
             samples = []
-        return {
-            "samples": [
-                {
-                    "at": iso(sample.at),
-                    "cpu_seconds": sample.cpu_seconds,
-                    "memory_bytes": sample.memory_bytes,
-                    "gpu_memory_bytes": sample.gpu_memory_bytes,
-                }
-                for sample in samples
+        return {"samples": [_sample(sample) for sample in samples]}
+
+    def replica_usage(self, record: Record) -> list[Json]:
+        """Processor and memory of each replica over the last hour."""
+        services: list[str] = record.internal.get("services", [])
+        found: list[Json] = []
+        for service_id in services:
+            try:
+                usage = self.platform.executor.service_usage(service_id)
+            except NotFound:
+                continue  # it ends at this moment
+            found += [
+                {"id": replica_id, "service": service_id, "samples": [_sample(sample) for sample in samples]}
+                for replica_id, samples in usage.items()
             ]
-        }
+        return found
 
 
-def make_router(commands: Commands, router: Router, current_user: Any) -> APIRouter:
+def _sample(sample: UsageSample) -> Json:
+    return {
+        "at": iso(sample.at),
+        "cpu_seconds": sample.cpu_seconds,
+        "memory_bytes": sample.memory_bytes,
+        "gpu_memory_bytes": sample.gpu_memory_bytes,
+    }
+
+
+def make_router(commands: Commands, router: Router, monitor: Monitor, current_user: Any) -> APIRouter:
     """`/api/v1/<kinds>/{id}/<part>`; a kind that has no such part answers with an empty one."""
     api = APIRouter(prefix="/api/v1", tags=["Parts of a resource"])
     details = Details(commands.platform)
@@ -191,7 +206,13 @@ def make_router(commands: Commands, router: Router, current_user: Any) -> APIRou
     def usage(record: Annotated[Record, found]) -> Response:  # pyright: ignore[reportUnusedFunction]
         if record.kind == "endpoint":
             statistics = router.ask("/stats") or {}
-            return Orjson({"statistics": _statistics_of(statistics, record.id)})
+            return Orjson(
+                {
+                    "statistics": _statistics_of(statistics, record.id),
+                    "calls": monitor.calls(record.id, 0.0),
+                    "replicas": details.replica_usage(record),
+                }
+            )
         return Orjson(details.usage(record))
 
     @api.get("/{plural}/{id}/files", summary="Its files")

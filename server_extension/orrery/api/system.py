@@ -1,9 +1,8 @@
-"""Routes about the platform itself: health, kinds, who one is, tokens, sizes, the queue, an overview, metrics."""
+"""Routes about the platform itself: health, kinds, who one is, tokens, sizes, the queue, metrics."""
 
 # pyright: reportInvalidTypeForm=false, reportUnknownParameterType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownMemberType=false
 
-import shutil
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,12 +12,11 @@ from starlette.responses import PlainTextResponse, Response
 
 from orrery._version import __version__
 from orrery.api.auth import Signer, check_lifetime
+from orrery.api.queue import capacity_view, queue_views
 from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
-from orrery.controllers.jobs import resource_id_of
-from orrery.domain.access import Act, User, is_allowed
+from orrery.domain.access import User
 from orrery.domain.kinds import describe
-from orrery.domain.records import Json
 from orrery.executors.contract import Resources
 from orrery.store.rows import Query
 
@@ -75,45 +73,7 @@ def make_router(commands: Commands, signer: Signer, current_user: Any, mode: str
     @router.get("/api/v1/queue", summary="What waits, in order, and why; what is held")
     def queue(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
         capacity = platform.executor.capacity()
-        items: list[Json] = []
-        entries = platform.executor.queue()
-        records = store.find_many(resource_id_of(entry.job_id) for entry in entries)
-        for entry in entries:
-            record = records.get(resource_id_of(entry.job_id))
-            is_shown = record is not None and is_allowed(user, Act.READ, record)
-            items.append(
-                {
-                    "resource": resource_id_of(entry.job_id) if is_shown else None,
-                    "kind": record.kind if record is not None and is_shown else None,
-                    "owner": entry.owner,
-                    "title": entry.title if is_shown else "",
-                    "place": entry.place,
-                    "priority": entry.priority.name,
-                    "reason": entry.reason if is_shown else "",
-                    "cores": entry.resources.cores,
-                    "memory_bytes": entry.resources.memory_bytes,
-                    "gpus": entry.resources.gpus,
-                    "submitted_at": iso(entry.submitted_at),
-                }
-            )
-        return Orjson({"items": items, "capacity": {"total": _sizes(capacity.total), "held": _sizes(capacity.held)}})
-
-    @router.get("/api/v1/overview", summary="Counts by kind and state, and the machine's use")
-    def overview(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
-        counts: dict[str, dict[str, int]] = {kind.name: {} for kind in store.kinds}
-        for (kind_name, phase), count in store.count_by_phase(Query(viewer=user)).items():
-            state = store.kinds.named(kind_name).machine.phases[phase].state
-            counts[kind_name][state] = counts[kind_name].get(state, 0) + count
-        disk = shutil.disk_usage(platform.settings.home)
-        capacity = platform.executor.capacity()
-        return Orjson(
-            {
-                "counts": counts,
-                "capacity": {"total": _sizes(capacity.total), "held": _sizes(capacity.held)},
-                "disk": {"total_bytes": disk.total, "free_bytes": disk.free},
-                "waiting": capacity.waiting,
-            }
-        )
+        return Orjson({"items": queue_views(commands, user), "capacity": capacity_view(capacity)})
 
     @router.get("/metrics", summary="Prometheus metrics")
     def metrics(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -135,10 +95,6 @@ def prometheus(commands: Commands, user: User) -> str:
     lines += ["# HELP orrery_held_memory_bytes Memory handed out.", "# TYPE orrery_held_memory_bytes gauge"]
     lines.append(f"orrery_held_memory_bytes {capacity.held.memory_bytes}")
     return "\n".join(lines) + "\n"
-
-
-def _sizes(resources: Resources) -> Json:
-    return {"cores": resources.cores, "memory_bytes": resources.memory_bytes, "gpus": resources.gpus}
 
 
 def _fits(asked: Resources, total: Resources) -> bool:

@@ -153,7 +153,7 @@ class DatasetController(Controller):
         return JobSpec(
             id=job_id,
             owner=record.owner,
-            title=f"{record.owner}/{record.name} (reading)",
+            title=f"{record.name} (reading)",
             program=PythonProgram(
                 "orrery.jobs.inspect_dataset:inspect",
                 {"files": listed, "format": file_format(spec.files[0].path, spec.format)},

@@ -223,7 +223,7 @@ class EndpointController(Controller):
         return ServiceSpec(
             id=item.service_id,
             owner=record.owner,
-            title=f"{record.owner}/{record.name}",
+            title=record.name,
             argv=(sys.executable, "-m", "orrery.serving", *_alias(record.name, item.model.name)),
             replicas=item.deployment.replicas,
             resources=instance.resources,

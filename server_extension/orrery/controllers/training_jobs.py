@@ -49,7 +49,7 @@ def make_job(platform: Platform, record: Record, job_id: str) -> JobSpec:
     return JobSpec(
         id=job_id,
         owner=record.owner,
-        title=f"{record.owner}/{record.name}",
+        title=record.name,
         program=_program(spec, source, folder),
         resources=platform.settings.instance_type(spec.instance_type).resources,
         priority=Priority[spec.priority],

@@ -82,5 +82,5 @@ MODEL = Kind(
         Column("tags", "Tags", ColumnType.TAGS),
         *AGE_COLUMNS,
     ),
-    tabs=("overview", "card", "files", "lineage"),
+    tabs=("overview", "card", "try-model", "files", "lineage"),
 )

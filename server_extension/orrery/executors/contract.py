@@ -315,6 +315,10 @@ class Executor(Protocol):
 
     def read_service_log(self, service_id: str, replica_id: str, offset: int = 0, limit: int = 1 << 20) -> bytes: ...
 
+    def service_usage(self, service_id: str) -> dict[str, list[UsageSample]]:
+        """What each replica used lately, by its id; a replica that is not sampled has no samples."""
+        ...
+
     def remove_service(self, service_id: str) -> None:
         """End all its replicas and forget it. Idempotent."""
         ...

@@ -36,6 +36,9 @@ from orrery.executors.workfiles import ObjectSource
 
 __all__ = ["LocalExecutor", "ObjectSource"]
 
+#: of a replica's samples: the last hour, at the pace that the shim settles to
+LAST_USAGE_BYTES = 80 << 10
+
 
 class LocalExecutor:
     """Runs jobs and services below `home`, taking their input files from `objects`.
@@ -202,6 +205,13 @@ class LocalExecutor:
 
     def read_service_log(self, service_id: str, replica_id: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
         return workfiles.read_range(self._services.replica_folder(service_id, replica_id) / "log", offset, limit)
+
+    def service_usage(self, service_id: str) -> dict[str, list[UsageSample]]:
+        replicas = self._services.state(service_id).replicas
+        folders = {replica.id: self._services.replica_folder(service_id, replica.id) for replica in replicas}
+        return {
+            name: workfiles.read_usage(folder / "usage.jsonl", LAST_USAGE_BYTES) for name, folder in folders.items()
+        }
 
     def remove_service(self, service_id: str) -> None:
         self._require_started()

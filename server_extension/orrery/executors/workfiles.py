@@ -151,9 +151,11 @@ def read_reports(path: Path, offset: int) -> tuple[list[dict[str, object]], int]
     return reports, offset + end
 
 
-def read_usage(path: Path) -> list[UsageSample]:
+def read_usage(path: Path, last_bytes: int = 1 << 28) -> list[UsageSample]:
+    """The samples in the last bytes of the file, oldest first."""
+    size = path.stat().st_size if path.exists() else 0
     samples: list[UsageSample] = []
-    for line in read_range(path, 0, 1 << 28).split(b"\n")[:-1]:
+    for line in read_range(path, max(0, size - last_bytes), last_bytes).split(b"\n")[:-1]:
         try:
             content: dict[str, Any] = json.loads(line)
             at = datetime.fromisoformat(content["at"])

@@ -122,6 +122,10 @@ resources: Final = Table(
         sqlite_where=text("lease_until IS NOT NULL"),
         postgresql_where=text("lease_until IS NOT NULL"),
     ),
+    # what `store.summaries` counts, each question from one index alone
+    Index("resources_by_phase", "kind", "phase", "deleted_at", "owner", "visibility", "group_name"),
+    Index("resources_by_creation", "kind", "deleted_at", "created_at", "owner", "visibility", "group_name"),
+    Index("resources_by_end", "kind", "deleted_at", "phase", "ended_at", "owner", "visibility", "group_name"),
 )
 
 references: Final = Table(

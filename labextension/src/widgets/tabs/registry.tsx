@@ -3,7 +3,7 @@ import type { ComponentType } from 'react';
 import type { Kind, Resource } from '../../api-types';
 import type { DetailModel } from '../../models/detail';
 import { parameterPlace } from '../../models/hyperparameters';
-import { EndpointTab } from './endpoint';
+import { EndpointTab, ModelPlaygroundTab } from './endpoint';
 import { FilesTab } from './files';
 import { InsightTab } from './insight';
 import { LineageTab } from './lineage';
@@ -35,6 +35,7 @@ const TABS: Record<string, TabDefinition> = {
   card: { name: 'card', title: 'Model card', Body: ModelCardTab },
   playground: { name: 'playground', title: 'Try it', Body: EndpointTab },
   parameters: { name: 'parameters', title: 'Hyperparameters', Body: ParametersTab },
+  'try-model': { name: 'try-model', title: 'Try it', Body: ModelPlaygroundTab },
   logs: { name: 'logs', title: 'Logs', Body: LogsTab },
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
   files: { name: 'files', title: 'Files', Body: FilesTab },
