@@ -16,12 +16,14 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orrery._version import __version__
-from orrery.api import batch, details, docs, errors, events, resources, system, uploads
+from orrery.api import apps, batch, details, docs, errors, events, resources, system, uploads
 from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
 from orrery.api.limits import BodyLimit
 from orrery.controllers.algorithms import AlgorithmController, synchronise_built_ins
+from orrery.controllers.apps import AppHost, Apps
 from orrery.controllers.commands import Commands
 from orrery.controllers.contract import Controller, Platform
+from orrery.controllers.dashboards import DashboardController
 from orrery.controllers.datasets import DatasetController, DatasetVersionController
 from orrery.controllers.endpoints import EndpointController
 from orrery.controllers.engine import Engine
@@ -63,6 +65,7 @@ class Assembly:
     engine: Engine
     commands: Commands
     router: Router
+    app_hosts: Mapping[str, AppHost]
     hub: events.EventHub
     housekeeping: Housekeeping
     authenticator: Authenticator
@@ -135,6 +138,7 @@ def assemble(
         url=lambda: address["url"],
     )
     router = Router(settings.home, f"unix:{settings.run_dir / 'platform.sock'}")
+    dashboards = DashboardController(platform, Apps(platform, router))
     controllers: dict[str, Controller] = {
         controller.kind.name: controller
         for controller in (
@@ -145,6 +149,7 @@ def assemble(
             TrainingController(platform),
             ModelController(platform),
             EndpointController(platform, router),
+            dashboards,
         )
     }
     engine = Engine(store, controllers)
@@ -160,6 +165,7 @@ def assemble(
         engine=engine,
         commands=commands,
         router=router,
+        app_hosts={"dashboard": dashboards},
         hub=hub,
         housekeeping=Housekeeping(platform, controllers, EventLog(database), (tracking.artifacts.oids,)),
         authenticator=authenticator,
@@ -188,6 +194,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(events.make_router(assembly.hub, user))
     app.include_router(batch.make_router(app, user))
     app.include_router(uploads.make_router(assembly.platform.uploads, assembly.platform.objects, user))
+    app.include_router(apps.make_router(commands, assembly.app_hosts, assembly.signer, user, assembly.base_path))
     for kind in commands.store.kinds:
         app.include_router(resources.make_router(kind, commands, user))
     app.include_router(mlflow.make_router(assembly.tracking, user))

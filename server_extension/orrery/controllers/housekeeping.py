@@ -38,7 +38,7 @@ class Housekeeping:
                 name for name, phase in kind.machine.phases.items() if not phase.settled or phase.state == "Active"
             }
             for kind in self.platform.store.kinds
-            if kind.name in ("dataset", "training", "model", "endpoint", "experiment")
+            if kind.name in ("dataset", "training", "model", "endpoint", "experiment", "dashboard")
         }
         self.platform.store.release_leases()
         self.platform.store.wake_all(unsettled)
