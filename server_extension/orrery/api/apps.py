@@ -74,7 +74,9 @@ def _waiting(request: Request, record: Record, look: Look, back: tuple[str, str]
     if not is_page(request):
         answer = {"state": look.state.value, "message": look.message, "log": look.log}
         return Orjson(answer, 503, headers=headers)
-    return HTMLResponse(render(record.name, look, back=back, is_owner=is_owner), 503, headers)
+    # to a browser the page is the answer, and no failure for the servers between to log
+    status = 202 if look.state is AppState.WAKING else 503
+    return HTMLResponse(render(record.name, look, back=back, is_owner=is_owner), status, headers)
 
 
 def _ticket(signer: Signer, user: User, record: Record) -> str:

@@ -13,6 +13,7 @@ from tornado import web
 from traitlets import Bool, List, Unicode
 
 from orrery import __version__
+from orrery.extension.app_proxy import APP_PATH, AppHandler
 from orrery.extension.hub import HubPlatform
 from orrery.extension.local import LocalPlatform, default_home
 from orrery.extension.proxy import Platform, PlatformHandler
@@ -68,6 +69,7 @@ class OrreryExtension(ExtensionApp):
         self.handlers.extend(
             [
                 (r"/orrery-extension/status", StatusHandler, options),
+                (APP_PATH, AppHandler, options),
                 (r"/orrery(/.*)", PlatformHandler, options),
             ]
         )
