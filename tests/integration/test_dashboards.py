@@ -184,7 +184,11 @@ def test_what_cannot_start_says_why_and_is_tried_again_when_asked(
     assert "Unsupported nbformat version four" in failed["status"]["message"]
     page = knock(platform.url, dashboard["id"], alice.headers)
     assert page.status_code == 503 and "broken could not start" in page.text
-    assert "Unsupported nbformat version four" in page.text and 'href="?again=1"' in page.text and "refresh" not in page.text
+    assert (
+        "Unsupported nbformat version four" in page.text
+        and 'href="?again=1"' in page.text
+        and "refresh" not in page.text
+    )
     wait_until(lambda: not replicas(platform, dashboard), what="nothing of it runs")
     assert "waking up" in knock(platform.url, dashboard["id"], alice.headers, "?again=1").text
     stored = put_object(alice, slider_notebook())

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from orrery.api.auth import Signer
@@ -22,11 +23,41 @@ from orrery.controllers.apps import AppHost, AppState, Look
 from orrery.controllers.commands import Commands
 from orrery.domain.access import Act, User, is_allowed
 from orrery.domain.ids import is_id
+from orrery.domain.kinds import Kind
 from orrery.domain.records import Record
 from orrery.errors import NotFound
 
 TICKET_SECONDS: Final = 12 * 3600
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~%@+-]+)*/orrery")
+
+
+class AppView(BaseModel):
+    """An app that has been asked for."""
+
+    url: str = Field(description="Where a browser opens it, below the platform's address.")
+    state: str = Field(description="waking, awake, failed or stopped.")
+    message: str = Field("", description="What is being done, or what went wrong.")
+
+
+def make_api(commands: Commands, boards: AppHost, current_user: Any) -> APIRouter:
+    """TensorBoard for whoever may read the training or the experiment."""
+    api = APIRouter(prefix="/api/v1")
+
+    def add(kind: Kind) -> None:
+        @api.post(
+            f"/{kind.plural}/{{id}}/tensorboard",
+            tags=[kind.title_plural],
+            responses={200: {"model": AppView}},
+            summary="Wake its TensorBoard; say where it is",
+        )
+        def tensorboard(user: Annotated[User, Depends(current_user)], id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+            record = commands.resolve(user, kind, id)
+            look = boards.visit(record, again=True)
+            return Orjson({"url": f"/apps/{record.id}/", "state": look.state.value, "message": look.message})
+
+    for name in ("training", "experiment"):
+        add(commands.store.kinds.named(name))
+    return api
 
 
 def make_router(

@@ -34,6 +34,7 @@ from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
 from orrery.controllers.routing import Router
 from orrery.controllers.settings import Settings
+from orrery.controllers.tensorboard import CHECK_SECONDS, TensorBoards
 from orrery.controllers.trainings import TrainingController
 from orrery.domain.access import User
 from orrery.domain.catalogue import KINDS
@@ -66,6 +67,7 @@ class Assembly:
     commands: Commands
     router: Router
     app_hosts: Mapping[str, AppHost]
+    boards: TensorBoards
     hub: events.EventHub
     housekeeping: Housekeeping
     authenticator: Authenticator
@@ -139,6 +141,7 @@ def assemble(
     )
     router = Router(settings.home, f"unix:{settings.run_dir / 'platform.sock'}")
     dashboards = DashboardController(platform, Apps(platform, router))
+    boards = TensorBoards(platform, Apps(platform, router))
     controllers: dict[str, Controller] = {
         controller.kind.name: controller
         for controller in (
@@ -165,7 +168,8 @@ def assemble(
         engine=engine,
         commands=commands,
         router=router,
-        app_hosts={"dashboard": dashboards},
+        app_hosts={"dashboard": dashboards, "training": boards, "experiment": boards},
+        boards=boards,
         hub=hub,
         housekeeping=Housekeeping(platform, controllers, EventLog(database), (tracking.artifacts.oids,)),
         authenticator=authenticator,
@@ -194,6 +198,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(events.make_router(assembly.hub, user))
     app.include_router(batch.make_router(app, user))
     app.include_router(uploads.make_router(assembly.platform.uploads, assembly.platform.objects, user))
+    app.include_router(apps.make_api(commands, assembly.boards, user))
     app.include_router(apps.make_router(commands, assembly.app_hosts, assembly.signer, user, assembly.base_path))
     for kind in commands.store.kinds:
         app.include_router(resources.make_router(kind, commands, user))
@@ -216,6 +221,7 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
                 tasks.create_task(engine.run(), name="engine"),
                 tasks.create_task(assembly.tracking.run(), name="tracking"),
                 tasks.create_task(_keep_house(assembly.housekeeping), name="housekeeping"),
+                tasks.create_task(_keep_boards(assembly.boards), name="tensorboards"),
             ]
             try:
                 yield
@@ -232,6 +238,12 @@ async def _keep_house(housekeeping: Housekeeping) -> None:
     while True:
         await asyncio.sleep(HOUSEKEEPING.total_seconds())
         await asyncio.to_thread(housekeeping.check_all)
+
+
+async def _keep_boards(boards: TensorBoards) -> None:
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        await asyncio.to_thread(boards.check_boards)
 
 
 class BasePath:

@@ -105,6 +105,8 @@ def make_config(settings: DashboardSettings, connections: Path) -> Config:
             "Dashboard": {"open_browser": False, "connection_dir_root": str(connections)},
             "VoilaConfiguration": {
                 "kernel_spec_manager_class": f"{__name__}.OwnKernel",
+                # JupyterLab's panels have no place on a page
+                "extension_denylist": ["@orrery/lab"],
                 "strip_sources": not settings.show_code,
                 "show_tracebacks": settings.show_code,
             },
