@@ -30,5 +30,6 @@ export namespace CommandIDs {
   export const openNotebook = 'orrery:open-notebook';
   export const openMlflow = 'orrery:open-mlflow';
   export const datasetFromFile = 'orrery:dataset-from-file';
+  export const dashboardFromNotebook = 'orrery:dashboard-from-notebook';
   export const showSideBar = 'orrery:show-side-bar';
 }

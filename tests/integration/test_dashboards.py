@@ -190,7 +190,9 @@ def test_what_cannot_start_says_why_and_is_tried_again_when_asked(
         and "refresh" not in page.text
     )
     wait_until(lambda: not replicas(platform, dashboard), what="nothing of it runs")
-    assert "waking up" in knock(platform.url, dashboard["id"], alice.headers, "?again=1").text
+    retried = knock(platform.url, dashboard["id"], alice.headers, "?again=1")
+    assert retried.status_code == 303 and retried.headers["location"] == f"/apps/{dashboard['id']}/"
+    assert "waking up" in knock(platform.url, dashboard["id"], alice.headers).text
     stored = put_object(alice, slider_notebook())
     files = [{"path": "report.ipynb", "oid": stored["oid"], "size": stored["size"]}]
     assert alice.patch(f"dashboards/{dashboard['id']}", json={"spec": {"files": files}}).status_code == 200

@@ -9,7 +9,8 @@ const SECTION_TITLES: Record<string, string> = {
   data: 'Data',
   training: 'Training',
   models: 'Models',
-  serving: 'Serving'
+  serving: 'Serving',
+  dashboards: 'Dashboards'
 };
 
 export interface Section {

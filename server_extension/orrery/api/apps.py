@@ -9,6 +9,7 @@ below a ticket (`orrery.gateway.app_call` says why). A visit wakes; nothing else
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -32,31 +33,45 @@ _PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~%@+-]+)*/orrery")
 
 
 class AppView(BaseModel):
-    """An app that has been asked for."""
+    """An app that has been visited."""
 
     url: str = Field(description="Where a browser opens it, below the platform's address.")
     state: str = Field(description="waking, awake, failed or stopped.")
     message: str = Field("", description="What is being done, or what went wrong.")
+    log: str = Field("", description="The last lines of its log, where it could not start.")
+    entrance: str | None = Field(
+        None,
+        description="Once it is awake: where it opens without a log-in for twelve hours, as you. Keep it to yourself.",
+    )
 
 
-def make_api(commands: Commands, boards: AppHost, current_user: Any) -> APIRouter:
-    """TensorBoard for whoever may read the training or the experiment."""
+#: what a visit is called, by the kind whose resources have an app
+VISITS: Final = {"dashboard": "visit", "training": "tensorboard", "experiment": "tensorboard"}
+
+
+def make_api(commands: Commands, hosts: Mapping[str, AppHost], signer: Signer, current_user: Any) -> APIRouter:
+    """A visit by program: `POST /api/v1/dashboards/{id}/visit`, `POST /api/v1/trainings/{id}/tensorboard`."""
     api = APIRouter(prefix="/api/v1")
 
-    def add(kind: Kind) -> None:
+    def add(kind: Kind, host: AppHost) -> None:
         @api.post(
-            f"/{kind.plural}/{{id}}/tensorboard",
+            f"/{kind.plural}/{{id}}/{VISITS[kind.name]}",
             tags=[kind.title_plural],
             responses={200: {"model": AppView}},
-            summary="Wake its TensorBoard; say where it is",
+            summary=f"Wake the app of a {kind.title.lower()} as a visit does; how far that is",
         )
-        def tensorboard(user: Annotated[User, Depends(current_user)], id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        def visit(user: Annotated[User, Depends(current_user)], id: str, again: bool = False) -> Response:  # pyright: ignore[reportUnusedFunction]
+            """`again`: also where it could not start before. Ask until it is awake."""
             record = commands.resolve(user, kind, id)
-            look = boards.visit(record, again=True)
-            return Orjson({"url": f"/apps/{record.id}/", "state": look.state.value, "message": look.message})
+            look = host.visit(record, again=again)
+            commands.wake()
+            is_awake = look.state is AppState.AWAKE
+            entrance = f"/apps/{record.id}/~{_ticket(signer, user, record)}/" if is_awake else None
+            answer = {"state": look.state.value, "message": look.message, "log": look.log, "entrance": entrance}
+            return Orjson({"url": f"/apps/{record.id}/", **answer})
 
-    for name in ("training", "experiment"):
-        add(commands.store.kinds.named(name))
+    for name, host in hosts.items():
+        add(commands.store.kinds.named(name), host)
     return api
 
 
@@ -91,9 +106,12 @@ def make_router(
             return HTMLResponse(render_missing(error.message, back=back), 404)
         look = hosts[record.kind].visit(record, again=again)
         commands.wake()
+        if again:
+            # the page that waits asks again and again; this was asked for once
+            return RedirectResponse(f"{base_path}/apps/{app_id}/{quote(rest)}", 303)
         if look.state is AppState.AWAKE:
-            target = f"{base_path}/apps/{app_id}/~{_ticket(signer, user, record)}/{request.path_params['rest']}"
-            query = "" if again or not request.url.query else f"?{request.url.query}"
+            target = f"{base_path}/apps/{app_id}/~{_ticket(signer, user, record)}/{quote(rest)}"
+            query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(target + query, 302, {"Cache-Control": "no-store"})
         return _waiting(request, record, look, back, is_owner=is_allowed(user, Act.WRITE, record))
 

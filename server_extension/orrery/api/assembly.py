@@ -198,7 +198,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(events.make_router(assembly.hub, user))
     app.include_router(batch.make_router(app, user))
     app.include_router(uploads.make_router(assembly.platform.uploads, assembly.platform.objects, user))
-    app.include_router(apps.make_api(commands, assembly.boards, user))
+    app.include_router(apps.make_api(commands, assembly.app_hosts, assembly.signer, user))
     app.include_router(apps.make_router(commands, assembly.app_hosts, assembly.signer, user, assembly.base_path))
     for kind in commands.store.kinds:
         app.include_router(resources.make_router(kind, commands, user))

@@ -136,12 +136,13 @@ class DashboardController(Controller):
         match look.state:
             case AppState.AWAKE:
                 began = datetime.fromisoformat(record.internal["waking_since"])
-                return Outcome(
-                    event="ready",
-                    message=environment.describe_change(record.outputs["environment"], record.internal["packages"]),
-                    outputs={"wake_seconds": round((now - began).total_seconds(), 1), "woken_at": now.isoformat()},
-                    internal={"waking_since": None},
-                )
+                changed = environment.describe_change(record.outputs["environment"], record.internal["packages"])
+                outputs: Json = {
+                    "wake_seconds": round((now - began).total_seconds(), 1),
+                    "woken_at": now.isoformat().replace("+00:00", "Z"),
+                    "environment_changed": changed or None,
+                }
+                return Outcome(event="ready", message=changed, outputs=outputs, internal={"waking_since": None})
             case AppState.FAILED:
                 message = f"{look.message}\n{look.log}".strip()
                 return Outcome(event="failed", reason="not_ready", message=message, internal={"waking_since": None})
