@@ -47,6 +47,7 @@ const KIND_ICONS: Record<string, LabIcon> = {
       'M12 2.500l8.500 4.750v9.500L12 21.500l-8.500-4.750v-9.500zM3.500 7.250L12 12l8.500-4.750M12 12v9.500'
     )
   ),
+  dashboard: icon('dashboard', line('M3 4h18v16H3zM3 9h18M10 9v11M13.500 16.500v-3M17 16.500v-4.500')),
   endpoint: icon(
     'endpoint',
     dot(12, 12, 2.2) +

@@ -40,5 +40,6 @@ export namespace CommandIDs {
   export const copyLink = 'orrery:copy-link';
   export const showRuns = 'orrery:show-runs';
   export const datasetFromFile = 'orrery:dataset-from-file';
+  export const dashboardFromNotebook = 'orrery:dashboard-from-notebook';
   export const showSideBar = 'orrery:show-side-bar';
 }

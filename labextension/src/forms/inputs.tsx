@@ -275,6 +275,8 @@ export function PairsField(props: FieldProps): JSX.Element {
   const values = (props.formData ?? {}) as JsonObject;
   const pairs = Object.entries(values);
   const source = (props.schema as Schema)['x-orrery-parameters-of'];
+  const entry = (props.schema as Schema).additionalProperties;
+  const isReference = typeof entry === 'object' && entry['x-orrery-ref'] !== undefined;
   const { model } = props.formContext as FormContext;
   if (source && !model.spec[source]) {
     return <div className="orr-Muted">Choose the {source} first: its parameters appear here.</div>;
@@ -297,6 +299,7 @@ export function PairsField(props: FieldProps): JSX.Element {
           <input
             className="orr-Input"
             aria-label={`Value of ${key}`}
+            placeholder={isReference ? 'name, or owner/name@version' : undefined}
             value={typeof value === 'string' ? value : JSON.stringify(value)}
             onChange={event =>
               set(

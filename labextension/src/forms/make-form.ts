@@ -79,7 +79,8 @@ function makeSpecSchema(kind: Kind, found: Found): Schema {
       delete schema.minItems;
     }
     const entry = mapEntry(schema);
-    if (entry?.['x-orrery-ref']) {
+    // Where some are needed, the algorithm says which; elsewhere they are named freely.
+    if (entry?.['x-orrery-ref'] && schema.minProperties) {
       schema.properties = Object.fromEntries(
         found.datasets.map(({ name, title }) => [name, { ...entry, title: propertyTitle(name, title) }])
       );

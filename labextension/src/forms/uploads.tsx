@@ -1,4 +1,4 @@
-/** Files of a dataset: dropped or picked, each with its progress; then its purpose. */
+/** Files: dropped or picked, each with its progress; then, of a dataset's, its purpose. */
 import type { FieldProps } from '@rjsf/utils';
 import { closeIcon, refreshIcon } from '@jupyterlab/ui-components';
 import type { DragEvent } from 'react';
@@ -16,6 +16,7 @@ const PURPOSES = ['training', 'validation', 'testing'];
 export function UploadsField(props: FieldProps): JSX.Element {
   const { model } = props.formContext as FormContext;
   const { uploads } = model;
+  const isData = model.kind.kind === 'dataset';
   useModel(uploads);
   const picker = useRef<HTMLInputElement>(null);
   const [isOver, setOver] = useState(false);
@@ -50,7 +51,7 @@ export function UploadsField(props: FieldProps): JSX.Element {
             choose files
           </button>
         </div>
-        <div className="orr-Muted">CSV, TSV, Parquet, JSON, JSON Lines or Excel, of any size</div>
+        {isData && <div className="orr-Muted">CSV, TSV, Parquet, JSON, JSON Lines or Excel, of any size</div>}
         <input
           ref={picker}
           type="file"
@@ -72,25 +73,27 @@ export function UploadsField(props: FieldProps): JSX.Element {
                 {file.path}
               </span>
               <span className="orr-Muted">{formatBytes(file.size)}</span>
-              <select
-                className="orr-Select"
-                aria-label={`Purpose of ${file.path}`}
-                value={file.purpose ?? ''}
-                onChange={event =>
-                  set(
-                    files.map((other, at) =>
-                      at === index ? { ...other, purpose: event.target.value || null } : other
+              {isData && (
+                <select
+                  className="orr-Select"
+                  aria-label={`Purpose of ${file.path}`}
+                  value={file.purpose ?? ''}
+                  onChange={event =>
+                    set(
+                      files.map((other, at) =>
+                        at === index ? { ...other, purpose: event.target.value || null } : other
+                      )
                     )
-                  )
-                }
-              >
-                <option value="">any purpose</option>
-                {PURPOSES.map(purpose => (
-                  <option key={purpose} value={purpose}>
-                    {purpose}
-                  </option>
-                ))}
-              </select>
+                  }
+                >
+                  <option value="">any purpose</option>
+                  {PURPOSES.map(purpose => (
+                    <option key={purpose} value={purpose}>
+                      {purpose}
+                    </option>
+                  ))}
+                </select>
+              )}
               <IconButton
                 label={`Remove ${file.path}`}
                 icon={closeIcon}

@@ -1,4 +1,4 @@
-/** "Create dataset from this file" in the file browser. */
+/** "Create dataset from this file" and "Publish as dashboard" in the file browser. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { kindIcon } from '../icons';
@@ -6,7 +6,7 @@ import { CommandIDs, IOrrery } from '../tokens';
 
 export const filesPlugin: JupyterFrontEndPlugin<void> = {
   id: '@orrery/lab:files',
-  description: 'Makes datasets from files of the file browser.',
+  description: 'Makes datasets and dashboards from files of the file browser.',
   autoStart: true,
   requires: [IOrrery],
   optional: [IFileBrowserFactory],
@@ -30,6 +30,18 @@ export const filesPlugin: JupyterFrontEndPlugin<void> = {
       command: CommandIDs.datasetFromFile,
       selector: '.jp-DirListing-item[data-isdir="false"]',
       rank: 60
+    });
+    app.commands.addCommand(CommandIDs.dashboardFromNotebook, {
+      label: 'Publish as dashboard',
+      icon: kindIcon('dashboard'),
+      describedBy: { args: { type: 'object', properties: {} } },
+      isVisible: () => selectedPaths().some(path => path.endsWith('.ipynb')),
+      execute: () => app.commands.execute(CommandIDs.create, { kind: 'dashboard', paths: selectedPaths() })
+    });
+    app.contextMenu.addItem({
+      command: CommandIDs.dashboardFromNotebook,
+      selector: '.jp-DirListing-item[data-file-type="notebook"]',
+      rank: 61
     });
   }
 };

@@ -191,6 +191,7 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
             />
           ))}
       <NextStep resource={resource} />
+      <AppLink resource={resource} />
       {isMine && <Button label="Edit" onClick={edit} testId="orrery-edit" />}
       {kind.creatable && (
         <IconButton
@@ -242,6 +243,35 @@ function Dashboards(props: { resource: Resource }): JSX.Element {
         </a>
       ))}
     </>
+  );
+}
+
+/** The kinds that have a web application, and what its link says. */
+const APPS: Record<string, string> = {
+  dashboard: 'Open',
+  training: 'TensorBoard',
+  experiment: 'TensorBoard'
+};
+
+/** Opens its web application in a new tab, where a page tells how it wakes. */
+function AppLink(props: { resource: Resource }): JSX.Element | null {
+  const { resource } = props;
+  const { api } = usePanel();
+  const label = APPS[resource.kind];
+  if (!label || resource.status.state === 'Stopped') {
+    return null;
+  }
+  return (
+    <a
+      className={`orr-Button${resource.kind === 'dashboard' ? ' orr-mod-accept' : ''}`}
+      href={api.platformUrl(`apps/${resource.id}/`)}
+      target="_blank"
+      rel="noopener noreferrer"
+      title={`${label === 'Open' ? 'Open the dashboard' : 'Open TensorBoard'} in a new tab`}
+      data-testid="orrery-open-app"
+    >
+      {label} <Icon icon={linkOutIcon} size={12} />
+    </a>
   );
 }
 

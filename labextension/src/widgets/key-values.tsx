@@ -5,6 +5,7 @@ import {
   formatBytes,
   formatDuration,
   formatNumber,
+  formatTime,
   humanize,
   isObject,
   plainText,
@@ -118,6 +119,9 @@ function Value(props: ValueProps): JSX.Element {
       return <>{formatBytes(value)}</>;
     }
     return <>{/seconds$/.test(name) ? formatDuration(value) : formatNumber(value)}</>;
+  }
+  if (typeof value === 'string' && /_at$/.test(name)) {
+    return <time dateTime={value}>{formatTime(value)}</time>;
   }
   return /_id$/.test(name) ? <code>{plainText(value)}</code> : <>{plainText(value)}</>;
 }

@@ -17,12 +17,14 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orrery._version import __version__
-from orrery.api import batch, details, docs, errors, events, overview, profiles, resources, system, uploads
+from orrery.api import apps, batch, details, docs, errors, events, overview, profiles, resources, system, uploads
 from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
 from orrery.api.limits import BodyLimit
 from orrery.controllers.algorithms import AlgorithmController, synchronise_built_ins
+from orrery.controllers.apps import AppHost, Apps
 from orrery.controllers.commands import Commands
 from orrery.controllers.contract import Controller, Platform
+from orrery.controllers.dashboards import DashboardController
 from orrery.controllers.datasets import DatasetController, DatasetVersionController
 from orrery.controllers.endpoints import EndpointController
 from orrery.controllers.engine import Engine
@@ -34,6 +36,7 @@ from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
 from orrery.controllers.routing import Router
 from orrery.controllers.settings import Settings
+from orrery.controllers.tensorboard import CHECK_SECONDS, TensorBoards
 from orrery.controllers.trainings import TrainingController
 from orrery.domain.access import User
 from orrery.domain.catalogue import KINDS
@@ -66,6 +69,8 @@ class Assembly:
     engine: Engine
     commands: Commands
     router: Router
+    app_hosts: Mapping[str, AppHost]
+    boards: TensorBoards
     hub: events.EventHub
     housekeeping: Housekeeping
     authenticator: Authenticator
@@ -139,6 +144,8 @@ def assemble(
         url=lambda: address["url"],
     )
     router = Router(settings.home, f"unix:{settings.run_dir / 'platform.sock'}")
+    dashboards = DashboardController(platform, Apps(platform, router))
+    boards = TensorBoards(platform, Apps(platform, router))
     controllers: dict[str, Controller] = {
         controller.kind.name: controller
         for controller in (
@@ -149,6 +156,7 @@ def assemble(
             TrainingController(platform),
             ModelController(platform),
             EndpointController(platform, router),
+            dashboards,
         )
     }
     engine = Engine(store, controllers)
@@ -164,6 +172,8 @@ def assemble(
         engine=engine,
         commands=commands,
         router=router,
+        app_hosts={"dashboard": dashboards, "training": boards, "experiment": boards},
+        boards=boards,
         hub=hub,
         housekeeping=Housekeeping(platform, controllers, EventLog(database), (tracking.artifacts.oids,)),
         authenticator=authenticator,
@@ -194,6 +204,8 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(events.make_router(assembly.hub, user))
     app.include_router(batch.make_router(app, user))
     app.include_router(uploads.make_router(assembly.platform.uploads, assembly.platform.objects, user))
+    app.include_router(apps.make_api(commands, assembly.app_hosts, assembly.signer, user))
+    app.include_router(apps.make_router(commands, assembly.app_hosts, assembly.signer, user, assembly.base_path))
     for kind in commands.store.kinds:
         app.include_router(resources.make_router(kind, commands, user))
     app.include_router(profiles.make_router(commands, user))
@@ -218,6 +230,7 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
                 tasks.create_task(assembly.tracking.run(), name="tracking"),
                 tasks.create_task(_keep_house(assembly.housekeeping), name="housekeeping"),
                 tasks.create_task(assembly.monitor.run(), name="monitor"),
+                tasks.create_task(_keep_boards(assembly.boards), name="tensorboards"),
             ]
             try:
                 yield
@@ -240,6 +253,12 @@ async def _keep_house(housekeeping: Housekeeping) -> None:
     while True:
         await asyncio.sleep(HOUSEKEEPING.total_seconds())
         await asyncio.to_thread(housekeeping.check_all)
+
+
+async def _keep_boards(boards: TensorBoards) -> None:
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        await asyncio.to_thread(boards.check_boards)
 
 
 class BasePath:

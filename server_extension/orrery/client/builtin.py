@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from orrery.client.apps import Dashboard, open_app
 from orrery.client.collection import Collection
 from orrery.client.resources import Json, Resource, read_number
 from orrery.client.uploads import Sources, plan, upload_files
@@ -63,6 +64,10 @@ class DatasetVersion(Resource):
 class Experiment(Resource):
     """A folder of trainings."""
 
+    def tensorboard(self, *, timeout: float = 120.0) -> str:
+        """Wake the TensorBoard over all its trainings; the address at which it opens for you, for twelve hours."""
+        return open_app(self, timeout=timeout)
+
 
 class Algorithm(Resource):
     """A notebook or a script that trains, with what it takes."""
@@ -92,6 +97,10 @@ class Training(Resource):
                 "and create it with register_model left on"
             )
         return self.client.models.get(model_id)
+
+    def tensorboard(self, *, timeout: float = 120.0) -> str:
+        """Wake its TensorBoard, live while it runs; the address at which it opens for you, for twelve hours."""
+        return open_app(self, timeout=timeout)
 
     def __repr__(self) -> str:
         metrics = "".join(f" {name}={value:.4g}" for name, value in list(self.metrics.items())[:3])
@@ -371,4 +380,5 @@ CLASSES: Mapping[str, type[Resource]] = {
     "training": Training,
     "model": Model,
     "endpoint": Endpoint,
+    "dashboard": Dashboard,
 }

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from orrery.client import deployments
+from orrery.client.apps import Dashboard, Dashboards
 from orrery.client.builtin import (
     CLASSES,
     Algorithm,
@@ -70,6 +71,7 @@ class Client:
         self.trainings = Trainings(self, "trainings", Training)
         self.models = Models(self, "models", Model)
         self.endpoints = Endpoints(self, "endpoints", Endpoint)
+        self.dashboards = Dashboards(self, "dashboards", Dashboard)
 
     @property
     def url(self) -> str:

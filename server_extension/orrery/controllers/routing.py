@@ -48,6 +48,7 @@ class Router:
         document: Json = json.loads(self.path.read_bytes()) if self.path.exists() else {}
         self._revision = int(document.get("revision", 0))
         self._routes: dict[str, Json] = {route["endpoint_id"]: route for route in document.get("routes", [])}
+        self._apps: dict[str, Json] = {app["id"]: app for app in document.get("apps", [])}
         with self._lock:
             self._write()
 
@@ -57,15 +58,27 @@ class Router:
 
     def publish(self, endpoint_id: str, route: Json | None) -> int:
         """Set or remove an endpoint's route; returns the revision that holds it."""
+        return self._publish(self._routes, endpoint_id, route)
+
+    def publish_app(self, app_id: str, app: Json | None) -> int:
+        """Set or remove the address of an app; returns the revision that holds it."""
+        return self._publish(self._apps, app_id, app)
+
+    def _publish(self, published: dict[str, Json], key: str, document: Json | None) -> int:
         with self._lock:
-            if self._routes.get(endpoint_id) == route:
+            if published.get(key) == document:
                 return self._revision
-            if route is None:
-                del self._routes[endpoint_id]
+            if document is None:
+                del published[key]
             else:
-                self._routes[endpoint_id] = route
+                published[key] = document
             self._write()
             return self._revision
+
+    def app_ids(self) -> list[str]:
+        """The apps that the gateway lets visitors to."""
+        with self._lock:
+            return list(self._apps)
 
     def forget_others(self, endpoint_ids: set[str]) -> None:
         """Drop the routes of endpoints that are no more."""
@@ -106,6 +119,7 @@ class Router:
             "revision": self._revision,
             "platform": {"address": self._platform_address},
             "routes": list(self._routes.values()),
+            "apps": list(self._apps.values()),
         }
         temporary = self.path.with_suffix(".new")
         with temporary.open("w", encoding="utf-8") as file:

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     mlflow_idle_minutes: float = Field(
         default=15.0, gt=0, description="Minutes without a request after which MLflow's server is stopped."
     )
+    tensorboard_idle_minutes: float = Field(
+        default=15.0, gt=0, description="Minutes without a request after which a TensorBoard is put to sleep."
+    )
     cores: float | None = Field(default=None, description="Cores that may be handed out; empty: all of the machine's.")
     memory_bytes: int | None = Field(
         default=None, description="Memory that may be handed out; empty: all of the machine's."

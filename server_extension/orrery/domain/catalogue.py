@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from orrery.domain.algorithms import ALGORITHM
+from orrery.domain.dashboards import DASHBOARD
 from orrery.domain.datasets import DATASET, DATASET_VERSION
 from orrery.domain.endpoints import ENDPOINT
 from orrery.domain.experiments import EXPERIMENT
@@ -12,4 +13,4 @@ from orrery.domain.kinds import Registry
 from orrery.domain.models import MODEL
 from orrery.domain.trainings import TRAINING
 
-KINDS: Final = Registry((DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, MODEL, ENDPOINT))
+KINDS: Final = Registry((DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, MODEL, ENDPOINT, DASHBOARD))

@@ -14,6 +14,7 @@ from traitlets import Bool, List, Unicode
 
 from orrery import __version__
 from orrery.extension import dashboards
+from orrery.extension.app_proxy import APP_PATH, AppHandler
 from orrery.extension.hub import HubPlatform
 from orrery.extension.local import LocalPlatform, default_home
 from orrery.extension.proxy import Platform, PlatformHandler
@@ -69,6 +70,7 @@ class OrreryExtension(ExtensionApp):
         self.handlers.extend(
             [
                 (r"/orrery-extension/status", StatusHandler, options),
+                (APP_PATH, AppHandler, options),
                 (r"/orrery(/.*)", PlatformHandler, options),
             ]
         )

@@ -5,6 +5,7 @@ Jupyter's own credentials (cookies, tokens in headers and in the query) stop her
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -95,8 +96,12 @@ def make_target(upstream: Upstream, path: str, query: str) -> str:
     return f"{upstream.prefix}{path}" + (f"?{kept}" if kept else "")
 
 
+def make_tls(upstream: Upstream) -> ssl.SSLContext | None:
+    return ssl.create_default_context() if upstream.is_tls else None
+
+
 def make_request_headers(
-    received: Iterable[tuple[str, str]], upstream: Upstream, front: Front
+    received: Iterable[tuple[str, str]], upstream: Upstream, front: Front, *, with_token: bool = True
 ) -> list[tuple[str, str]]:
     received = list(received)
     named = {
@@ -109,7 +114,7 @@ def make_request_headers(
     return [
         ("Host", upstream.netloc),
         *((name, value) for name, value in received if name.lower() not in withheld),
-        ("Authorization", f"Bearer {upstream.token}"),
+        *([("Authorization", f"Bearer {upstream.token}")] if with_token else []),
         ("X-Forwarded-For", front.client_address),
         ("X-Forwarded-Host", front.host),
         ("X-Forwarded-Prefix", front.prefix),

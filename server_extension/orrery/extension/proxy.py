@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import ssl
 from collections.abc import Awaitable
 from typing import Any, ClassVar, Final, Protocol, cast
 
@@ -22,7 +21,14 @@ from tornado.iostream import StreamClosedError
 from tornado.tcpclient import TCPClient
 
 from orrery.errors import OrreryError, Unavailable
-from orrery.extension.forwarding import Front, Upstream, make_request_headers, make_response_headers, make_target
+from orrery.extension.forwarding import (
+    Front,
+    Upstream,
+    make_request_headers,
+    make_response_headers,
+    make_target,
+    make_tls,
+)
 
 #: The platform limits bodies itself; Jupyter's own limit (512 MiB) is for those that it holds in memory.
 MAX_BODY_BYTES: Final = 1 << 50
@@ -97,6 +103,8 @@ class PlatformHandler(JupyterHandler):
     """`{base_url}orrery/<path>` is the platform's `/<path>`."""
 
     auth_resource: ClassVar[str] = "orrery"
+    #: whether the platform hears who is logged in here
+    sends_token: ClassVar[bool] = True
     SUPPORTED_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
     def initialize(self, platform: Platform) -> None:
@@ -135,6 +143,9 @@ class PlatformHandler(JupyterHandler):
             raise web.HTTPError(403, f"{self.current_user.username} may not {action} Orrery on this Jupyter server")
         if "Transfer-Encoding" in self.request.headers and self.request.method not in CHUNKED_METHODS:
             raise web.HTTPError(411, f"a {self.request.method} with a body needs a Content-Length")
+        await self.connect_upstream()
+
+    async def connect_upstream(self) -> None:
         upstream = await self.platform.upstream()
         try:
             await self.connect(upstream)
@@ -147,7 +158,7 @@ class PlatformHandler(JupyterHandler):
         stream = await TCPClient().connect(
             upstream.host,
             upstream.port,
-            ssl_options=ssl.create_default_context() if upstream.is_tls else None,
+            ssl_options=make_tls(upstream),
             timeout=CONNECT_SECONDS,
         )
         stream.set_nodelay(True)
@@ -157,7 +168,8 @@ class PlatformHandler(JupyterHandler):
         method = request.method or "GET"
         path = (request.uri or "/").partition("?")[0].removeprefix(self.front.prefix)
         headers = httputil.HTTPHeaders()
-        for name, value in make_request_headers(request.headers.get_all(), upstream, self.front):
+        received = request.headers.get_all()
+        for name, value in make_request_headers(received, upstream, self.front, with_token=self.sends_token):
             headers.add(name, value)
         if "Transfer-Encoding" not in request.headers and "Content-Length" not in headers and method not in READS:
             headers["Content-Length"] = "0"

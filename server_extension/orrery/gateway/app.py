@@ -15,6 +15,8 @@ import orjson
 
 from orrery._version import __version__
 from orrery.gateway.access_log import AccessLog
+from orrery.gateway.app_call import AppCall, split_app_path
+from orrery.gateway.apps import AppTable
 from orrery.gateway.auth import Authenticator, bearer_token, unauthenticated
 from orrery.gateway.balancing import DOWN_SECONDS, RoutingTable
 from orrery.gateway.endpoint_call import EndpointCall, no_access, not_found
@@ -84,10 +86,12 @@ class Gateway:
         self.port = settings.port
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
+        self.apps = AppTable(self.now)
         self.active: set[EndpointCall] = set()
         self.waiting: set[EndpointCall] = set()
         self._held_bytes = 0
         self._prefix = settings.base_path.encode() + b"/endpoints/"
+        self._apps_prefix = settings.base_path.encode() + b"/apps/"
         self.authenticator = Authenticator(
             settings.home / "secrets" / "jwt.key", Whoami(self.table, settings.base_path).ask
         )
@@ -120,6 +124,10 @@ class Gateway:
     def on_request(self, exchange: Exchange) -> None:
         if exchange.head.path.startswith(self._prefix):
             self._endpoint(exchange)
+        elif exchange.head.path.startswith(self._apps_prefix):
+            parts = split_app_path(exchange.head.path, self._apps_prefix)
+            call = PlatformCall(self, exchange) if parts is None else AppCall(self, exchange, *parts)
+            call.start()
         else:
             PlatformCall(self, exchange).start()
 
@@ -177,7 +185,9 @@ class Gateway:
             return False
         self._stamp = stamp
         try:
-            self.table.apply(parse_routes(data))
+            routes = parse_routes(data)
+            self.table.apply(routes)
+            self.apps.apply(routes.apps)
         except BadRoutes as error:
             log.error("%s is not applied: %s", path, error, extra={"action": "read_routes"})
             return False
@@ -219,6 +229,8 @@ class Control:
             }
         elif exchange.head.path == b"/stats":
             document = gateway.stats.document()
+        elif exchange.head.path == b"/apps":
+            document = {"apps": gateway.apps.document()}
         else:
-            raise HttpError(404, "not_found", "there is /status and /stats")
+            raise HttpError(404, "not_found", "there is /status, /stats and /apps")
         exchange.respond(200, orjson.dumps(document))

@@ -20,7 +20,7 @@ from typing import Final, cast
 
 import orjson
 
-from orrery.gateway.routes import Route
+from orrery.gateway.routes import App, Route
 from orrery.serving.http import HttpError
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def unauthenticated(message: str) -> HttpError:
     return HttpError(401, "unauthenticated", message, headers=_CHALLENGE)
 
 
-def may_call(route: Route, identity: Identity) -> bool:
+def may_call(route: Route | App, identity: Identity) -> bool:
     """The one rule of visibility for those who are logged in; public endpoints are not asked about."""
     if route.visibility == "public" or identity.admin or route.owner in (identity.name, *identity.groups):
         return True
@@ -63,6 +63,11 @@ def bearer_token(authorization: bytes | None) -> bytes | None:
     if scheme.lower() not in (b"bearer", b"token"):
         return None
     return token.strip() or None
+
+
+def app_key(key: bytes, app_id: str) -> bytes:
+    """What tickets to an app are signed with: a ticket is no token, and none for another app."""
+    return hmac.digest(key, f"orrery app {app_id}".encode(), "sha256")
 
 
 class TokenExpired(Exception):
@@ -191,6 +196,16 @@ class Authenticator:
         waiting.append(done)
         if len(waiting) == 1:
             self._whoami(token, lambda answer: self._resolved(digest, answer))
+
+    def visitor(self, app_id: str, ticket: bytes) -> Identity | None:
+        """Who was let in to this app, by what the platform put into the address; None for any other text.
+
+        Raises: `TokenExpired`.
+        """
+        if self._key is None or len(ticket) > TOKEN_BYTES:
+            return None
+        verified = verify_jwt(ticket, app_key(self._key, app_id), self._clock())
+        return None if verified is None else verified[0]
 
     def _resolved(self, digest: bytes, answer: tuple[int, bytes] | None) -> None:
         now = self._clock()

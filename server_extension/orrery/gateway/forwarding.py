@@ -20,6 +20,8 @@ _OURS: Final = frozenset({b"content-length", b"expect", b"x-request-id", b"host"
 _TO_PLATFORM: Final = HOP_BY_HOP | _FORWARDED | _OURS
 #: Neither who is calling nor what proves it is a model's business.
 _TO_REPLICA: Final = _TO_PLATFORM | {b"authorization", b"cookie", b"x-orrery-deployment"}
+#: Nor an app's; an origin and a fetch's circumstances mean nothing for pages that have none.
+_TO_APP: Final = _TO_REPLICA | {b"origin", b"referer", b"x-forwarded-prefix", b"x-xsrftoken"}
 _TO_CLIENT: Final = HOP_BY_HOP | {b"content-length", b"x-request-id"}
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -69,22 +71,39 @@ def replica_head(head: Head, target: bytes, length: int, identifier: bytes, forw
 
 def platform_head(head: Head, identifier: bytes, forwarded: bytes, *, websocket: bool) -> bytes:
     """A request to the platform, its target and its credentials as they came."""
-    framing = b""
-    if websocket:
-        framing = b"connection: Upgrade\r\nupgrade: websocket\r\n"
-    elif head.chunked:
-        framing = b"transfer-encoding: chunked\r\n"
-    elif head.content_length is not None:
-        framing = b"content-length: %d\r\n" % head.content_length
     return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%bx-request-id: %b\r\n%b\r\n" % (
         head.method.encode(),
         head.target,
         head.host or b"localhost",
         _encode(head.headers, _TO_PLATFORM, head.get(b"connection")),
-        framing,
+        _framing(head, websocket),
         identifier,
         forwarded,
     )
+
+
+def app_head(
+    head: Head, target: bytes, identifier: bytes, forwarded: bytes, prefix: bytes, *, websocket: bool
+) -> bytes:
+    """A request to an app, which learns where the browser sees it, and nothing of who asks."""
+    return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%bx-request-id: %b\r\nx-forwarded-prefix: %b\r\n%b\r\n" % (
+        head.method.encode(),
+        target,
+        head.host or b"localhost",
+        _encode(head.headers, _TO_APP, head.get(b"connection")),
+        _framing(head, websocket),
+        identifier,
+        prefix,
+        forwarded,
+    )
+
+
+def _framing(head: Head, websocket: bool) -> bytes:
+    if websocket:
+        return b"connection: Upgrade\r\nupgrade: websocket\r\n"
+    if head.chunked:
+        return b"transfer-encoding: chunked\r\n"
+    return b"" if head.content_length is None else b"content-length: %d\r\n" % head.content_length
 
 
 def answer_headers(headers: Headers) -> tuple[bytes, int | None]:

@@ -9,18 +9,21 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from orrery.gateway.forwarding import Headers, answer_headers, platform_head, request_id, switch_head
-from orrery.gateway.upstream import RawPipe
+from orrery.gateway.upstream import Pool, RawPipe
 from orrery.serving.http import Exchange, HttpError
 
 if TYPE_CHECKING:
     from orrery.gateway.app import Gateway
     from orrery.gateway.upstream import UpstreamConnection
+    from orrery.serving.http.connection import ServerConnection
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class PlatformCall:
     __slots__ = ("_body", "_connection", "_exchange", "_gateway", "_id", "_streams", "_tries", "_websocket", "done")
+    who = "the platform"
+    lost_code = "platform_lost"
 
     def __init__(self, gateway: Gateway, exchange: Exchange) -> None:
         self._gateway = gateway
@@ -45,10 +48,30 @@ class PlatformCall:
     def _replayable(self) -> bool:
         return not self._body and not self._websocket and self._exchange.head.method in _SAFE
 
+    def _pool(self) -> Pool | None:
+        return self._gateway.table.platform
+
+    def _unreachable(self, reason: str) -> None:
+        self._fail(platform_down(reason))
+
+    def _request_head(self) -> bytes:
+        forwarded = self._gateway.forwarded(self._exchange)
+        return platform_head(self._exchange.head, self._id, forwarded, websocket=self._websocket)
+
+    def _answer_lines(self, headers: Headers) -> tuple[bytes, int | None]:
+        return answer_headers(headers)
+
+    def _join(self, client: ServerConnection, connection: UpstreamConnection, rest: bytes) -> None:
+        RawPipe(client, connection, rest)
+
+    def _log(self, status: int, seconds: float) -> None:
+        if self._gateway.access_log is not None:
+            self._gateway.access_log.write(self._exchange, status, seconds, self._id)
+
     def _connect(self) -> None:
-        pool = self._gateway.table.platform
+        pool = self._pool()
         if pool is None:
-            self._fail(platform_down("no routes document names its address yet"))
+            self._unreachable("no routes document names its address yet")
             return
         # only what can be sent twice goes over a kept connection, which the platform may just have closed
         connection = pool.idle() if self._replayable and not self._tries else None
@@ -63,7 +86,7 @@ class PlatformCall:
             if connection is not None:
                 connection.close()
         elif connection is None:
-            self._fail(platform_down(reason))
+            self._unreachable(reason)
         else:
             self._send(connection)
 
@@ -71,8 +94,8 @@ class PlatformCall:
         exchange = self._exchange
         self._connection = connection
         exchange.on_writable = self._client_writable
-        head = platform_head(exchange.head, self._id, self._gateway.forwarded(exchange), websocket=self._websocket)
-        connection.send(head, self, is_head_request=exchange.head.method == "HEAD", whole=not self._body)
+        is_head_request = exchange.head.method == "HEAD"
+        connection.send(self._request_head(), self, is_head_request=is_head_request, whole=not self._body)
         if self._body:
             exchange.receive(self)
 
@@ -93,7 +116,7 @@ class PlatformCall:
     # ---- the answer (upstream.Consumer)
 
     def on_head(self, status: int, headers: Headers) -> None:
-        lines, length = answer_headers(headers)
+        lines, length = self._answer_lines(headers)
         self._streams = (b"content-type", b"text/event-stream") in [(n, v.split(b";")[0]) for n, v in headers]
         self._exchange.start(status, b"%bx-request-id: %b\r\n" % (lines, self._id), length)
 
@@ -113,8 +136,8 @@ class PlatformCall:
         elif connection is not None and connection.reused and not connection.heard and self._replayable:
             self._connect()
         else:
-            message = f"the platform went away before it answered: {reason}; see whether it took effect, then try again"
-            self._fail(HttpError(502, "platform_lost", message, headers=b"retry-after: 2\r\n"))
+            message = f"{self.who} went away before it answered: {reason}; see whether it took effect, then try again"
+            self._fail(HttpError(502, self.lost_code, message, headers=b"retry-after: 2\r\n"))
 
     def on_drain(self, writable: bool) -> None:
         (self._exchange.resume_receiving if writable else self._exchange.pause_receiving)()
@@ -127,7 +150,7 @@ class PlatformCall:
             self.on_lost("it switched protocols without being asked")
             return
         client = self._exchange.upgrade(switch_head(headers))
-        RawPipe(client, connection, rest)
+        self._join(client, connection, rest)
         self._finish(101)
 
     def _client_writable(self, writable: bool) -> None:
@@ -156,9 +179,7 @@ class PlatformCall:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()
-        if self._gateway.access_log is not None:
-            seconds = time.perf_counter() - self._exchange.started_at
-            self._gateway.access_log.write(self._exchange, status, seconds, self._id)
+        self._log(status, time.perf_counter() - self._exchange.started_at)
 
 
 def platform_down(reason: str) -> HttpError:

@@ -60,6 +60,17 @@ class Route:
 
 
 @dataclass(frozen=True)
+class App:
+    """A web application that is awake, and who may visit it. `id` is its resource's."""
+
+    id: str
+    owner: str
+    address: str
+    visibility: str = "private"
+    group: str | None = None
+
+
+@dataclass(frozen=True)
 class Platform:
     address: str
 
@@ -69,6 +80,7 @@ class Routes:
     revision: int
     platform: Platform | None = None
     routes: tuple[Route, ...] = ()
+    apps: tuple[App, ...] = ()
 
 
 def write_routes(path: Path, document: Routes) -> None:
@@ -112,21 +124,31 @@ def parse_routes(data: bytes) -> Routes:
         revision=document.integer("revision", 0),
         platform=None if platform is None else Platform(_Fields(platform, "platform").text("address")),
         routes=routes,
+        apps=tuple(_app(_Fields(item, f"apps[{i}]")) for i, item in enumerate(document.items("apps"))),
     )
 
 
-def _route(item: _Fields) -> Route:
+def _app(item: _Fields) -> App:
+    visibility, group = _visibility(item)
+    return App(item.text("id"), item.text("owner"), item.text("address"), visibility, group)
+
+
+def _visibility(item: _Fields) -> tuple[str, str | None]:
     visibility = item.text("visibility", "private")
     if visibility not in VISIBILITIES:
         raise BadRoutes(f"{item.where}.visibility is {visibility!r}; use one of {', '.join(VISIBILITIES)}")
-    group = item.value.get("group")
+    return visibility, None if item.value.get("group") is None else item.text("group")
+
+
+def _route(item: _Fields) -> Route:
+    visibility, group = _visibility(item)
     limits = _Fields(item.value.get("limits") or {}, f"{item.where}.limits")
     return Route(
         endpoint_id=item.text("endpoint_id"),
         owner=item.text("owner"),
         name=item.text("name"),
         visibility=visibility,
-        group=None if group is None else item.text("group"),
+        group=group,
         stopped=item.value.get("stopped") is True,
         limits=RouteLimits(
             max_body_bytes=limits.integer("max_body_bytes", RouteLimits.max_body_bytes),

@@ -56,7 +56,16 @@ class Output(StrEnum):
 
 
 def _complete_kind(incomplete: str) -> list[str]:
-    kinds = ("datasets", "dataset-versions", "experiments", "algorithms", "trainings", "models", "endpoints")
+    kinds = (
+        "datasets",
+        "dataset-versions",
+        "experiments",
+        "algorithms",
+        "trainings",
+        "models",
+        "endpoints",
+        "dashboards",
+    )
     return [kind for kind in kinds if kind.startswith(incomplete)]
 
 

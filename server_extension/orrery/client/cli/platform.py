@@ -121,10 +121,23 @@ def token(
             note(f"Valid until {made['expires_at']}. Whoever has it acts as you.")
 
 
-def open_() -> None:
-    """Print the platform's address."""
+def open_(
+    what: Annotated[
+        str | None, typer.Argument(metavar="[KIND/NAME]", help="dashboard/report, training/breast-1, experiment/e.")
+    ] = None,
+) -> None:
+    """Print the platform's address; of a dashboard, or a run's TensorBoard, one that opens in any browser.
+
+    That wakes it. The address lets whoever has it in, as you, for twelve hours.
+    """
+    from orrery.client.apps import open_app
+
     with connect() as client:
-        typer.echo(client.url)
+        if what is None:
+            typer.echo(client.url)
+            return
+        kind, _, name = what.partition("/")
+        typer.echo(open_app(client.kind(kind).get(name)))
 
 
 def kinds(output: OutputOption = Output.TABLE) -> None:
