@@ -44,6 +44,7 @@ export interface Schema {
   examples?: Json[];
   'x-orrery-ref'?: string;
   'x-orrery-parameters-of'?: string;
+  'x-orrery-datasets-of'?: string;
   'x-orrery-column'?: boolean;
   'x-orrery-group'?: string;
   'x-orrery-upload'?: boolean;

@@ -232,6 +232,20 @@ export class Api {
     });
   }
 
+  /** Store a file that is small enough to be sent at once. */
+  async putObject(content: Blob): Promise<{ oid: string; size: number }> {
+    const init = {
+      method: 'PUT',
+      body: content,
+      headers: { 'Content-Type': 'application/octet-stream', Accept: 'application/json' }
+    };
+    const response = await ServerConnection.makeRequest(this.url('/objects'), init, this.settings);
+    if (!response.ok) {
+      throw await makeApiError(response);
+    }
+    return (await response.json()) as { oid: string; size: number };
+  }
+
   patch(plural: string, id: string, change: JsonObject, etag?: string): Promise<Resource> {
     const headers: Record<string, string> = etag ? { 'If-Match': etag } : {};
     return this.request('PATCH', `/${plural}/${id}`, { body: change, headers });

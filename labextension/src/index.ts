@@ -7,6 +7,7 @@ import { notificationsPlugin } from './plugins/notifications';
 import { overviewPlugin } from './plugins/overview';
 import { panelsPlugin } from './plugins/panels';
 import { platformPlugin } from './plugins/platform';
+import { runNotebookPlugin } from './plugins/run-notebook';
 import { sideBarPlugin } from './plugins/sidebar';
 import { statusBarPlugin } from './plugins/statusbar';
 
@@ -17,6 +18,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   sideBarPlugin,
   launcherPlugin,
   filesPlugin,
+  runNotebookPlugin,
   notificationsPlugin,
   statusBarPlugin,
   linksPlugin

@@ -40,6 +40,8 @@ export namespace CommandIDs {
   export const copyLink = 'orrery:copy-link';
   export const showRuns = 'orrery:show-runs';
   export const datasetFromFile = 'orrery:dataset-from-file';
+  /** `{path}`, or `{fromFiles}` for the one chosen there; else the notebook in front */
+  export const runNotebook = 'orrery:run-notebook';
   export const dashboardFromNotebook = 'orrery:dashboard-from-notebook';
   export const showSideBar = 'orrery:show-side-bar';
 }

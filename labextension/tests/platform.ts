@@ -155,7 +155,7 @@ export const TRAINING = makeKind({
       datasets: {
         type: 'object',
         title: 'Datasets',
-        minProperties: 1,
+        'x-orrery-datasets-of': 'algorithm',
         additionalProperties: { type: 'string', 'x-orrery-ref': 'dataset' }
       },
       parameters: {

@@ -44,7 +44,10 @@ def open_lab(page: Page, lab: Jupyter) -> None:
 def execute(page: Page, command: str, arguments: dict[str, object] | None = None) -> None:
     """Run a command of JupyterLab, as a menu or a shortcut would."""
     page.wait_for_function("window.jupyterapp !== undefined")
-    page.evaluate(f"window.jupyterapp.commands.execute({command!r}, {json.dumps(arguments or {})})")
+    # what it answers with, a widget, does not fit through here
+    page.evaluate(
+        f"async () => void await window.jupyterapp.commands.execute({command!r}, {json.dumps(arguments or {})})"
+    )
 
 
 def use_theme(page: Page, theme: str) -> None:

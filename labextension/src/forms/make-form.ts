@@ -23,6 +23,13 @@ export interface Found {
   datasets: DatasetDeclaration[];
 }
 
+/** What an algorithm may read that does not say. */
+export const USUAL_DATASETS: DatasetDeclaration[] = [
+  { name: 'train', title: 'Training data' },
+  { name: 'validation', title: 'Validation data' },
+  { name: 'test', title: 'Test data' }
+];
+
 export const NOTHING_FOUND: Found = {
   parameters: {},
   datasets: [{ name: 'train', title: 'Training data', required: true }]
@@ -79,13 +86,12 @@ function makeSpecSchema(kind: Kind, found: Found): Schema {
       delete schema.minItems;
     }
     const entry = mapEntry(schema);
-    // Where some are needed, the algorithm says which; elsewhere they are named freely.
-    if (entry?.['x-orrery-ref'] && schema.minProperties) {
+    // What the chosen resource says of its datasets; elsewhere they are named freely.
+    if (entry?.['x-orrery-ref'] && schema['x-orrery-datasets-of']) {
       schema.properties = Object.fromEntries(
         found.datasets.map(({ name, title }) => [name, { ...entry, title: propertyTitle(name, title) }])
       );
       schema.required = found.datasets.filter(dataset => dataset.required).map(dataset => dataset.name);
-      delete schema.minProperties;
       schema.additionalProperties = false;
     }
   }

@@ -2,7 +2,7 @@
 import type { Json, Resource, Schema } from '../api-types';
 import { plainText, valueAt } from '../format';
 import type { DatasetDeclaration, Found } from '../forms/make-form';
-import { NOTHING_FOUND } from '../forms/make-form';
+import { USUAL_DATASETS } from '../forms/make-form';
 
 export interface DatasetColumn {
   name: string;
@@ -16,7 +16,7 @@ export function foundIn(algorithm: Resource, path: string, chosen: Json | undefi
   const declared = (Array.isArray(algorithm.spec.datasets)
     ? algorithm.spec.datasets
     : []) as unknown as DatasetDeclaration[];
-  const datasets = declared.length > 0 ? [...declared] : [...NOTHING_FOUND.datasets];
+  const datasets = declared.length > 0 ? [...declared] : [...USUAL_DATASETS];
   for (const name of Object.keys(chosen !== null && typeof chosen === 'object' ? chosen : {})) {
     if (!datasets.some(dataset => dataset.name === name)) {
       datasets.push({ name });

@@ -16,14 +16,15 @@ export const filesPlugin: JupyterFrontEndPlugin<void> = {
     }
     const selectedPaths = (): string[] =>
       [...(browsers.tracker.currentWidget?.selectedItems() ?? [])]
-        .filter(item => item.type !== 'directory' && item.type !== 'notebook')
+        .filter(item => item.type !== 'directory')
         .map(item => item.path);
+    const isNotebook = (path: string): boolean => path.endsWith('.ipynb');
     app.commands.addCommand(CommandIDs.datasetFromFile, {
       label: () =>
         selectedPaths().length > 1 ? 'Create dataset from these files' : 'Create dataset from this file',
       icon: kindIcon('dataset'),
       describedBy: { args: { type: 'object', properties: {} } },
-      isVisible: () => selectedPaths().length > 0,
+      isVisible: () => selectedPaths().length > 0 && !selectedPaths().some(isNotebook),
       execute: () => app.commands.execute(CommandIDs.create, { kind: 'dataset', paths: selectedPaths() })
     });
     app.contextMenu.addItem({
@@ -35,7 +36,7 @@ export const filesPlugin: JupyterFrontEndPlugin<void> = {
       label: 'Publish as dashboard',
       icon: kindIcon('dashboard'),
       describedBy: { args: { type: 'object', properties: {} } },
-      isVisible: () => selectedPaths().some(path => path.endsWith('.ipynb')),
+      isVisible: () => selectedPaths().some(isNotebook),
       execute: () => app.commands.execute(CommandIDs.create, { kind: 'dashboard', paths: selectedPaths() })
     });
     app.contextMenu.addItem({

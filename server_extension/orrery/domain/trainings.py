@@ -26,7 +26,7 @@ class TrainingSpec(Spec):
         description="Dataset versions by the name that the algorithm knows them by: 'train', and where there are any "
         "'validation' and 'test'. "
         "A dataset without a version means its latest published one.",
-        json_schema_extra={"x-orrery-group": "Data"},
+        json_schema_extra={"x-orrery-group": "Data", "x-orrery-datasets-of": "algorithm"},
     )
     parameters: dict[str, Any] = Field(
         default_factory=dict,

@@ -62,7 +62,7 @@ def params(values: Mapping[str, object]) -> None:
 def artifact(path: str | os.PathLike[str], title: str) -> None:
     """A file made by the job, worth keeping, inside the work folder: `path` is relative to it or to the present one."""
     work = os.environ.get("ORRERY_WORK_DIR") or os.getcwd()
-    text = os.path.relpath(os.fspath(path), work)
+    text: str = os.path.relpath(os.fspath(path), work)
     if text.split(os.sep)[0] == os.pardir and not os.path.isabs(path):
         text = os.path.normpath(os.fspath(path))
     if text.split(os.sep)[0] == os.pardir:

@@ -1,0 +1,68 @@
+"""A notebook of one's own, run as a job by its toolbar's button, with what is not saved yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import nbformat
+import pytest
+from playwright.sync_api import Page, expect
+from tests.browser.lab import LONG_MILLISECONDS, execute, look, open_lab, panel, running_lab
+
+from orrery.testing.jupyter import Jupyter
+from orrery.testing.waiting import wait_until
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[tuple[Jupyter, httpx.Client]]:
+    work = tmp_path / "work"
+    with running_lab(tmp_path) as running:
+        cells = [
+            nbformat.v4.new_code_cell(
+                "#: Which year is looked at.\nyear: int = 2000", metadata={"tags": ["parameters"]}
+            ),
+            nbformat.v4.new_code_cell("import helper\nprint('half of it is', helper.half(year))"),
+        ]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), work / "Yearly report.ipynb")
+        (work / "helper.py").write_text("def half(number):\n    return number / 2\n")
+        yield running
+
+
+def test_a_notebook_runs_as_a_job_with_its_modules_and_what_is_not_saved(
+    lab: tuple[Jupyter, httpx.Client], page: Page
+) -> None:
+    jupyter, client = lab
+    open_lab(page, jupyter)
+    execute(page, "docmanager:open", {"path": "Yearly report.ipynb"})
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("Idle", timeout=LONG_MILLISECONDS)
+    cell = page.locator(".jp-NotebookPanel:visible .jp-CodeCell").nth(1).locator(".cm-content")
+    cell.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("\nprint('typed just now')")
+    page.locator(".jp-NotebookPanel:visible .jp-NotebookPanel-toolbar").get_by_text("Run as job").click()
+
+    form = panel(page, "orrery-form-training")
+    expect(form.get_by_test_id("orrery-ref-spec_algorithm")).to_have_value("Yearly-report", timeout=LONG_MILLISECONDS)
+    form.get_by_label("Year", exact=True).fill("2026")
+    look(page, "run-notebook-form")
+    form.get_by_test_id("orrery-submit").click()
+    detail = panel(page, "orrery-detail-training")
+    expect(detail.get_by_test_id("orrery-phase").first).to_have_attribute(
+        "data-phase", "COMPLETE", timeout=LONG_MILLISECONDS
+    )
+    detail.get_by_test_id("orrery-tab-logs").click()
+    expect(detail.get_by_role("log")).to_contain_text("half of it is 1013")
+    expect(detail.get_by_role("log")).to_contain_text("typed just now")
+    look(page, "run-notebook-complete")
+    (training,) = client.get("trainings").json()["items"]
+    assert training["spec"]["algorithm"] and training["status"]["outputs"]["model"] is None
+
+    # again from the file browser: the same algorithm, its code replaced
+    page.locator(".jp-DirListing-item", has_text="Yearly report.ipynb").click(button="right")
+    page.locator(".lm-Menu-item", has_text="Run as job").click()
+    wait_until(lambda: client.get("algorithms/Yearly-report").json()["etag"] != "1", what="the code's replacement")
+    assert [item["name"] for item in client.get("algorithms?owner=" + training["owner"]).json()["items"]] == [
+        "Yearly-report"
+    ]
