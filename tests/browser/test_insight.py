@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,7 @@ LONG_MILLISECONDS = 60_000
 
 def look(page: Page, name: str) -> None:
     SIGHTS.mkdir(exist_ok=True)
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0, timeout=LONG_MILLISECONDS)
     page.screenshot(path=SIGHTS / f"insight-{name}.png")
 
 
@@ -56,17 +60,19 @@ def untidy() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
-    """JupyterLab over a platform that has two datasets."""
-    import shutil
-    import tempfile
+def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lab")
 
+
+@pytest.fixture(scope="module")
+def jupyter(lab_folder: Path) -> Iterator[Jupyter]:
+    """JupyterLab over a platform that has two datasets."""
     home = Path(tempfile.mkdtemp(prefix="orr-"))
     with RunningPlatform(home) as platform:
         with platform.client() as client:
             create_dataset(client, "breast", breast_cancer())
             create_dataset(client, "untidy", untidy())
-        with jupyter_lab(home, tmp_path_factory.mktemp("lab")) as jupyter:
+        with jupyter_lab(home, lab_folder) as jupyter:
             yield jupyter
     shutil.rmtree(home, ignore_errors=True)
 
@@ -136,17 +142,17 @@ def test_two_columns_are_drawn_in_every_way_and_as_a_table(jupyter: Jupyter, pag
         "Box": ("answer", "gap", None, "Box plot of gap by answer"),
     }
     for number, (chart, (x, y, colour, name)) in enumerate(drawn.items()):
-        plot.get_by_label("Chart").select_option(label=chart)
-        plot.get_by_label("X axis").select_option(x)
+        plot.get_by_label("Chart", exact=True).select_option(label=chart)
+        plot.get_by_label("X axis", exact=True).select_option(x)
         if y is not None:
-            plot.get_by_label("Y axis").select_option(y)
+            plot.get_by_label("Y axis", exact=True).select_option(y)
         if colour is not None:
             plot.get_by_label("Colour", exact=True).select_option(colour)
         expect(plot.get_by_role("img", name=name)).to_be_visible()
         look(page, f"plot-{number}")
     plot.get_by_text("Show as a table").click()
     expect(plot.get_by_role("region", name="What is drawn, as a table").locator("tbody tr")).to_have_count(4)
-    plot.get_by_label("Chart").select_option(label="Scatter")
+    plot.get_by_label("Chart", exact=True).select_option(label="Scatter")
     expect(plot).to_contain_text("answer holds category values; choose numbers or times for X")
 
 
@@ -181,3 +187,24 @@ def test_a_dataset_without_a_profile_says_what_to_do(jupyter: Jupyter, page: Pag
     page.unroute("**/api/v1/datasets/*/profile")
     panel.get_by_role("button", name="Look again").click()
     expect(panel.get_by_test_id("orrery-insight-summary")).to_be_visible()
+
+
+def test_the_dashboard_is_a_notebook_that_shows_the_panel(jupyter: Jupyter, lab_folder: Path, page: Page) -> None:
+    shutil.copy(REPOSITORY / "notebooks" / "dashboards" / "data-insight.ipynb", lab_folder)
+    page.set_viewport_size({"width": 1440, "height": 1900})
+    page.goto(f"{jupyter.url}/lab/tree/data-insight.ipynb?reset&token={jupyter.token}")
+    page.locator(".jp-Notebook").wait_for(timeout=LONG_MILLISECONDS)
+    dialog = page.locator(".jp-Dialog")  # a notebook that is new here may ask for its kernel
+    page.add_locator_handler(dialog, lambda: dialog.locator(".jp-mod-accept").click())
+    page.locator(".lm-MenuBar-item").filter(has_text="Run").click()
+    page.locator(".lm-Menu-item").filter(has_text=re.compile("^Run All Cells$")).click()
+    page.get_by_label("Dataset", exact=True).select_option(
+        label=f"{getpass.getuser()}/untidy@1", timeout=LONG_MILLISECONDS
+    )
+    expect(page.locator(".jp-Notebook")).to_contain_text("'Maybe' and 'maybe '", timeout=LONG_MILLISECONDS)
+    look(page, "notebook-overview")
+    page.get_by_role("tab", name="Visualize").click()
+    expect(page.get_by_role("img", name="scatter of")).to_be_visible()
+    look(page, "notebook-plot")
+    set_theme(page, "JupyterLab Dark")
+    look(page, "notebook-dark")

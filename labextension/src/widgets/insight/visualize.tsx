@@ -1,5 +1,5 @@
 /** Any two columns of the sample, drawn: choose X, Y, colour and the type of chart. */
-import { useMemo, useState } from 'react';
+import { useId, useMemo, useState } from 'react';
 import { formatNumber } from '../../format';
 import type { Profile } from '../../models/insight';
 import type { ChartType, Choice, Plot } from '../../models/plots';
@@ -85,10 +85,12 @@ function Select(props: {
   isDisabled?: boolean;
   onChange: (value: string) => void;
 }): JSX.Element {
+  const id = useId();
   return (
-    <label>
-      {props.label}
+    <div className="orr-Insight-choice">
+      <label htmlFor={id}>{props.label}</label>
       <select
+        id={id}
         className="orr-Input"
         value={props.value}
         disabled={props.isDisabled}
@@ -100,7 +102,7 @@ function Select(props: {
           </option>
         ))}
       </select>
-    </label>
+    </div>
   );
 }
 
