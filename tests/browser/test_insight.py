@@ -126,6 +126,7 @@ def test_correlations_are_read_by_keyboard(jupyter: Jupyter, page: Page) -> None
     correlations.get_by_label("Measure").select_option("spearman")
     correlations.locator("td").nth(31).hover()
     expect(panel.get_by_test_id("orrery-insight-reading")).to_contain_text("mean texture and mean texture: 1.00")
+    look(page, "correlations")
 
 
 def test_two_columns_are_drawn_in_every_way_and_as_a_table(jupyter: Jupyter, page: Page) -> None:
@@ -163,6 +164,8 @@ def test_insight_is_accessible_in_both_themes(theme: str, jupyter: Jupyter, page
     set_theme(page, theme)
     shade = theme.rpartition(" ")[2].lower()
     look(page, f"breast-{shade}-overview")
+    panel.get_by_test_id("orrery-insight-correlations").scroll_into_view_if_needed()
+    look(page, f"breast-{shade}-correlations")
     assert violations(page) == []
     panel.get_by_test_id("orrery-insight-visualize").click()
     expect(panel.get_by_role("img", name="Scatter plot")).to_be_visible()
@@ -194,8 +197,7 @@ def test_the_dashboard_is_a_notebook_that_shows_the_panel(jupyter: Jupyter, lab_
     page.set_viewport_size({"width": 1440, "height": 1900})
     page.goto(f"{jupyter.url}/lab/tree/data-insight.ipynb?reset&token={jupyter.token}")
     page.locator(".jp-Notebook").wait_for(timeout=LONG_MILLISECONDS)
-    dialog = page.locator(".jp-Dialog")  # a notebook that is new here may ask for its kernel
-    page.add_locator_handler(dialog, lambda: dialog.locator(".jp-mod-accept").click())
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=LONG_MILLISECONDS)
     page.locator(".lm-MenuBar-item").filter(has_text="Run").click()
     page.locator(".lm-Menu-item").filter(has_text=re.compile("^Run All Cells$")).click()
     page.get_by_label("Dataset", exact=True).select_option(

@@ -11,6 +11,7 @@ import numpy as np
 from orrery.jobs.tabular.columns import describe
 from orrery.jobs.tabular.profile import load_table
 from orrery.jobs.tabular.sources import find_files, reading, same_columns
+from orrery.jobs.tabular.summaries import Array
 
 
 def read_values(folder: Path) -> dict[str, Sequence[Any]]:
@@ -26,9 +27,10 @@ def read_values(folder: Path) -> dict[str, Sequence[Any]]:
         values: dict[str, Sequence[Any]] = {}
         quantities = table.places("number", "datetime")
         for place, column in table.numbers(quantities):
-            finite = np.where(np.isfinite(column), column, None)
-            values[infos[place].name] = finite.tolist()
+            found: Array = column.astype(object)
+            found[~np.isfinite(column)] = None
+            values[infos[place].name] = found.tolist()
         for place in table.places("boolean", "category", "text"):
-            found = reader.rows(f"SELECT {table.column(place)} FROM profiled")
-            values[infos[place].name] = [row[0] for row in found]
+            rows = reader.rows(f"SELECT {table.column(place)} FROM profiled")
+            values[infos[place].name] = [row[0] for row in rows]
     return values
