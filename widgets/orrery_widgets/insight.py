@@ -129,6 +129,8 @@ class Insight(widgets.VBox):
             for column in columns
             if column["kind"] in ("number", "datetime") and column["distinct"] > 1 and column["name"] != target
         ]
+        identifiers = {finding["column"] for finding in self._profile["findings"] if finding["code"] == "identifier"}
+        numbers.sort(key=lambda name: name in identifiers)
         first = [*numbers, *names]
         self._chart.options = _charts()
         self._chart.value = "scatter" if len(numbers) > 1 else "histogram"

@@ -2,8 +2,8 @@
 import { useId, useMemo, useState } from 'react';
 import { formatNumber } from '../../format';
 import type { Profile } from '../../models/insight';
-import type { ChartType, Choice, Plot } from '../../models/plots';
-import { CHARTS, isQuantity, makePlot, tableOf } from '../../models/plots';
+import type { ChartType, Plot } from '../../models/plots';
+import { CHARTS, firstChoice, makePlot, tableOf } from '../../models/plots';
 import { Card } from '../cards';
 import { Note } from '../parts';
 import { PlotView } from './plot';
@@ -61,21 +61,6 @@ export function Visualize(props: { profile: Profile }): JSX.Element {
       )}
     </Card>
   );
-}
-
-/** Something worth looking at first: two quantities, coloured by what is likely to be predicted. */
-function firstChoice(profile: Profile): Choice {
-  const quantities = profile.columns.filter(
-    column => isQuantity(column) && column.distinct > 1 && column.name !== profile.target
-  );
-  const [first, second] = quantities;
-  const x = first ?? profile.columns[0];
-  return {
-    x: x?.name ?? '',
-    y: (second ?? first ?? profile.columns[0])?.name ?? '',
-    colour: profile.target ?? '',
-    chart: second ? 'scatter' : first ? 'histogram' : 'count'
-  };
 }
 
 function Select(props: {
