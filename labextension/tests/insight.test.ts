@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { ColumnProfile, Profile } from '../src/models/insight';
 import { formatShare, missingReport, sortColumns, toggleSorting } from '../src/models/insight';
 import type { Choice } from '../src/models/plots';
-import { makeBox, makePlot, quantile, tableOf, ticks } from '../src/models/plots';
+import { firstChoice, makeBox, makePlot, quantile, tableOf, ticks } from '../src/models/plots';
 import { InsightTab } from '../src/widgets/tabs/insight';
 import { tabsOf } from '../src/widgets/tabs/registry';
 import { DATASET, MemoryPlatform } from './platform';
@@ -129,6 +129,12 @@ it('cuts a quantity into bins, whose counts are those of the rows', () => {
   const plot = draw({ chart: 'histogram' });
   const groups = typeof plot !== 'string' && plot.kind === 'bins' ? plot.groups : [];
   expect(groups[0]?.points.reduce((sum, [, count]) => sum + count, 0)).toBe(7);
+});
+
+it('begins with two quantities that are no identifiers', () => {
+  expect(firstChoice(PROFILE)).toEqual({ x: 'size', y: 'weight', colour: 'kind', chart: 'scatter' });
+  const finding = { code: 'identifier', severity: 'info', column: 'size', message: '', remedy: '' } as const;
+  expect(firstChoice({ ...PROFILE, findings: [finding] })).toMatchObject({ x: 'weight', y: 'day' });
 });
 
 it('says in words why a choice cannot be drawn', () => {

@@ -19,6 +19,7 @@ from orrery.jobs.inspect_dataset import inspect_files
 from orrery.jobs.tabular import profile as profiles
 from orrery.jobs.tabular.sources import data_file
 
+LOAD_TABLE = profiles.load_table
 LOADERS = ("breast_cancer", "wine", "diabetes", "iris")
 
 
@@ -219,6 +220,23 @@ def test_a_large_table_is_measured_in_part_and_says_so(tmp_path: Path, monkeypat
     assert found["duplicate_rows"] is None
     assert columns_of(found)["a"]["mean"] == pytest.approx(10, abs=0.05)
     assert (found["sample"]["rows"], found["sample"]["of"]) == (5000, 40_000)
+
+
+def test_a_table_that_can_be_read_but_not_profiled_is_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiles, "load_table", _load_into_no_memory)
+    path = tmp_path / "table.csv"
+    pd.DataFrame({"a": range(50_000)}).to_csv(path, index=False)
+    found = inspect_files([data_file(path, path.name, None, None)], tmp_path / "profile.json")
+    assert found["rows"] == 50_000
+    assert "no profile could be made" in found["warnings"][0]
+    assert not (tmp_path / "profile.json").exists()
+
+
+def _load_into_no_memory(reader: Any, sources: Any, infos: Any) -> Any:
+    reader.connection.execute("SET memory_limit = '1KB'")
+    return LOAD_TABLE(reader, sources, infos)
 
 
 def test_the_sample_is_random_and_always_the_same(tmp_path: Path) -> None:

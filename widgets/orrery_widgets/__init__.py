@@ -1,7 +1,8 @@
 """Panels for notebooks: ipywidgets that show a resource live and are found again by its id.
 
-from orrery_widgets import Progress
+from orrery_widgets import Insight, Progress
 Progress("trn_01jd8q3c9k4t7v2x5z")
+Insight("breast")
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orrery_widgets.deploy import Deploy
+    from orrery_widgets.insight import Insight
     from orrery_widgets.model_factory import ModelFactory
     from orrery_widgets.playground import Playground
     from orrery_widgets.progress import Progress
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 #: panel -> the module that it is in
 _HOMES = {
     "Deploy": "deploy",
+    "Insight": "insight",
     "ModelFactory": "model_factory",
     "Playground": "playground",
     "Progress": "progress",
@@ -32,6 +35,7 @@ _HOMES = {
 
 __all__ = [
     "Deploy",
+    "Insight",
     "ModelFactory",
     "Playground",
     "Progress",

@@ -112,6 +112,23 @@ export function makePlot(profile: Profile, choice: Choice): Plot | string {
   }
 }
 
+/** Something worth looking at first: two quantities that are no identifiers, coloured by what is to be predicted. */
+export function firstChoice(profile: Profile): Choice {
+  const identifiers = new Set(
+    profile.findings.filter(({ code }) => code === 'identifier').map(({ column }) => column)
+  );
+  const [first, second] = profile.columns
+    .filter(column => isQuantity(column) && column.distinct > 1 && column.name !== profile.target)
+    .sort((a, b) => Number(identifiers.has(a.name)) - Number(identifiers.has(b.name)));
+  const other = profile.columns[0];
+  return {
+    x: (first ?? other)?.name ?? '',
+    y: (second ?? first ?? other)?.name ?? '',
+    colour: profile.target ?? '',
+    chart: second ? 'scatter' : first ? 'histogram' : 'count'
+  };
+}
+
 export function isQuantity(column: ColumnProfile): boolean {
   return column.kind === 'number' || column.kind === 'datetime';
 }

@@ -60,10 +60,9 @@ def inspect_files(files: Sequence[DataFile], profile_to: Path | None = None) -> 
         columns = describe(reader, sources)
         report.progress(0.45, message="reading the first rows")
         preview = _preview(reader, sources, columns)
+        warnings = [warning for source in sources for warning in source.warnings] + _warnings(columns)
         if profile_to is not None:
-            profile = make_profile(reader, sources, columns, _profiling)
-            profile_to.write_text(json.dumps(profile, ensure_ascii=False, allow_nan=False), "utf-8", "replace")
-    warnings = [warning for source in sources for warning in source.warnings] + _warnings(columns)
+            warnings += _write_profile(reader, sources, columns, profile_to)
     return {
         "rows": sum(rows_of),
         "columns": [_column(info) for info in columns],
@@ -71,6 +70,16 @@ def inspect_files(files: Sequence[DataFile], profile_to: Path | None = None) -> 
         "warnings": warnings,
         "preview": preview,
     }
+
+
+def _write_profile(reader: Reader, sources: Sequence[Source], columns: Sequence[ColumnInfo], target: Path) -> list[str]:
+    """Write the profile; what was read is of use without it, so that its failure is a warning."""
+    try:
+        profile = make_profile(reader, sources, columns, _profiling)
+    except BadData as bad:
+        return [f"no profile could be made ({bad.message}); read the dataset again when the machine has more room"]
+    target.write_text(json.dumps(profile, ensure_ascii=False, allow_nan=False), "utf-8", "replace")
+    return []
 
 
 def _profiling(fraction: float, message: str) -> None:

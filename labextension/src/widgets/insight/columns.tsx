@@ -149,9 +149,11 @@ function MiniHistogram(props: { column: ColumnProfile }): JSX.Element {
 export function ShareBar(props: { share: number }): JSX.Element {
   return (
     <span className="orr-Share">
-      <span className="orr-Share-track" aria-hidden="true">
-        <span style={{ width: `${Math.min(100, props.share * 100)}%` }} />
-      </span>
+      {props.share > 0 && (
+        <span className="orr-Share-track" aria-hidden="true">
+          <span style={{ width: `${Math.min(100, props.share * 100)}%` }} />
+        </span>
+      )}
       {props.share === 0 ? '0' : formatShare(props.share)}
     </span>
   );

@@ -1,6 +1,6 @@
 /** How columns go together, as a table of coloured cells: it is the heat map and its own alternative in one. */
 import type { KeyboardEvent } from 'react';
-import { useRef, useState } from 'react';
+import { useId, useRef, useState } from 'react';
 import { plural } from '../../format';
 import type { Matrix, Profile } from '../../models/insight';
 import { Card } from '../cards';
@@ -18,6 +18,7 @@ const MOST_WRITTEN = 12;
 
 export function Correlations(props: { profile: Profile }): JSX.Element {
   const measures = measuresOf(props.profile);
+  const id = useId();
   const [chosen, choose] = useState('pearson');
   const measure = measures.find(({ name }) => name === chosen) ?? measures[0];
   if (!measure) {
@@ -32,16 +33,21 @@ export function Correlations(props: { profile: Profile }): JSX.Element {
       title="Correlations"
       testId="orrery-insight-correlations"
       action={
-        <label className="orr-Insight-choice">
-          Measure
-          <select className="orr-Input" value={measure.name} onChange={event => choose(event.target.value)}>
+        <div className="orr-Insight-choice">
+          <label htmlFor={id}>Measure</label>
+          <select
+            id={id}
+            className="orr-Input"
+            value={measure.name}
+            onChange={event => choose(event.target.value)}
+          >
             {measures.map(({ name, title }) => (
               <option key={name} value={name}>
                 {title}
               </option>
             ))}
           </select>
-        </label>
+        </div>
       }
     >
       <HeatMap key={measure.name} measure={measure} />

@@ -1,9 +1,10 @@
 /** The overview: the table in numbers, what may be wrong with it, its columns, and how they go together. */
+import { useState } from 'react';
 import { formatBytes, formatNumber, plural } from '../../format';
 import type { Profile } from '../../models/insight';
 import { formatShare, missingReport, unlistedFindings } from '../../models/insight';
 import { Card } from '../cards';
-import { Note } from '../parts';
+import { Button, Note } from '../parts';
 import { ColumnTable, ShareBar } from './columns';
 import { Correlations } from './heatmap';
 
@@ -65,8 +66,11 @@ function Summary(props: { profile: Profile }): JSX.Element {
   );
 }
 
+const FIRST_FINDINGS = 10;
+
 function Findings(props: { profile: Profile }): JSX.Element {
   const { findings } = props.profile;
+  const [most, show] = useState(FIRST_FINDINGS);
   const left = unlistedFindings(props.profile);
   return (
     <Card title="Data quality" testId="orrery-insight-findings">
@@ -74,7 +78,7 @@ function Findings(props: { profile: Profile }): JSX.Element {
         <div className="orr-Muted">Nothing questionable was found.</div>
       ) : (
         <ul className="orr-Findings">
-          {findings.map((finding, index) => (
+          {findings.slice(0, most).map((finding, index) => (
             <li key={index} data-severity={finding.severity} data-code={finding.code}>
               <span className="orr-Finding-word">{finding.severity === 'warning' ? 'Check' : 'Note'}</span>
               <div>
@@ -85,7 +89,16 @@ function Findings(props: { profile: Profile }): JSX.Element {
           ))}
         </ul>
       )}
-      {left > 0 && <div className="orr-Muted">… and {formatNumber(left)} more of the same kinds.</div>}
+      {findings.length > most && (
+        <Button
+          label={`Show all ${formatNumber(findings.length)}`}
+          onClick={() => show(findings.length)}
+          testId="orrery-insight-all-findings"
+        />
+      )}
+      {left > 0 && findings.length <= most && (
+        <div className="orr-Muted">… and {formatNumber(left)} more of the same kinds.</div>
+      )}
     </Card>
   );
 }

@@ -1,9 +1,9 @@
 /** Any two columns of the sample, drawn: choose X, Y, colour and the type of chart. */
-import { useMemo, useState } from 'react';
+import { useId, useMemo, useState } from 'react';
 import { formatNumber } from '../../format';
 import type { Profile } from '../../models/insight';
-import type { ChartType, Choice, Plot } from '../../models/plots';
-import { CHARTS, isQuantity, makePlot, tableOf } from '../../models/plots';
+import type { ChartType, Plot } from '../../models/plots';
+import { CHARTS, firstChoice, makePlot, tableOf } from '../../models/plots';
 import { Card } from '../cards';
 import { Note } from '../parts';
 import { PlotView } from './plot';
@@ -63,21 +63,6 @@ export function Visualize(props: { profile: Profile }): JSX.Element {
   );
 }
 
-/** Something worth looking at first: two quantities, coloured by what is likely to be predicted. */
-function firstChoice(profile: Profile): Choice {
-  const quantities = profile.columns.filter(
-    column => isQuantity(column) && column.distinct > 1 && column.name !== profile.target
-  );
-  const [first, second] = quantities;
-  const x = first ?? profile.columns[0];
-  return {
-    x: x?.name ?? '',
-    y: (second ?? first ?? profile.columns[0])?.name ?? '',
-    colour: profile.target ?? '',
-    chart: second ? 'scatter' : first ? 'histogram' : 'count'
-  };
-}
-
 function Select(props: {
   label: string;
   value: string;
@@ -85,10 +70,12 @@ function Select(props: {
   isDisabled?: boolean;
   onChange: (value: string) => void;
 }): JSX.Element {
+  const id = useId();
   return (
-    <label>
-      {props.label}
+    <div className="orr-Insight-choice">
+      <label htmlFor={id}>{props.label}</label>
       <select
+        id={id}
         className="orr-Input"
         value={props.value}
         disabled={props.isDisabled}
@@ -100,7 +87,7 @@ function Select(props: {
           </option>
         ))}
       </select>
-    </label>
+    </div>
   );
 }
 

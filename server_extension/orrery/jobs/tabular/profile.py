@@ -85,7 +85,7 @@ def make_profile(
 ) -> Json:
     """The profile of the files together; `progress` is told how much of it is done. Raises: BadData."""
     progress(0.0, "loading the rows to measure")
-    table = _load(reader, sources, infos)
+    table = load_table(reader, sources, infos)
     progress(0.3, "measuring the columns")
     columns = _columns(table, is_typed=all(source.is_typed for source in sources))
     progress(0.7, "comparing the columns")
@@ -110,7 +110,8 @@ def make_profile(
     return profile
 
 
-def _load(reader: Reader, sources: Sequence[Source], infos: Sequence[ColumnInfo]) -> Table:
+def load_table(reader: Reader, sources: Sequence[Source], infos: Sequence[ColumnInfo]) -> Table:
+    """The rows to measure, each column read as what it is. Raises: BadData."""
     types = sources[0].types
     is_text = not all(source.is_typed for source in sources)
     pieces = [f"{_typed(info, types[info.name], is_text)} AS c{place}" for place, info in enumerate(infos)]
