@@ -86,7 +86,7 @@ def test_the_form_becomes_the_run_and_its_key_finds_it_again(client: Client) -> 
     named = form.code()
     form.submit()
     form.settle()
-    assert form.training is not None, form.problem
+    assert form.training is not None and form.progress is not None, form.problem
     form.progress.join(90)
     training = client.trainings.get("keyed")
     assert training.status.phase == "COMPLETE"
@@ -99,6 +99,7 @@ def test_the_form_becomes_the_run_and_its_key_finds_it_again(client: Client) -> 
     by_id = TrainingForm(id=training.id, client=client)
     by_id.settle()
     assert by_id.training == training
+    assert by_id.progress is not None
     by_id.progress.join(30)
     assert "COMPLETE" in by_id.progress.children[0].value
     again.new_run()
