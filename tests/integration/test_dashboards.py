@@ -90,3 +90,14 @@ def test_only_who_may_use_the_server_sees_dashboards(jupyter: Jupyter) -> None:
     for path in (ADDRESS, f"{ADDRESS}/model-card"):
         answer = httpx.get(f"{jupyter.url}{path}", trust_env=False)
         assert answer.status_code in (302, 403) and "Model card" not in answer.text
+
+
+def test_without_voila_the_list_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['voila'] = None\n")
+    environment = {"PYTHONPATH": str(tmp_path)}
+    with jupyter_lab(tmp_path / "home", tmp_path / "lab", environment=environment, command=["true"]) as server:
+        with server.client() as client:
+            listed = client.get(ADDRESS).json()
+            page = client.get(f"{ADDRESS}/model-card")
+    assert listed["items"] == [] and "pip install 'orrery[lab]'" in listed["message"]
+    assert page.status_code == 404 and "pip install 'orrery[lab]'" in page.json()["message"]
