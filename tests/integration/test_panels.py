@@ -15,6 +15,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
 from sklearn.datasets import load_iris
 
 import orrery
@@ -86,7 +88,7 @@ def test_the_form_becomes_the_run_and_its_key_finds_it_again(client: Client) -> 
     named = form.code()
     form.submit()
     form.settle()
-    assert form.training is not None, form.problem
+    assert form.training is not None and form.progress is not None, form.problem
     form.progress.join(90)
     training = client.trainings.get("keyed")
     assert training.status.phase == "COMPLETE"
@@ -99,6 +101,7 @@ def test_the_form_becomes_the_run_and_its_key_finds_it_again(client: Client) -> 
     by_id = TrainingForm(id=training.id, client=client)
     by_id.settle()
     assert by_id.training == training
+    assert by_id.progress is not None
     by_id.progress.join(30)
     assert "COMPLETE" in by_id.progress.children[0].value
     again.new_run()
@@ -326,3 +329,31 @@ def test_a_panel_in_a_new_thread_of_events_stops_when_it_is_closed(client: Clien
     panel.settle()
     panel.close()
     wait_until(lambda: set(threading.enumerate()) <= before, seconds=20, what="the panel's threads have ended")
+
+
+def test_a_cell_that_runs_again_stops_the_panel_of_its_last_run(client: Client) -> None:
+    environment = {**os.environ, "ORRERY_URL": client.url, "ORRERY_TOKEN": client.transport.platform.token or ""}
+    manager, kernel = start_new_kernel(kernel_name="python3", env=environment)
+    code = "from orrery_widgets import Queue\nearlier = globals().get('panel')\npanel = Queue()\npanel.settle()"
+    try:
+        run_cell(kernel, "cell-1", code)
+        assert "No longer live" not in run_cell(kernel, "cell-2", "", "panel.status")
+        run_cell(kernel, "cell-1", code)
+        assert "No longer live" in run_cell(kernel, "cell-2", "", "earlier.status")
+        assert "No longer live" not in run_cell(kernel, "cell-2", "", "panel.status")
+    finally:
+        kernel.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def run_cell(kernel: BlockingKernelClient, cell: str, code: str, asked: str = "None") -> str:
+    """Run `code` as the notebook cell `cell`, and answer what `asked` is then."""
+    content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
+    message = kernel.session.msg("execute_request", {**content, "user_expressions": {"asked": asked}})
+    message["metadata"]["cellId"] = cell
+    kernel.shell_channel.send(message)
+    while True:
+        reply: dict[str, Any] = kernel.get_shell_msg(timeout=120)
+        if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+            assert reply["content"]["status"] == "ok", "\n".join(reply["content"].get("traceback", []))
+            return reply["content"]["user_expressions"]["asked"]["data"]["text/plain"]

@@ -19,7 +19,7 @@ class Input(widgets.VBox):
     def __init__(self, field: FormField, value: Any = None, *, changed: Callable[[], None] | None = None) -> None:
         self.field = field
         #: what was given in code for a column, until the dataset's columns are known
-        self._wanted = value if value is not None else field.default
+        self._wanted: Any = value if value is not None else field.default
         self.control = _make_control(field, self._wanted)
         self._fault = parts.html()
         super().__init__([self.control, *_help(field), self._fault])  # pyright: ignore[reportUnknownMemberType]
@@ -50,7 +50,8 @@ class Input(widgets.VBox):
             none: list[parts.Choice] = [("(choose)", "")] if self.field.required else [("(the default)", "")]
             parts.set_choices(self.control, [*none, *((name, name) for name in columns)], self._wanted or None)
         elif self.field.kind == "columns":
-            chosen = [name for name in (self._wanted or ()) if name in columns]
+            wanted: Sequence[str] = self._wanted or ()
+            chosen = [name for name in wanted if name in columns]
             self.control.options = [(name, name) for name in columns]
             self.control.value = tuple(chosen)
 

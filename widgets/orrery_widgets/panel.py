@@ -82,6 +82,11 @@ class Panel(widgets.VBox):
         """What the panel says went wrong, as HTML; empty when nothing did."""
         return str(self._problem.value)
 
+    @property
+    def status(self) -> str:
+        """What it says was done, or that it works, as HTML."""
+        return str(self._status.value)
+
     def code(self) -> str:
         """The Python that does the same."""
         raise NotImplementedError

@@ -13,12 +13,12 @@ from orrery.client import Algorithm, Client, Dataset, DatasetVersion, Experiment
 from orrery.client.failures import field_messages
 from orrery.errors import Invalid, OrreryError
 from orrery_widgets import code, parts
-from orrery_widgets.deploy import Deploy
 from orrery_widgets.fields import group_fields, read_fields
 from orrery_widgets.inputs import Input
 from orrery_widgets.notebooks import notebook_link, with_parameters, write_notebook
 from orrery_widgets.panel import Panel, key_tag
 from orrery_widgets.progress import Progress
+from orrery_widgets.run_view import RunView
 from orrery_widgets.sources import Sources, read_sources, suggest_name
 
 _PREFIX = "spec.parameters."
@@ -28,7 +28,7 @@ _NO_DATASET = "There is no published dataset yet. Publish one, then run this cel
 
 
 class TrainingForm(Panel):
-    """A form until it is sent, then the progress of its run.
+    """A form; once it is sent, the run below it in the place of the buttons.
 
     What is given opens the form with it. `id` shows that training instead of a form. With a `key` the run that the
     form begins is tagged, and the panel made again with the same key shows that run.
@@ -56,7 +56,8 @@ class TrainingForm(Panel):
         self._sources: Sources | None = None
         self._algorithm: Algorithm | None = None
         self.training: Training | None = None
-        self.deployment: Deploy | None = None
+        #: the run, below the form that began it
+        self.view: RunView | None = None
         self.inputs: dict[str, Input] = {}
 
         self.name_input: Any = parts.text("Name", name)
@@ -78,12 +79,11 @@ class TrainingForm(Panel):
         self.notebook_button: Any = parts.button(
             "Open as notebook", self.write_notebook, tooltip="Write the notebook that will run, with these values"
         )
+        self._buttons = parts.row([self.submit_button, self.notebook_button], margin="8px 0 0 0")
         self._notebook_link = parts.html()
         self._form = parts.box(self._laid_out())
         self._form.add_class("orrw-form")
-        self._actions = parts.row(margin="6px 0 0 0")
-        self._offered: tuple[bool, bool] | None = None
-        self._deploy_box = parts.box()
+        self._run_box = parts.box()
         self._is_observed = self._is_listening = False
         self.run(lambda: self._begin(id))
 
@@ -112,11 +112,10 @@ class TrainingForm(Panel):
         """Back to the form, with the values that it had and the next free name."""
         self.run(self._new_run)
 
-    def deploy(self) -> None:
-        """The form that puts the run's model behind an endpoint."""
-        if self.training is not None:
-            self.deployment = Deploy(self.training, client=self.client)
-            self._deploy_box.children = [self.deployment]
+    @property
+    def progress(self) -> Progress | None:
+        """The run's progress; None before there is a run."""
+        return self.view.progress if self.view is not None else None
 
     def code(self) -> str:
         if self.training is not None:
@@ -137,7 +136,7 @@ class TrainingForm(Panel):
             *(self.dataset_input, faults["spec.datasets"], self._others_box, self._fields_box, self._more_box),
             *(parts.html(parts.group("Run")), self.experiment_input, faults["spec.experiment"]),
             *(self.instance_input, faults["spec.run"], self._cost),
-            parts.row([self.submit_button, self.notebook_button], margin="8px 0 0 0"),
+            self._buttons,
             self._notebook_link,
         ]
 
@@ -167,7 +166,7 @@ class TrainingForm(Panel):
         if not self.name_input.value:
             self.name_input.value = suggest_name(self.client, self.dataset_input.value)
         self._show_cost()
-        self.set_body([self._form])
+        self.set_body([self._form, self._run_box])
         if not self._is_observed:
             self._is_observed = True
             self._observe()
@@ -180,10 +179,10 @@ class TrainingForm(Panel):
             self.listen(["training", "endpoint"], self._follow)
 
     def _follow(self) -> None:
-        if self.training is None:
+        if self.view is None:
             self._show_cost()
         else:
-            self._offer(self.training.refresh())
+            self.view.follow()
 
     def _observe(self) -> None:
         watched: tuple[tuple[Any, Callable[[], None]], ...] = (
@@ -326,36 +325,24 @@ class TrainingForm(Panel):
     # the run
 
     def _show_run(self, training: Training) -> None:
+        """In the place of the buttons, so that whoever pressed one sees it; the form keeps its values above."""
         self.training = training
-        self.progress = Progress(training, client=self.client)
-        self._offered = None
-        self._deploy_box.children = []
-        self._offer(training)
-        self.set_body([self.progress, self._actions, self._deploy_box])
+        self.view = RunView(self, training, self.new_run)
+        self._run_box.children = [self.view]
+        parts.show(self._buttons, False)
+        if not self.body.children:
+            self.set_body([self._run_box])
         self._begin_listening()
         self.refresh_code()
 
-    def _offer(self, training: Training) -> None:
-        """What can be done with the run now."""
-        offered = (not training.has_settled(), bool(training.status.outputs.get("model")))
-        if offered == self._offered:
-            return
-        self._offered = offered
-        controls = [parts.button("New run", self.new_run)]
-        if offered[0]:
-            controls.append(parts.confirmed("Stop", "Stop this training?", lambda: self.run(self._stop_run)))
-        if offered[1]:
-            controls.append(parts.button("Deploy", self.deploy, style="primary"))
-        self._actions.children = controls
-
-    def _stop_run(self) -> None:
-        if self.training is not None and not self.training.refresh().has_settled():
-            self.training.stop()
-
     def _new_run(self) -> None:
-        self.training = None
-        self.progress.close()
+        if self.view is not None:
+            self.view.close()
+        self.training = self.view = None
+        self._run_box.children = []
+        parts.show(self._buttons, True)
         self.name_input.value = ""
+        self._notebook_link.value = ""
         self._show_form()
 
     def _write_notebook(self) -> None:

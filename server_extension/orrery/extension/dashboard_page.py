@@ -69,6 +69,8 @@ class DashboardHandler(VoilaHandler):
         if dashboard is None:
             raise web.HTTPError(404, f"there is no dashboard {name!r}; GET {self.base_url}{ADDRESS} lists them")
         self._folder = str(dashboard.path.parent)
+        # sets the cookie with which the page, when it is left, may end its kernel
+        _ = self.xsrf_token
         pieces = self.get_generator(path=dashboard.path.name)
         async for html in pieces:
             self.write(html)
