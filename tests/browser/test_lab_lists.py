@@ -415,7 +415,11 @@ def test_a_page_tells_defaults_apart_draws_its_lineage_and_shows_its_files(stock
     look(page, "lineage")
     page.keyboard.press("Enter")
     model = panel(page, "orrery-detail-model")
+    expect(model.get_by_test_id("orrery-model-card")).to_contain_text("predicts species")
     expect(model.get_by_test_id("orrery-versions")).to_contain_text("2 versions")
+    reload_lab(page, '"tab": "lineage"')
+    detail = open_page(page, "training", "tulip")
+    expect(detail.get_by_test_id("orrery-panel-lineage")).to_be_visible()
 
 
 def test_files_of_the_file_browser_become_datasets_and_notebooks_do_not(stocked: Stocked, page: Page) -> None:

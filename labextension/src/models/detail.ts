@@ -1,4 +1,5 @@
 /** One resource, followed live, with what its tabs load when they are looked at. */
+import { Signal } from '@lumino/signaling';
 import { ApiError, errorMessage } from '../api';
 import type {
   Dependents,
@@ -38,6 +39,7 @@ export class DetailModel extends Model {
   error: string | null = null;
   isGone = false;
   tab: string;
+  readonly tabChanged = new Signal<this, string>(this);
   private isVisible = false;
   private log: LogModel | null = null;
   private parts: Parts | null = null;
@@ -47,10 +49,11 @@ export class DetailModel extends Model {
     private readonly orrery: IOrrery,
     readonly kind: Kind,
     readonly ref: string,
-    tab = 'overview'
+    tab?: string
   ) {
     super();
-    this.tab = tab;
+    // What a model is stands on its card; of other kinds the overview says it.
+    this.tab = tab ?? (kind.tabs.includes('card') ? 'card' : 'overview');
     orrery.events.received.connect(this.onEvent, this);
     orrery.events.reset.connect(this.onReset, this);
     orrery.platform.recovered.connect(this.onReset, this);
@@ -87,6 +90,7 @@ export class DetailModel extends Model {
 
   setTab(tab: string): void {
     this.tab = tab;
+    this.tabChanged.emit(tab);
     this.notify();
   }
 
