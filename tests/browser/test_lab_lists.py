@@ -331,6 +331,26 @@ def test_running_jobs_are_in_the_status_bar_and_their_end_is_told(stocked: Stock
         expect(other.get_by_text(re.compile("daisy is complete"))).to_have_count(0)
 
 
+def test_nothing_is_told_of_an_end_where_the_setting_is_off(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    address = "/lab/api/settings/@orrery/lab:notifications"
+    with lab.client() as jupyter:
+        jupyter.put(address, json={"raw": '{"whenRunsEnd": false}'}).raise_for_status()
+        try:
+            open_lab(page, lab)
+            listed = open_list(page, "training")
+            train(client, "silent")
+            phase = listed.get_by_test_id("orrery-row-silent").get_by_test_id("orrery-phase")
+            expect(phase).to_have_attribute("data-phase", "COMPLETE", timeout=LONG_MILLISECONDS)
+            # A word about the first would have come by the time that a second one has run.
+            train(client, "silent-too")
+            phase = listed.get_by_test_id("orrery-row-silent-too").get_by_test_id("orrery-phase")
+            expect(phase).to_have_attribute("data-phase", "COMPLETE", timeout=LONG_MILLISECONDS)
+            expect(page.get_by_text(re.compile("silent is complete"))).to_have_count(0)
+        finally:
+            jupyter.put(address, json={"raw": "{}"}).raise_for_status()
+
+
 def test_two_windows_show_the_same_live_state(stocked: Stocked, page: Page) -> None:
     lab, client = stocked
     open_lab(page, lab)
