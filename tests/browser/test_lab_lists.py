@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 from tests.browser.lab import (
     CSV,
     LONG_MILLISECONDS,
@@ -29,7 +29,7 @@ from orrery.testing.waiting import wait_until
 Stocked = tuple[Jupyter, httpx.Client]
 STUDIES = 130
 PANELS = ".orr-Panel, [data-testid=orrery-side-bar]"
-SIZES = ({"width": 1280, "height": 720}, {"width": 1920, "height": 1080})
+SIZES: tuple[ViewportSize, ...] = ({"width": 1280, "height": 720}, {"width": 1920, "height": 1080})
 
 
 @pytest.fixture(scope="module")
@@ -279,9 +279,7 @@ def test_the_side_bar_is_walked_and_folded_by_keyboard_and_stays_folded(stocked:
     expect(side_bar.get_by_test_id("orrery-list-dataset")).to_be_visible()
 
 
-def test_an_address_leads_to_a_page_and_follows_what_is_in_front(
-    stocked: Stocked, page: Page, chromium: Browser
-) -> None:
+def test_an_address_leads_to_a_page_and_follows_what_is_in_front(stocked: Stocked, page: Page) -> None:
     lab, client = stocked
     training = client.get("trainings/tulip").json()["id"]
     page.goto(f"{lab.url}/lab?token={lab.token}&reset&orrery=trainings/{training}")
