@@ -20,6 +20,8 @@ import { Loader } from './loader';
 import { Model, throttle } from './model';
 
 const MOST_VERSIONS = 50;
+/** What a change of the resource itself does not change. */
+const LASTING = new Set(['lineage', 'parameters']);
 
 /** What one tab loads, by the name of the tab. */
 interface Parts {
@@ -156,10 +158,10 @@ export class DetailModel extends Model {
     if (wasSettled && !resource.status.settled) {
       this.log?.resume();
     }
-    // What it was made from never changes, and neither does what declares its hyperparameters.
-    const { metrics, files, usage, dependents, references, versions } = this.parts ?? {};
-    for (const part of [metrics, files, usage, dependents, references, versions]) {
-      part?.invalidate();
+    for (const [name, part] of Object.entries(this.parts ?? {}) as [string, Loader<unknown>][]) {
+      if (!LASTING.has(name)) {
+        part.invalidate();
+      }
     }
   }
 

@@ -6,17 +6,16 @@ import type { KeyboardEvent } from 'react';
 import { useId } from 'react';
 import type { Action, Kind, Resource } from '../api-types';
 import { displayName, formatAgo, formatTime, humanize, plainText } from '../format';
-import { copyIcon, kindIcon, linkIcon, linkOutIcon, trashIcon } from '../icons';
-import { dashboardUrl } from '../models/dashboards';
+import { copyIcon, kindIcon, trashIcon } from '../icons';
 import { Deletion } from '../models/deletion';
 import { DetailModel } from '../models/detail';
 import { offeredActions, phaseOf } from '../models/kinds';
 import { useModel } from '../models/model';
-import { CommandIDs } from '../tokens';
 import type { PanelContext } from './context';
 import { usePanel, useTick } from './context';
 import { act, deleteResource, showError } from './dialogs';
 import { editResource } from './edit';
+import { PageLinks } from './page-links';
 import { KindPanel } from './panel';
 import {
   Busy,
@@ -205,13 +204,7 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
           testId="orrery-copy"
         />
       )}
-      <Dashboards resource={resource} />
-      <IconButton
-        label="Copy a link to this page"
-        icon={linkIcon}
-        onClick={() => void go.execute(CommandIDs.copyLink, {})}
-        testId="orrery-copy-link"
-      />
+      <PageLinks resource={resource} />
       <IconButton label="Refresh" icon={refreshIcon} onClick={() => void model.load()} />
       {isMine && (
         <IconButton
@@ -222,31 +215,6 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
         />
       )}
     </div>
-  );
-}
-
-/** The built-in dashboards that show this one; each opens in a browser tab of its own. */
-function Dashboards(props: { resource: Resource }): JSX.Element {
-  const { dashboards } = usePanel();
-  useModel(dashboards);
-  const { kind, id } = props.resource;
-  return (
-    <>
-      {dashboards.of(kind).map(dashboard => (
-        <a
-          key={dashboard.name}
-          className="orr-Button orr-mod-plain"
-          href={dashboardUrl(dashboard, id)}
-          target="_blank"
-          rel="noreferrer"
-          title={dashboard.description}
-          data-testid={`orrery-open-dashboard-${dashboard.name}`}
-        >
-          Open in {dashboard.title}
-          <Icon icon={linkOutIcon} size={12} />
-        </a>
-      ))}
-    </>
   );
 }
 
