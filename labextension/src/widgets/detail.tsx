@@ -1,21 +1,21 @@
 /** The page of one resource: what it is, what can be done with it, and its tabs. */
 import { refreshIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
-import { Signal } from '@lumino/signaling';
 import type { KeyboardEvent } from 'react';
 import { useId } from 'react';
 import type { Action, Kind, Resource } from '../api-types';
 import { displayName, formatAgo, formatTime, humanize, plainText } from '../format';
-import { copyIcon, kindIcon, trashIcon } from '../icons';
+import { copyIcon, kindIcon, linkIcon, linkOutIcon, trashIcon } from '../icons';
+import { dashboardUrl } from '../models/dashboards';
 import { Deletion } from '../models/deletion';
 import { DetailModel } from '../models/detail';
 import { offeredActions, phaseOf } from '../models/kinds';
 import { useModel } from '../models/model';
+import { CommandIDs } from '../tokens';
 import type { PanelContext } from './context';
 import { usePanel, useTick } from './context';
 import { act, deleteResource, showError } from './dialogs';
 import { editResource } from './edit';
-import { PageLinks } from './page-links';
 import { KindPanel } from './panel';
 import {
   Busy,
@@ -39,9 +39,6 @@ export interface DetailArgs {
 }
 
 export class DetailPanel extends KindPanel<DetailModel> {
-  /** Another tab was chosen: it is the one to come back to. */
-  readonly tabChanged = new Signal<this, string>(this);
-
   constructor(
     context: PanelContext,
     readonly args: DetailArgs
@@ -65,7 +62,6 @@ export class DetailPanel extends KindPanel<DetailModel> {
 
   protected override modelReady(model: DetailModel): void {
     model.setVisible(this.isVisible);
-    model.tabChanged.connect((_, tab) => this.tabChanged.emit(tab));
     model.changed.connect(() => {
       if (model.resource) {
         this.title.label = displayName(model.resource);
@@ -204,7 +200,13 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
           testId="orrery-copy"
         />
       )}
-      <PageLinks resource={resource} />
+      <Dashboards resource={resource} />
+      <IconButton
+        label="Copy a link to this page"
+        icon={linkIcon}
+        onClick={() => void go.execute(CommandIDs.copyLink, {})}
+        testId="orrery-copy-link"
+      />
       <IconButton label="Refresh" icon={refreshIcon} onClick={() => void model.load()} />
       {isMine && (
         <IconButton
@@ -215,6 +217,31 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
         />
       )}
     </div>
+  );
+}
+
+/** The built-in dashboards that show this one; each opens in a browser tab of its own. */
+function Dashboards(props: { resource: Resource }): JSX.Element {
+  const { dashboards } = usePanel();
+  useModel(dashboards);
+  const { kind, id } = props.resource;
+  return (
+    <>
+      {dashboards.of(kind).map(dashboard => (
+        <a
+          key={dashboard.name}
+          className="orr-Button orr-mod-plain"
+          href={dashboardUrl(dashboard, id)}
+          target="_blank"
+          rel="noreferrer"
+          title={dashboard.description}
+          data-testid={`orrery-open-dashboard-${dashboard.name}`}
+        >
+          Open in {dashboard.title}
+          <Icon icon={linkOutIcon} size={12} />
+        </a>
+      ))}
+    </>
   );
 }
 

@@ -29,10 +29,10 @@ export interface TabDefinition {
 /** Progress is shown above the tabs, always; it needs none of its own. */
 const TABS: Record<string, TabDefinition> = {
   overview: { name: 'overview', title: 'Overview', Body: OverviewTab },
-  parameters: { name: 'parameters', title: 'Hyperparameters', Body: ParametersTab },
   data: { name: 'data', title: 'Data', Body: PreviewTab },
   card: { name: 'card', title: 'Model card', Body: ModelCardTab },
   playground: { name: 'playground', title: 'Try it', Body: EndpointTab },
+  parameters: { name: 'parameters', title: 'Hyperparameters', Body: ParametersTab },
   logs: { name: 'logs', title: 'Logs', Body: LogsTab },
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
   files: { name: 'files', title: 'Files', Body: FilesTab },
