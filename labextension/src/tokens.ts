@@ -24,7 +24,7 @@ export const IOrrery = new Token<IOrrery>(
 
 // eslint-disable-next-line @typescript-eslint/no-namespace -- as everywhere in JupyterLab
 export namespace CommandIDs {
-  /** `{kind, trashed?, state?, owner?, tag?, q?}` */
+  /** `{kind, trashed?, state?}` */
   export const openList = 'orrery:open-list';
   /** `{kind, ref, tab?}` */
   export const open = 'orrery:open';
@@ -32,11 +32,7 @@ export namespace CommandIDs {
   export const create = 'orrery:create';
   /** `{path, plural, id}` */
   export const openNotebook = 'orrery:open-notebook';
-  /** `{kind, ids}`; there where comparison is installed. */
-  export const compare = 'orrery:compare';
   export const openMlflow = 'orrery:open-mlflow';
-  /** There where the overview is installed. */
-  export const openOverview = 'orrery:open-overview';
   export const copyLink = 'orrery:copy-link';
   export const showRuns = 'orrery:show-runs';
   export const datasetFromFile = 'orrery:dataset-from-file';
@@ -44,4 +40,7 @@ export namespace CommandIDs {
   export const runNotebook = 'orrery:run-notebook';
   export const dashboardFromNotebook = 'orrery:dashboard-from-notebook';
   export const showSideBar = 'orrery:show-side-bar';
+  export const openOverview = 'orrery:open-overview';
+  /** `{kind, ids}` */
+  export const compare = 'orrery:compare';
 }

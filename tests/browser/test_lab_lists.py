@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 from tests.browser.lab import (
     CSV,
     LONG_MILLISECONDS,
@@ -24,11 +24,12 @@ from tests.browser.lab import (
 
 from orrery.testing.jupyter import Jupyter
 from orrery.testing.platform import create_dataset, wait_settled
+from orrery.testing.waiting import wait_until
 
 Stocked = tuple[Jupyter, httpx.Client]
 STUDIES = 130
 PANELS = ".orr-Panel, [data-testid=orrery-side-bar]"
-SIZES = ({"width": 1280, "height": 720}, {"width": 1920, "height": 1080})
+SIZES: tuple[ViewportSize, ...] = ({"width": 1280, "height": 720}, {"width": 1920, "height": 1080})
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def open_page(page: Page, kind: str, name: str) -> Locator:
 
 
 def open_form(page: Page, kind: str) -> Locator:
-    execute(page, "orrery:create", {"kind": kind})
+    show_side_bar(page).get_by_test_id(f"orrery-new-{kind}").click()
     form = panel(page, f"orrery-form-{kind}")
     expect(form.get_by_test_id("orrery-submit")).to_be_visible()
     return form
@@ -95,6 +96,11 @@ def headers(listed: Locator) -> list[str]:
     return [text.strip(" ↓↑") for text in listed.get_by_role("columnheader").all_inner_texts() if text]
 
 
+def row_of(table: Locator, name: str) -> Locator:
+    header = table.page.get_by_role("rowheader", name=re.compile(f"^{name} "))
+    return table.get_by_role("row").filter(has=header)
+
+
 def choose(form: Locator, field: str, text: str) -> None:
     box = form.get_by_test_id(f"orrery-ref-{field}")
     box.click()
@@ -106,9 +112,8 @@ def reload_lab(page: Page, words: str) -> None:
     """Reload once JupyterLab has written down the state that names `words`."""
     lab = re.sub(r"/lab.*", "", page.url)
     kept = f"{lab}/lab/api/workspaces/default"
-    page.wait_for_function(
-        "async ([url, words]) => (await (await fetch(url)).text()).includes(words)", arg=[kept, words]
-    )
+    read = "async address => (await fetch(address)).text()"
+    wait_until(lambda: words in page.evaluate(read, kept), what=f"{words!r} in the workspace", seconds=30)
     page.goto(f"{lab}/lab")
     expect(page.locator('[data-id="orrery-side-bar"]').first).to_be_visible(timeout=LONG_MILLISECONDS)
 
@@ -119,6 +124,7 @@ def test_a_list_is_filtered_and_ordered_and_stays_so_after_a_reload(stocked: Sto
     expect(listed.get_by_role("status").first).to_have_text(str(STUDIES))
     listed.get_by_role("button", name="Name", exact=True).click()
     expect(listed.get_by_role("columnheader", name="Name")).to_have_attribute("aria-sort", "ascending")
+    expect(listed.get_by_role("rowheader").first).to_have_text("study-000")
     assert names(listed)[:2] == ["study-000", "study-001"]
     listed.get_by_test_id("orrery-filter-tag").fill("third")
     expect(listed.get_by_text("44 found")).to_be_visible()
@@ -147,7 +153,7 @@ def test_the_columns_are_chosen_and_kept(stocked: Stocked, page: Page) -> None:
     expect(listed.get_by_test_id("orrery-columns-menu")).to_be_focused()
     chosen = headers(listed)
     assert "Owner" in chosen and "Progress" not in chosen
-    reload_lab(page, "status.progress")
+    reload_lab(page, '"status.progress": false')
     listed = open_list(page, "training")
     expect(listed.get_by_test_id("orrery-row-tulip")).to_be_visible()
     assert headers(listed) == chosen
@@ -167,13 +173,12 @@ def test_a_long_list_goes_on_and_is_walked_by_keyboard(stocked: Stocked, page: P
     page.keyboard.press("Escape")
     expect(listed.get_by_test_id("orrery-bulk")).to_have_count(0)
     last = listed.get_by_test_id("orrery-row-study-000")
-    for _ in range(6):
+
+    def is_at_the_end() -> bool:
         page.keyboard.press("End")
-        if last.count():
-            break
-        page.wait_for_timeout(0)
-    page.keyboard.press("End")
-    expect(last).to_be_focused()
+        return last.count() == 1 and last.evaluate("row => row === document.activeElement")
+
+    wait_until(is_at_the_end, what="the last row", seconds=30)
     page.keyboard.press("Enter")
     expect(panel(page, "orrery-detail-experiment").get_by_test_id("orrery-name")).to_have_text("study-000")
 
@@ -255,8 +260,8 @@ def test_the_side_bar_is_walked_and_folded_by_keyboard_and_stays_folded(stocked:
     titles = side_bar.locator(".orr-SideBar-section button").all_inner_texts()
     assert [title.lower() for title in titles] == ["data", "training", "model factory", "serving"]
     data = side_bar.get_by_role("button", name="Data", exact=True)
-    data.focus()
-    page.keyboard.press("ArrowDown")
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0)
+    data.press("ArrowDown")
     expect(side_bar.get_by_test_id("orrery-list-dataset")).to_be_focused()
     page.keyboard.press("ArrowDown")
     expect(side_bar.get_by_test_id("orrery-recent-flowers").first).to_be_focused()
@@ -274,9 +279,7 @@ def test_the_side_bar_is_walked_and_folded_by_keyboard_and_stays_folded(stocked:
     expect(side_bar.get_by_test_id("orrery-list-dataset")).to_be_visible()
 
 
-def test_an_address_leads_to_a_page_and_follows_what_is_in_front(
-    stocked: Stocked, page: Page, chromium: Browser
-) -> None:
+def test_an_address_leads_to_a_page_and_follows_what_is_in_front(stocked: Stocked, page: Page) -> None:
     lab, client = stocked
     training = client.get("trainings/tulip").json()["id"]
     page.goto(f"{lab.url}/lab?token={lab.token}&reset&orrery=trainings/{training}")
@@ -292,7 +295,7 @@ def test_an_address_leads_to_a_page_and_follows_what_is_in_front(
     rose = client.get("trainings/rose").json()["id"]
     assert page.evaluate("navigator.clipboard.readText()") == f"{lab.url}/lab?orrery=trainings/{rose}"
     page.goto(f"{lab.url}/lab?reset&orrery=planets")
-    expect(page.get_by_text("The address names 'planets'")).to_be_visible(timeout=LONG_MILLISECONDS)
+    expect(page.get_by_text("The address names 'planets'").first).to_be_visible(timeout=LONG_MILLISECONDS)
 
 
 def test_running_jobs_are_in_the_status_bar_and_their_end_is_told(stocked: Stocked, page: Page) -> None:
@@ -324,6 +327,26 @@ def test_running_jobs_are_in_the_status_bar_and_their_end_is_told(stocked: Stock
             "data-phase", "COMPLETE"
         )
         expect(other.get_by_text(re.compile("daisy is complete"))).to_have_count(0)
+
+
+def test_nothing_is_told_of_an_end_where_the_setting_is_off(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    address = "/lab/api/settings/@orrery/lab:notifications"
+    with lab.client() as jupyter:
+        jupyter.put(address, json={"raw": '{"whenRunsEnd": false}'}).raise_for_status()
+        try:
+            open_lab(page, lab)
+            listed = open_list(page, "training")
+            train(client, "silent")
+            phase = listed.get_by_test_id("orrery-row-silent").get_by_test_id("orrery-phase")
+            expect(phase).to_have_attribute("data-phase", "COMPLETE", timeout=LONG_MILLISECONDS)
+            # A word about the first would have come by the time that a second one has run.
+            train(client, "silent-too")
+            phase = listed.get_by_test_id("orrery-row-silent-too").get_by_test_id("orrery-phase")
+            expect(phase).to_have_attribute("data-phase", "COMPLETE", timeout=LONG_MILLISECONDS)
+            expect(page.get_by_text(re.compile("silent is complete"))).to_have_count(0)
+        finally:
+            jupyter.put(address, json={"raw": "{}"}).raise_for_status()
 
 
 def test_two_windows_show_the_same_live_state(stocked: Stocked, page: Page) -> None:
@@ -385,10 +408,10 @@ def test_a_page_tells_defaults_apart_draws_its_lineage_and_shows_its_files(stock
     detail = open_page(page, "training", "tulip")
     detail.get_by_test_id("orrery-tab-parameters").click()
     table = detail.get_by_test_id("orrery-parameters")
-    expect(table.get_by_role("row").filter(has_text="Rounds")).to_contain_text("changed")
-    expect(table.get_by_role("row").filter(has_text="Max depth")).to_contain_text("default")
+    expect(row_of(table, "Rounds")).to_contain_text("changed")
+    expect(row_of(table, "Max depth")).to_contain_text("default")
     detail.get_by_label("Only what was changed").check()
-    expect(table.get_by_role("row").filter(has_text="Max depth")).to_have_count(0)
+    expect(row_of(table, "Max depth")).to_have_count(0)
 
     detail.get_by_test_id("orrery-tab-files").click()
     detail.get_by_test_id("orrery-look-datasets/train/data.csv").click()
@@ -410,7 +433,11 @@ def test_a_page_tells_defaults_apart_draws_its_lineage_and_shows_its_files(stock
     look(page, "lineage")
     page.keyboard.press("Enter")
     model = panel(page, "orrery-detail-model")
+    expect(model.get_by_test_id("orrery-model-card")).to_contain_text("predicts species")
     expect(model.get_by_test_id("orrery-versions")).to_contain_text("2 versions")
+    reload_lab(page, '"tab": "lineage"')
+    detail = open_page(page, "training", "tulip")
+    expect(detail.get_by_test_id("orrery-panel-lineage")).to_be_visible()
 
 
 def test_files_of_the_file_browser_become_datasets_and_notebooks_do_not(stocked: Stocked, page: Page) -> None:
@@ -419,7 +446,7 @@ def test_files_of_the_file_browser_become_datasets_and_notebooks_do_not(stocked:
     browser = page.locator(".jp-FileBrowser:visible")
     browser.get_by_text("empty.ipynb").click(button="right")
     expect(page.locator(".lm-Menu")).to_be_visible()
-    expect(page.locator(".lm-Menu-item").filter(has_text="Create dataset")).to_have_count(0)
+    expect(page.locator(".lm-Menu-item").filter(has_text="Create dataset")).to_be_hidden()
     page.keyboard.press("Escape")
     browser.get_by_text("flowers.csv").click(button="right")
     page.locator(".lm-Menu-item").filter(has_text="Create dataset from this file").click()

@@ -1,4 +1,5 @@
 /** One resource, followed live, with what its tabs load when they are looked at. */
+import { Signal } from '@lumino/signaling';
 import { ApiError, errorMessage } from '../api';
 import type {
   Dependents,
@@ -20,6 +21,8 @@ import { Loader } from './loader';
 import { Model, throttle } from './model';
 
 const MOST_VERSIONS = 50;
+/** What a change of the resource itself does not change. */
+const LASTING = new Set(['lineage', 'parameters']);
 
 /** What one tab loads, by the name of the tab. */
 interface Parts {
@@ -40,6 +43,7 @@ export class DetailModel extends Model {
   error: string | null = null;
   isGone = false;
   tab: string;
+  readonly tabChanged = new Signal<this, string>(this);
   private isVisible = false;
   private log: LogModel | null = null;
   private parts: Parts | null = null;
@@ -49,10 +53,11 @@ export class DetailModel extends Model {
     private readonly orrery: IOrrery,
     readonly kind: Kind,
     readonly ref: string,
-    tab = 'overview'
+    tab?: string
   ) {
     super();
-    this.tab = tab;
+    // What a model is stands on its card; of other kinds the overview says it.
+    this.tab = tab ?? (kind.tabs.includes('card') ? 'card' : 'overview');
     orrery.events.received.connect(this.onEvent, this);
     orrery.events.reset.connect(this.onReset, this);
     orrery.platform.recovered.connect(this.onReset, this);
@@ -89,6 +94,7 @@ export class DetailModel extends Model {
 
   setTab(tab: string): void {
     this.tab = tab;
+    this.tabChanged.emit(tab);
     this.notify();
   }
 
@@ -155,10 +161,10 @@ export class DetailModel extends Model {
     if (wasSettled && !resource.status.settled) {
       this.log?.resume();
     }
-    // What it was made from never changes, and neither does what declares its hyperparameters.
-    const { metrics, files, usage, dependents, references, versions } = this.parts ?? {};
-    for (const part of [metrics, files, usage, dependents, references, versions]) {
-      part?.invalidate();
+    for (const [name, part] of Object.entries(this.parts ?? {}) as [string, Loader<unknown>][]) {
+      if (!LASTING.has(name)) {
+        part.invalidate();
+      }
     }
   }
 

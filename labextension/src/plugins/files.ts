@@ -19,13 +19,15 @@ export const filesPlugin: JupyterFrontEndPlugin<void> = {
         .filter(item => item.type !== 'directory')
         .map(item => item.path);
     const isNotebook = (path: string): boolean => path.endsWith('.ipynb');
+    // A notebook is no data to learn from.
+    const dataPaths = (): string[] => selectedPaths().filter(path => !path.endsWith('.ipynb'));
     app.commands.addCommand(CommandIDs.datasetFromFile, {
       label: () =>
-        selectedPaths().length > 1 ? 'Create dataset from these files' : 'Create dataset from this file',
+        dataPaths().length > 1 ? 'Create dataset from these files' : 'Create dataset from this file',
       icon: kindIcon('dataset'),
       describedBy: { args: { type: 'object', properties: {} } },
-      isVisible: () => selectedPaths().length > 0 && !selectedPaths().some(isNotebook),
-      execute: () => app.commands.execute(CommandIDs.create, { kind: 'dataset', paths: selectedPaths() })
+      isVisible: () => dataPaths().length > 0,
+      execute: () => app.commands.execute(CommandIDs.create, { kind: 'dataset', paths: dataPaths() })
     });
     app.contextMenu.addItem({
       command: CommandIDs.datasetFromFile,

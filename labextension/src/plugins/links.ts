@@ -79,7 +79,9 @@ async function follow(app: JupyterFrontEnd, orrery: IOrrery, target: LinkTarget)
   await orrery.kinds.ready();
   const kind = orrery.kinds.all.find(one => one.plural === target.plural);
   if (!kind) {
-    Notification.error(`The address names '${target.plural}', which this platform does not have.`);
+    Notification.error(`The address names '${target.plural}', which this platform does not have.`, {
+      autoClose: 10000
+    });
   } else if (target.ref === '') {
     await app.commands.execute(CommandIDs.openList, { kind: kind.kind });
   } else {

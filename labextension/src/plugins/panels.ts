@@ -97,7 +97,9 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           }
           app.shell.activateById(open.id);
         } else {
-          show(details, new DetailPanel(context, tab ? { kind, ref, tab } : { kind, ref }));
+          const page = new DetailPanel(context, tab ? { kind, ref, tab } : { kind, ref });
+          page.tabChanged.connect(() => void details.save(page));
+          show(details, page);
         }
       }
     });
@@ -178,7 +180,7 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
       });
       void restorer.restore(details, {
         command: CommandIDs.open,
-        args: panel => ({ kind: panel.args.kind, ref: panel.args.ref }),
+        args: ({ args, model }) => ({ kind: args.kind, ref: args.ref, tab: model?.tab ?? args.tab ?? '' }),
         name: panel => `${panel.args.kind}/${panel.args.ref}`
       });
       void restorer.restore(forms, {

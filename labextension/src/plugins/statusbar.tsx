@@ -30,7 +30,6 @@ export const statusBarPlugin: JupyterFrontEndPlugin<void> = {
       popup?.dispose();
       const body = new RunsList(context, () => popup?.dispose());
       popup = showPopup({ body, anchor: item, align: 'left' });
-      body.takeFocus();
     });
     statusBar.registerStatusItem('orrery:runs', {
       item,

@@ -1,6 +1,7 @@
 /** The page of one resource: what it is, what can be done with it, and its tabs. */
 import { refreshIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
+import { Signal } from '@lumino/signaling';
 import type { KeyboardEvent } from 'react';
 import { useId } from 'react';
 import type { Action, Kind, Resource } from '../api-types';
@@ -39,6 +40,9 @@ export interface DetailArgs {
 }
 
 export class DetailPanel extends KindPanel<DetailModel> {
+  /** Another tab was chosen: it is the one to come back to. */
+  readonly tabChanged = new Signal<this, string>(this);
+
   constructor(
     context: PanelContext,
     readonly args: DetailArgs
@@ -62,6 +66,7 @@ export class DetailPanel extends KindPanel<DetailModel> {
 
   protected override modelReady(model: DetailModel): void {
     model.setVisible(this.isVisible);
+    model.tabChanged.connect((_, tab) => this.tabChanged.emit(tab));
     model.changed.connect(() => {
       if (model.resource) {
         this.title.label = displayName(model.resource);

@@ -5,9 +5,9 @@ import type { Lineage, LineageNode } from '../models/lineage';
 import { usePanel } from './context';
 import { Icon } from './parts';
 
-const WIDTH = 164;
+const WIDTH = 150;
 const HEIGHT = 48;
-const GAP_X = 40;
+const GAP_X = 32;
 const GAP_Y = 14;
 
 export function LineageGraph(props: { lineage: Lineage; selfId: string }): JSX.Element {

@@ -24,7 +24,7 @@ export class ListPanel extends KindPanel<ListModel> {
     context: PanelContext,
     kindName: string,
     private readonly state: IStateDB | null,
-    private readonly query: Partial<ListQuery>
+    private query: Partial<ListQuery>
   ) {
     super(context, kindName, kindIcon(kindName));
     this.id = `orrery-list-${kindName}`;
@@ -43,11 +43,12 @@ export class ListPanel extends KindPanel<ListModel> {
   /** Show it as a command asks for. */
   setQuery(query: Partial<ListQuery>): void {
     const { model } = this;
-    const isAsked = Object.entries(query).some(
-      ([name, value]) => model?.query[name as keyof ListQuery] !== value
-    );
-    if (isAsked) {
-      model?.setQuery(query);
+    if (!model) {
+      this.query = { ...this.query, ...query };
+    } else if (
+      Object.entries(query).some(([name, value]) => model.query[name as keyof ListQuery] !== value)
+    ) {
+      model.setQuery(query);
     }
   }
 

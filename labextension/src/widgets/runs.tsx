@@ -1,7 +1,6 @@
 /** The user's runs that have not ended, as one item of the status bar and as the list behind it. */
 import { ReactWidget } from '@jupyterlab/ui-components';
-import { MessageLoop } from '@lumino/messaging';
-import { Widget } from '@lumino/widgets';
+import { useEffect, useRef } from 'react';
 import type { Resource } from '../api-types';
 import { displayName, isObject, plainText } from '../format';
 import { kindIcon, orreryIcon } from '../icons';
@@ -64,11 +63,6 @@ export class RunsList extends ReactWidget {
     this.node.setAttribute('aria-label', 'Your runs');
   }
 
-  takeFocus(): void {
-    MessageLoop.sendMessage(this, Widget.Msg.UpdateRequest);
-    requestAnimationFrame(() => this.node.querySelector<HTMLElement>('button')?.focus());
-  }
-
   protected render(): JSX.Element {
     return (
       <PanelProvider value={this.context}>
@@ -82,11 +76,15 @@ function Runs(props: { onDone: () => void }): JSX.Element {
   const { activity } = usePanel();
   useModel(activity);
   const { runs } = activity;
+  const list = useRef<HTMLUListElement>(null);
+  useEffect(() => {
+    list.current?.querySelector<HTMLElement>('button')?.focus();
+  }, []);
   return (
     <>
       <h2>Your runs</h2>
       {runs.length === 0 && <div className="orr-Muted">All of them have ended.</div>}
-      <ul className="orr-PlainList">
+      <ul className="orr-PlainList" ref={list}>
         {runs.map(run => (
           <Run key={run.id} run={run} onDone={props.onDone} />
         ))}

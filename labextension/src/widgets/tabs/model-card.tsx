@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../../api-types';
 import { formatNumber, plainText, plural } from '../../format';
 import { ReferenceLink } from '../parts';
 import { Card, Metrics } from '../cards';
+import { Versions } from '../versions';
 import type { TabProps } from './registry';
 
 function objects(value: Json | undefined): JsonObject[] {
@@ -14,7 +15,7 @@ function objects(value: Json | undefined): JsonObject[] {
 }
 
 export function ModelCardTab(props: TabProps): JSX.Element {
-  const { resource } = props;
+  const { model, resource } = props;
   const { outputs } = resource.status;
   const inputs = objects(outputs.inputs);
   const classes = Array.isArray(outputs.classes) ? outputs.classes : [];
@@ -47,6 +48,7 @@ export function ModelCardTab(props: TabProps): JSX.Element {
         )}
       </p>
       {metrics && typeof metrics === 'object' && !Array.isArray(metrics) && <Metrics values={metrics} />}
+      <Versions model={model} resource={resource} />
       {classes.length > 0 && (
         <Card title="Classes">
           <div>{classes.map(plainText).join(', ')}</div>
