@@ -1,5 +1,6 @@
 /** The plugins of the Orrery extension. */
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { comparePlugin } from './plugins/compare';
 import { filesPlugin } from './plugins/files';
 import { launcherPlugin } from './plugins/launcher';
 import { notificationsPlugin } from './plugins/notifications';
@@ -12,6 +13,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   platformPlugin,
   panelsPlugin,
   overviewPlugin,
+  comparePlugin,
   sideBarPlugin,
   launcherPlugin,
   filesPlugin,

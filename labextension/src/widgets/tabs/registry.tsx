@@ -11,6 +11,7 @@ import { NotebookTab } from './notebook';
 import { OverviewTab } from './overview';
 import { ModelCardTab } from './model-card';
 import { PreviewTab } from './preview';
+import { ServiceTab } from './service';
 import { UsageTab } from './usage';
 
 export interface TabProps {
@@ -30,6 +31,7 @@ const TABS: Record<string, TabDefinition> = {
   data: { name: 'data', title: 'Data', Body: PreviewTab },
   card: { name: 'card', title: 'Model card', Body: ModelCardTab },
   playground: { name: 'playground', title: 'Try it', Body: EndpointTab },
+  service: { name: 'service', title: 'Service', Body: ServiceTab },
   'try-model': { name: 'try-model', title: 'Try it', Body: ModelPlaygroundTab },
   logs: { name: 'logs', title: 'Logs', Body: LogsTab },
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
