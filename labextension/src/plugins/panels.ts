@@ -52,16 +52,15 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
     app.commands.addCommand(CommandIDs.openList, {
       label: args => (args.kind ? `Show ${kindTitle(args).toLowerCase()}` : 'Show a list'),
       icon: args => kindIcon(text(args.kind)),
-      describedBy: { args: objectSchema({ kind: 'string', trashed: 'boolean', state: 'string' }) },
+      describedBy: { args: objectSchema({ kind: 'string', trashed: 'boolean' }) },
       execute: args => {
         const kind = text(args.kind);
         const open = lists.find(panel => panel.kindName === kind);
         if (open) {
           open.showTrash(args.trashed === true);
-          open.showState(text(args.state));
           app.shell.activateById(open.id);
         } else {
-          show(lists, new ListPanel(context, kind, args.trashed === true, text(args.state)));
+          show(lists, new ListPanel(context, kind, args.trashed === true));
         }
       }
     });

@@ -19,8 +19,7 @@ export class ListPanel extends KindPanel<ListModel> {
   constructor(
     context: PanelContext,
     kindName: string,
-    private readonly isTrash: boolean,
-    private readonly state = ''
+    private readonly isTrash: boolean
   ) {
     super(context, kindName, kindIcon(kindName));
     this.id = `orrery-list-${kindName}`;
@@ -31,19 +30,12 @@ export class ListPanel extends KindPanel<ListModel> {
     this.model?.setQuery({ trashed });
   }
 
-  /** Show only what is in a state; '' leaves the filter as it is. */
-  showState(state: string): void {
-    if (state) {
-      this.model?.setQuery({ state });
-    }
-  }
-
   protected label(kind: Kind | undefined): string {
     return kind?.title_plural ?? this.kindName;
   }
 
   protected makeModel(kind: Kind): ListModel {
-    return new ListModel(this.context, kind, 50, { trashed: this.isTrash, state: this.state });
+    return new ListModel(this.context, kind, 50, { trashed: this.isTrash });
   }
 
   protected content(model: ListModel): JSX.Element {

@@ -1,15 +1,15 @@
 /** An endpoint as a service: where it is, what stands behind it, how it was called and what its replicas use. */
 import { useEffect, useMemo } from 'react';
-import type { Resource } from '../../api-types';
+import type { Json, JsonObject, Resource } from '../../api-types';
 import { formatBytes, formatDuration, formatNumber, isObject, plainText, plural } from '../../format';
 import { useModel } from '../../models/model';
+import { deploymentsOf } from '../../models/playground';
 import type { Calls, ReplicaUsage } from '../../models/service';
 import { perMinute, replicaCurves } from '../../models/service';
 import { Card } from '../cards';
 import { Chart } from '../chart';
 import { usePanel, useTick } from '../context';
-import { Deployments } from '../outcome';
-import { Busy, CopyButton, Note, PhaseBadge } from '../parts';
+import { Busy, CopyButton, Note, PhaseBadge, ReferenceLink } from '../parts';
 import { Pair, Pairs } from '../key-values';
 import { publicUrl } from './endpoint';
 import type { TabProps } from './registry';
@@ -40,14 +40,14 @@ export function ServiceTab(props: TabProps): JSX.Element {
         <Note kind="info">It is being started; its figures come once it answers.</Note>
       )}
       <ServiceCard resource={resource} />
-      <Deployments value={resource.status.outputs.deployments} />
+      <DeploymentTable resource={resource} counted={isObject(found?.statistics) ? found.statistics : null} />
       {loader.error && <Note kind="warn">{loader.error}</Note>}
       {!found ? (
         !loader.error && <Busy />
       ) : (
         <>
           {isObject(found.statistics) ? (
-            <Statistics values={found.statistics} />
+            <Statistics values={withoutDeployments(found.statistics)} />
           ) : (
             <p className="orr-Muted">No calls yet: they are counted from the first one on.</p>
           )}
@@ -96,6 +96,97 @@ function ServiceCard(props: { resource: Resource }): JSX.Element {
       </Pairs>
     </Card>
   );
+}
+
+/** The counts of the endpoint itself; those of its deployments have a table of their own. */
+function withoutDeployments(statistics: JsonObject): JsonObject {
+  const {
+    latency_seconds: latency,
+    requests,
+    success,
+    client_errors,
+    server_errors,
+    bytes_in,
+    bytes_out
+  } = statistics;
+  const { p50, p90, p99 } = isObject(latency) ? latency : {};
+  return Object.fromEntries(
+    Object.entries({
+      requests,
+      success,
+      client_errors,
+      server_errors,
+      bytes_in,
+      bytes_out,
+      latency_p50: p50,
+      latency_p90: p90,
+      latency_p99: p99
+    }).filter((entry): entry is [string, Json] => entry[1] !== undefined)
+  );
+}
+
+/** What stands behind the address: shares, replicas, and how each was called. */
+function DeploymentTable(props: { resource: Resource; counted: JsonObject | null }): JSX.Element | null {
+  const deployments = deploymentsOf(props.resource);
+  const outputs = props.resource.status.outputs.deployments;
+  const states = Array.isArray(outputs) ? outputs.filter(isObject) : [];
+  const counted = isObject(props.counted?.deployments) ? props.counted.deployments : {};
+  if (deployments.length === 0) {
+    return null;
+  }
+  return (
+    <Card title="Deployments" testId="orrery-deployments">
+      <div className="orr-Scroll" tabIndex={0} role="region" aria-label="Deployments">
+        <table className="orr-Table">
+          <thead>
+            <tr>
+              <th scope="col">Model</th>
+              {['Traffic', 'Replicas ready', 'Calls', 'Success', 'Failed', 'Median', 'p99'].map(title => (
+                <th key={title} scope="col" className="orr-Number">
+                  {title}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {deployments.map((deployment, index) => {
+              const found = counted[deployment.id];
+              const calls = isObject(found) ? found : {};
+              const latency = isObject(calls.latency_seconds) ? calls.latency_seconds : {};
+              const message = plainText(states[index]?.message);
+              return (
+                <tr key={deployment.id}>
+                  <th scope="row">
+                    <ReferenceLink kind="model" reference={deployment.model} />
+                    {message && <div className="orr-Muted">{message}</div>}
+                  </th>
+                  <td className="orr-Number">{deployment.traffic} %</td>
+                  <td className="orr-Number">
+                    {plainText(states[index]?.ready)} of {plainText(states[index]?.wanted)}
+                  </td>
+                  <td className="orr-Number">{plainText(calls.requests ?? 0)}</td>
+                  <td className="orr-Number">{plainText(calls.success ?? 0)}</td>
+                  <td className="orr-Number">
+                    {formatNumber(numberOf(calls.client_errors) + numberOf(calls.server_errors))}
+                  </td>
+                  <td className="orr-Number">{shownLatency(latency.p50)}</td>
+                  <td className="orr-Number">{shownLatency(latency.p99)}</td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </Card>
+  );
+}
+
+function numberOf(value: Json | undefined): number {
+  return typeof value === 'number' ? value : 0;
+}
+
+function shownLatency(value: Json | undefined): string {
+  return typeof value === 'number' ? formatDuration(value) : '–';
 }
 
 function CallCharts(props: { calls: Calls }): JSX.Element | null {
