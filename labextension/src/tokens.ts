@@ -20,7 +20,7 @@ export const IOrrery = new Token<IOrrery>(
 
 // eslint-disable-next-line @typescript-eslint/no-namespace -- as everywhere in JupyterLab
 export namespace CommandIDs {
-  /** `{kind, trashed?, state?}` */
+  /** `{kind, trashed?}` */
   export const openList = 'orrery:open-list';
   /** `{kind, ref, tab?}` */
   export const open = 'orrery:open';
@@ -28,10 +28,11 @@ export namespace CommandIDs {
   export const create = 'orrery:create';
   /** `{path, plural, id}` */
   export const openNotebook = 'orrery:open-notebook';
+  /** `{kind, ids}`; there where comparison is installed. */
+  export const compare = 'orrery:compare';
   export const openMlflow = 'orrery:open-mlflow';
+  /** There where the overview is installed. */
+  export const openOverview = 'orrery:open-overview';
   export const datasetFromFile = 'orrery:dataset-from-file';
   export const showSideBar = 'orrery:show-side-bar';
-  export const openOverview = 'orrery:open-overview';
-  /** `{kind, ids}` */
-  export const compare = 'orrery:compare';
 }

@@ -2,11 +2,12 @@
 import type { ComponentType } from 'react';
 import type { Kind, Resource } from '../../api-types';
 import type { DetailModel } from '../../models/detail';
-import { EndpointTab, ModelPlaygroundTab } from './endpoint';
+import { EndpointTab } from './endpoint';
 import { FilesTab } from './files';
 import { LineageTab } from './lineage';
 import { LogsTab } from './logs';
 import { MetricsTab } from './metrics';
+import { ModelPlaygroundTab } from './model-playground';
 import { NotebookTab } from './notebook';
 import { OverviewTab } from './overview';
 import { ModelCardTab } from './model-card';
@@ -31,12 +32,12 @@ const TABS: Record<string, TabDefinition> = {
   data: { name: 'data', title: 'Data', Body: PreviewTab },
   card: { name: 'card', title: 'Model card', Body: ModelCardTab },
   playground: { name: 'playground', title: 'Try it', Body: EndpointTab },
-  service: { name: 'service', title: 'Service', Body: ServiceTab },
-  'try-model': { name: 'try-model', title: 'Try it', Body: ModelPlaygroundTab },
   logs: { name: 'logs', title: 'Logs', Body: LogsTab },
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
   files: { name: 'files', title: 'Files', Body: FilesTab },
   notebook: { name: 'notebook', title: 'Notebook', Body: NotebookTab },
+  service: { name: 'service', title: 'Service', Body: ServiceTab },
+  'try-model': { name: 'try-model', title: 'Try it', Body: ModelPlaygroundTab },
   lineage: { name: 'lineage', title: 'Lineage', Body: LineageTab },
   usage: { name: 'usage', title: 'Usage', Body: UsageTab }
 };
