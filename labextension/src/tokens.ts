@@ -28,11 +28,10 @@ export namespace CommandIDs {
   export const create = 'orrery:create';
   /** `{path, plural, id}` */
   export const openNotebook = 'orrery:open-notebook';
-  /** `{kind, ids}`; there where comparison is installed. */
-  export const compare = 'orrery:compare';
   export const openMlflow = 'orrery:open-mlflow';
-  /** There where the overview is installed. */
-  export const openOverview = 'orrery:open-overview';
   export const datasetFromFile = 'orrery:dataset-from-file';
   export const showSideBar = 'orrery:show-side-bar';
+  export const openOverview = 'orrery:open-overview';
+  /** `{kind, ids}` */
+  export const compare = 'orrery:compare';
 }
