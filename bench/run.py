@@ -13,7 +13,8 @@ HERE = Path(__file__).parent
 
 
 def main(wanted: list[str]) -> int:
-    found = [*sorted((HERE / "platform").glob("*.py")), HERE / "jobs" / "run.py", HERE / "serving" / "run.py"]
+    browser = [HERE / "browser" / f"{name}.py" for name in ("first_rows", "burst", "open_pages")]
+    found = [*sorted((HERE / "platform").glob("*.py")), HERE / "jobs" / "run.py", HERE / "serving" / "run.py", *browser]
     failed: list[str] = []
     for script in found:
         name = str(script.relative_to(HERE).with_suffix(""))

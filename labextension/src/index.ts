@@ -1,5 +1,6 @@
 /** The plugins of the Orrery extension. */
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { comparePlugin } from './plugins/compare';
 import { filesPlugin } from './plugins/files';
 import { launcherPlugin } from './plugins/launcher';
 import { linksPlugin } from './plugins/links';
@@ -15,6 +16,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   platformPlugin,
   panelsPlugin,
   overviewPlugin,
+  comparePlugin,
   sideBarPlugin,
   launcherPlugin,
   filesPlugin,

@@ -137,3 +137,25 @@ def test_a_model_is_tried_through_its_endpoint(stocked: Stocked, page: Page) -> 
     expect(detail.get_by_test_id("orrery-try-result")).to_be_visible()
     deployment = client.get("endpoints/garden").json()["status"]["outputs"]["deployments"][0]["id"]
     assert [headers["x-orrery-deployment"] for headers in asked] == [deployment]
+
+
+def test_an_endpoint_shows_its_calls_and_what_its_replicas_use(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    open_lab(page, lab)
+    endpoint = client.get("endpoints/garden").json()
+    execute(page, "orrery:open", {"kind": "endpoint", "ref": endpoint["id"], "tab": "service"})
+    service = panel(page, "orrery-detail-endpoint").get_by_test_id("orrery-service")
+    expect(service).to_contain_text("1 of 1 replicas ready", timeout=LONG_MILLISECONDS)
+    url = endpoint["status"]["outputs"]["url"]
+    for body in ({"instances": [{"width": 1, "height": 2, "colour": "red"}]}, {"instances": [{"wrong": 1}]}):
+        client.post(f"{lab.orrery}{url}/v1/models/garden:predict", json=body)
+    calls = service.get_by_test_id("orrery-call-charts")
+    expect(calls.get_by_role("img")).to_have_count(2, timeout=LONG_MILLISECONDS)
+    expect(calls.get_by_role("img").first).to_have_accessible_name(re.compile("Calls a minute, .* in the last hour"))
+    replicas = service.get_by_test_id("orrery-replica-charts")
+    expect(replicas.get_by_role("img").first).to_have_accessible_name(re.compile("Memory of the replicas.*iB"))
+    page.set_viewport_size({"width": 1440, "height": 1400})
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"service-{theme}")
+        assert violations(page, ".orr-Panel:not(.lm-mod-hidden)") == []

@@ -12,6 +12,8 @@ export interface Curve {
   isFaint?: boolean;
   /** The same number gives the same colour; left out, its place among the curves. */
   color?: number;
+  /** 0: drawn through; the others are told apart by their dashes. */
+  dash?: number;
   /** What was reported there and is no number. */
   special?: { x: number; value: SpecialNumber }[];
 }
@@ -35,7 +37,8 @@ export interface ChartProps {
 }
 
 export const SERIES_COLORS = 6;
-/** Of the values between the least and the greatest, how many places the y axis spends on its labels. */
+const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
+/** Pixels that the labels of the y axis take. */
 const AXIS_WIDTH = 62;
 
 /** Where the pointer is, or nothing while it is elsewhere. */
@@ -125,6 +128,7 @@ export function Chart(props: ChartProps): JSX.Element {
             stroke: colorOf(node, curve, index),
             width: curve.isFaint ? 1 : 2,
             alpha: curve.isFaint ? 0.35 : 1,
+            dash: DASHES[(curve.dash ?? 0) % DASHES.length] ?? [],
             spanGaps: true,
             points: { show: countOf(curve) < 2, size: 7 },
             value: (_: uPlot, value: number | null) => (value === null ? '–' : format(value))

@@ -133,5 +133,5 @@ ENDPOINT = Kind(
         Column("status.outputs.url", "URL"),
         *AGE_COLUMNS,
     ),
-    tabs=("overview", "playground", "logs", "usage", "lineage"),
+    tabs=("overview", "playground", "service", "logs", "lineage"),
 )

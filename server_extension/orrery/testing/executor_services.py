@@ -133,6 +133,14 @@ class ServiceConformance:
         log = world.executor.read_service_log("web", replicas[0].id)
         assert log == f"listening for {replicas[0].id}\n".encode()
 
+    def test_what_a_replica_uses_is_told_by_its_id(self, world: World) -> None:
+        world.executor.apply_service(spec())
+        (replica,) = wait_for_ready(world, 1)
+        samples = wait_until(lambda: world.executor.service_usage("web").get(replica.id), what="a sample")
+        assert samples[0].memory_bytes > 0
+        with pytest.raises(UnknownService):
+            world.executor.service_usage("nobody")
+
     def test_the_files_of_a_service_lie_in_its_work_folder(self, world: World, objects: FolderObjects) -> None:
         files = (InputFile("model/word", objects.put(b"from a file")),)
         start = 'WORD="$(cat $ORRERY_WORK_DIR/model/word)" exec "$@"'

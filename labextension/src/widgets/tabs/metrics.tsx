@@ -1,19 +1,19 @@
 /** The metric curves of a run, as they come. */
 import { useEffect, useMemo } from 'react';
 import type { Series } from '../../api-types';
-import { plural } from '../../format';
 import { trainingChartIcon } from '../../icons';
 import { useModel } from '../../models/model';
-import { makeCharts, singleValues } from '../../models/series';
-import { Chart } from '../chart';
-import { Busy, Empty, Note } from '../parts';
+import { singleValues } from '../../models/series';
 import { Metrics } from '../cards';
+import { Curves } from '../curves';
+import { Busy, Empty, Note } from '../parts';
 import type { TabProps } from './registry';
 
 const NO_SERIES: Series[] = [];
 
 export function MetricsTab(props: TabProps): JSX.Element {
   const loader = props.model.part.metrics;
+  const { name } = props.resource;
   useModel(loader);
   const { isShown } = props.model;
   useEffect(() => {
@@ -21,7 +21,7 @@ export function MetricsTab(props: TabProps): JSX.Element {
     return () => loader.watch(false);
   }, [loader, isShown]);
   const series = loader.value ?? NO_SERIES;
-  const charts = useMemo(() => makeCharts(series), [series]);
+  const runs = useMemo(() => [{ label: name, series }], [name, series]);
   const singles = useMemo(() => singleValues(series), [series]);
   if (loader.error && !loader.value) {
     return <Note kind="warn">{loader.error}</Note>;
@@ -39,16 +39,7 @@ export function MetricsTab(props: TabProps): JSX.Element {
   return (
     <div className="orr-Overview">
       {Object.keys(singles).length > 0 && <Metrics values={singles} />}
-      <div className="orr-Charts">
-        {charts.map(chart => (
-          <div key={chart.title}>
-            <Chart title={chart.title} xLabel="step" x={chart.x} curves={chart.curves} />
-            {chart.unavailable > 0 && (
-              <div className="orr-Muted">{plural(chart.unavailable, 'value')} not a number, left out.</div>
-            )}
-          </div>
-        ))}
-      </div>
+      <Curves runs={runs} name={name} />
     </div>
   );
 }

@@ -3,17 +3,19 @@ import type { ComponentType } from 'react';
 import type { Kind, Resource } from '../../api-types';
 import type { DetailModel } from '../../models/detail';
 import { parameterPlace } from '../../models/hyperparameters';
-import { EndpointTab, ModelPlaygroundTab } from './endpoint';
+import { EndpointTab } from './endpoint';
 import { FilesTab } from './files';
 import { InsightTab } from './insight';
 import { LineageTab } from './lineage';
 import { LogsTab } from './logs';
 import { MetricsTab } from './metrics';
+import { ModelPlaygroundTab } from './model-playground';
 import { NotebookTab } from './notebook';
 import { OverviewTab } from './overview';
 import { ModelCardTab } from './model-card';
 import { ParametersTab } from './parameters';
 import { PreviewTab } from './preview';
+import { ServiceTab } from './service';
 import { UsageTab } from './usage';
 
 export interface TabProps {
@@ -35,11 +37,12 @@ const TABS: Record<string, TabDefinition> = {
   card: { name: 'card', title: 'Model card', Body: ModelCardTab },
   playground: { name: 'playground', title: 'Try it', Body: EndpointTab },
   parameters: { name: 'parameters', title: 'Hyperparameters', Body: ParametersTab },
-  'try-model': { name: 'try-model', title: 'Try it', Body: ModelPlaygroundTab },
   logs: { name: 'logs', title: 'Logs', Body: LogsTab },
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
   files: { name: 'files', title: 'Files', Body: FilesTab },
   notebook: { name: 'notebook', title: 'Notebook', Body: NotebookTab },
+  service: { name: 'service', title: 'Service', Body: ServiceTab },
+  'try-model': { name: 'try-model', title: 'Try it', Body: ModelPlaygroundTab },
   lineage: { name: 'lineage', title: 'Lineage', Body: LineageTab },
   usage: { name: 'usage', title: 'Usage', Body: UsageTab }
 };

@@ -83,7 +83,7 @@ function Samples(props: { samples: UsageSample[] }): JSX.Element {
 }
 
 /** Counters as tiles, their nested numbers (latencies) too; what is counted for each deployment as a table. */
-function Statistics(props: { values: JsonObject }): JSX.Element {
+export function Statistics(props: { values: JsonObject }): JSX.Element {
   const { deployments, ...counters } = props.values;
   const tiles = Object.entries(counters).flatMap(([key, value]): [string, Json][] =>
     isObject(value)

@@ -1,0 +1,141 @@
+/** The runs of one comparison, followed live, with their metric curves. */
+import { Signal } from '@lumino/signaling';
+import { ApiError, errorMessage } from '../api';
+import type { Resource, ResourceEvent, Series } from '../api-types';
+import { displayName } from '../format';
+import type { IOrrery } from '../tokens';
+import type { ComparisonRow } from './comparison';
+import { compareRuns } from './comparison';
+import { withKnownDetails } from './detail';
+import { Model, throttle } from './model';
+import type { RunSeries } from './series';
+
+/** More are no longer told apart. */
+export const MOST_RUNS = 20;
+const RELOAD_AT_MOST_EVERY = 2000;
+
+export class CompareModel extends Model {
+  runs: Resource[] = [];
+  rows: ComparisonRow[] = [];
+  curves: RunSeries[] = [];
+  isLoaded = false;
+  error: string | null = null;
+  /** Of those asked for, the ones that are no longer there. */
+  gone: string[] = [];
+  onlyDifferences = false;
+  readonly chosenChanged = new Signal<this, void>(this);
+  private isVisible = false;
+  private readonly stale = new Set<string>();
+  private readonly series = new Map<string, Series[]>();
+  private readonly reloadSoon = throttle(() => void this.loadStale(), RELOAD_AT_MOST_EVERY);
+
+  constructor(
+    private readonly orrery: IOrrery,
+    readonly kindName: string,
+    public ids: string[]
+  ) {
+    super();
+    this.ids = [...new Set(ids)].slice(0, MOST_RUNS);
+    this.ids.forEach(id => this.stale.add(id));
+    orrery.events.received.connect(this.onEvent, this);
+    orrery.events.reset.connect(this.onReset, this);
+    orrery.platform.recovered.connect(this.onReset, this);
+  }
+
+  setVisible(isVisible: boolean): void {
+    this.isVisible = isVisible;
+    void this.loadStale();
+  }
+
+  setOnlyDifferences(onlyDifferences: boolean): void {
+    this.onlyDifferences = onlyDifferences;
+    this.notify();
+  }
+
+  remove(id: string): void {
+    this.ids = this.ids.filter(other => other !== id);
+    this.runs = this.runs.filter(run => run.id !== id);
+    this.derive();
+    this.chosenChanged.emit();
+    this.notify();
+  }
+
+  refresh(): void {
+    this.onReset();
+  }
+
+  private async loadStale(): Promise<void> {
+    if (!this.isVisible || this.isDisposed) {
+      return;
+    }
+    await this.orrery.kinds.ready();
+    const kind = this.orrery.kinds.get(this.kindName);
+    if (!kind) {
+      this.error = `The platform serves no kind ${JSON.stringify(this.kindName)}.`;
+      this.notify();
+      return;
+    }
+    const wanted = this.ids.filter(id => this.stale.has(id));
+    wanted.forEach(id => this.stale.delete(id));
+    const answers = await Promise.all(
+      wanted.map(async id => {
+        try {
+          const [run, series] = await Promise.all([
+            this.orrery.api.get(kind.plural, id),
+            this.orrery.api.metrics(kind.plural, id)
+          ]);
+          return { id, run, series };
+        } catch (error) {
+          return { id, failure: error };
+        }
+      })
+    );
+    this.error = null;
+    for (const answer of answers) {
+      if ('run' in answer && answer.run) {
+        this.put(answer.run);
+        this.series.set(answer.id, answer.series);
+      } else if (answer.failure instanceof ApiError && answer.failure.status === 404) {
+        this.gone = [...new Set([...this.gone, answer.id])];
+        this.runs = this.runs.filter(run => run.id !== answer.id);
+      } else {
+        this.error = errorMessage(answer.failure);
+        this.stale.add(answer.id);
+      }
+    }
+    this.isLoaded = true;
+    this.derive();
+    this.notify();
+  }
+
+  private put(run: Resource): void {
+    const others = new Map(this.runs.map(other => [other.id, other]));
+    others.set(run.id, run);
+    this.runs = this.ids.flatMap(id => others.get(id) ?? []);
+  }
+
+  private derive(): void {
+    this.rows = compareRuns(this.runs);
+    this.curves = this.runs.map(run => ({ label: displayName(run), series: this.series.get(run.id) ?? [] }));
+  }
+
+  private onReset(): void {
+    this.ids.forEach(id => this.stale.add(id));
+    this.reloadSoon();
+  }
+
+  private onEvent(_: unknown, event: ResourceEvent): void {
+    const { id } = event.resource;
+    const known = this.runs.find(run => run.id === id);
+    if (!known) {
+      return;
+    }
+    if (event.type !== 'purged') {
+      this.put(withKnownDetails(event.resource, known));
+      this.derive();
+      this.notify();
+    }
+    this.stale.add(id);
+    this.reloadSoon();
+  }
+}

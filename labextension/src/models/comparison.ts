@@ -1,0 +1,198 @@
+/** Runs laid side by side: which of their settings differ, which did best by each metric, which plots belong together. */
+import type { Json, JsonObject, Resource } from '../api-types';
+import { displayName, formatDuration, humanize, isObject, plainText } from '../format';
+
+export interface ComparisonRow {
+  section: 'Run' | 'Parameters' | 'Metrics';
+  key: string;
+  title: string;
+  /** One a run; undefined where a run has none. */
+  values: (Json | undefined)[];
+  differs: boolean;
+  /** The runs that did best, where it is known what is better. */
+  best: number[];
+}
+
+export interface Artifact {
+  path: string;
+  title: string;
+}
+
+const LOWER_IS_BETTER =
+  /(^|[_\-. ])(loss|logloss|error|err|mae|mse|rmse|mape|smape|perplexity|wer|cer|deviance|brier|duration|seconds|latency)($|[_\-. ])/i;
+const HIGHER_IS_BETTER =
+  /(^|[_\-. ])(accuracy|acc|auc|f1|f[-_ ]?score|precision|recall|r2|map|ap|ndcg|bleu|rouge|iou|score|gini|mcc|kappa)($|[_\-. @0-9])/i;
+
+/** -1: less is better, 1: more is better, 0: it is not known which. */
+export function directionOf(metric: string): -1 | 0 | 1 {
+  // "log_loss" and "balanced accuracy" alike
+  return LOWER_IS_BETTER.test(metric) ? -1 : HIGHER_IS_BETTER.test(metric) ? 1 : 0;
+}
+
+export function bestOf(metric: string, values: (Json | undefined)[]): number[] {
+  const direction = directionOf(metric);
+  const numbers = values.filter((value): value is number => typeof value === 'number');
+  if (direction === 0 || numbers.length < 2 || new Set(numbers).size < 2) {
+    return [];
+  }
+  const best = direction > 0 ? Math.max(...numbers) : Math.min(...numbers);
+  return values.flatMap((value, index) => (value === best ? [index] : []));
+}
+
+export function parametersOf(run: Resource): JsonObject {
+  const logged = run.status.outputs.parameters;
+  const asked = run.spec.parameters;
+  return { ...(isObject(logged) ? logged : {}), ...(isObject(asked) ? asked : {}) };
+}
+
+export function metricsOf(run: Resource): JsonObject {
+  const { metrics } = run.status.outputs;
+  return Object.fromEntries(
+    Object.entries(isObject(metrics) ? metrics : {}).filter(
+      ([, value]) => !isObject(value) && !Array.isArray(value)
+    )
+  );
+}
+
+function referenceOf(run: Resource, path: string): Json | undefined {
+  const found = run.references.find(reference => reference.path === path);
+  return found ? displayName(found) : undefined;
+}
+
+export function compareRuns(runs: Resource[]): ComparisonRow[] {
+  const datasets = [...new Set(runs.flatMap(run => run.references.map(reference => reference.path)))].filter(
+    path => path.startsWith('datasets.')
+  );
+  const rows: ComparisonRow[] = [
+    makeRow(
+      'Run',
+      'algorithm',
+      'Algorithm',
+      runs.map(run => referenceOf(run, 'algorithm'))
+    ),
+    ...datasets.map(path =>
+      makeRow(
+        'Run',
+        path,
+        `Dataset: ${path.slice('datasets.'.length)}`,
+        runs.map(run => referenceOf(run, path))
+      )
+    ),
+    makeRow(
+      'Run',
+      'instance_type',
+      'Instance type',
+      runs.map(run => run.spec.instance_type)
+    ),
+    makeRow(
+      'Run',
+      'duration_seconds',
+      'Training time',
+      runs.map(run => run.status.duration_seconds ?? undefined)
+    )
+  ];
+  for (const [section, read] of [
+    ['Parameters', parametersOf],
+    ['Metrics', metricsOf]
+  ] as const) {
+    const objects = runs.map(read);
+    for (const key of new Set(objects.flatMap(Object.keys))) {
+      rows.push(
+        makeRow(
+          section,
+          key,
+          humanize(key),
+          objects.map(object => object[key])
+        )
+      );
+    }
+  }
+  return rows.filter(row => row.values.some(value => value !== undefined && value !== null));
+}
+
+function makeRow(
+  section: ComparisonRow['section'],
+  key: string,
+  title: string,
+  values: (Json | undefined)[]
+): ComparisonRow {
+  const texts = values.map(value => JSON.stringify(value ?? null));
+  const isMeasured = section === 'Metrics' || key === 'duration_seconds';
+  return {
+    section,
+    key,
+    title,
+    values,
+    differs: new Set(texts).size > 1,
+    best: isMeasured ? bestOf(key, values) : []
+  };
+}
+
+/** A value of a row, as the table and the axes write it. */
+export function shownValue(key: string, value: Json | undefined): string {
+  if (value === undefined || value === null) {
+    return '–';
+  }
+  return typeof value === 'number' && /seconds$/.test(key) ? formatDuration(value) : plainText(value);
+}
+
+/** Plots of the same path in every run, in the order of the first that has them. */
+export function plotsOf(runs: Resource[]): { path: string; title: string; has: boolean[] }[] {
+  const lists = runs.map(run => {
+    const { artifacts } = run.status.outputs;
+    return (Array.isArray(artifacts) ? artifacts.filter(isObject) : [])
+      .map(artifact => ({ path: plainText(artifact.path), title: plainText(artifact.title) }))
+      .filter(artifact => /\.(png|jpe?g|gif|webp|svg)$/i.test(artifact.path));
+  });
+  const titles = new Map(lists.flat().map(artifact => [artifact.path, artifact.title || artifact.path]));
+  return [...titles.entries()].map(([path, title]) => ({
+    path,
+    title,
+    has: lists.map(list => list.some(artifact => artifact.path === path))
+  }));
+}
+
+export interface ParallelAxis {
+  key: string;
+  title: string;
+  /** Where each run crosses it: 0 at the bottom, 1 at the top; null where the run has no value. */
+  places: (number | null)[];
+  /** What is written beside it, and where. */
+  ticks: { place: number; label: string }[];
+}
+
+const MOST_CATEGORIES = 12;
+
+/** An axis of numbers from the least to the greatest; of anything else, its different values in order. */
+export function makeAxis(
+  row: ComparisonRow,
+  format: (value: Json | undefined) => string
+): ParallelAxis | null {
+  const known = row.values.filter((value): value is Json => value !== undefined && value !== null);
+  const { key, title } = row;
+  if (known.length > 0 && known.every((value): value is number => typeof value === 'number')) {
+    const [least, most] = [Math.min(...known), Math.max(...known)];
+    const place = (value: Json | undefined): number | null =>
+      typeof value !== 'number' ? null : most === least ? 0.5 : (value - least) / (most - least);
+    const ends = most === least ? [most] : [least, most];
+    return {
+      key,
+      title,
+      places: row.values.map(place),
+      ticks: ends.map(value => ({ place: place(value) ?? 0, label: format(value) }))
+    };
+  }
+  const labels = [...new Set(known.map(format))].sort();
+  if (labels.length === 0 || labels.length > MOST_CATEGORIES) {
+    return null;
+  }
+  const at = (index: number): number => (labels.length === 1 ? 0.5 : index / (labels.length - 1));
+  return {
+    key,
+    title,
+    places: row.values.map(value =>
+      value === undefined || value === null ? null : at(labels.indexOf(format(value)))
+    ),
+    ticks: labels.map((label, index) => ({ place: at(index), label }))
+  };
+}

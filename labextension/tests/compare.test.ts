@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import type { Resource } from '../src/api-types';
+import { CompareModel } from '../src/models/compare';
+import { bestOf, compareRuns, directionOf, makeAxis, plotsOf } from '../src/models/comparison';
+import { MemoryPlatform, event, makeResource, until } from './platform';
+
+function run(
+  id: string,
+  parameters: Record<string, number | string>,
+  metrics: Record<string, number | string>
+): Resource {
+  const made = makeResource({ id, name: id, spec: { parameters, instance_type: 'cpu-small' } });
+  made.status.outputs = {
+    metrics,
+    parameters: { logged: 1, ...parameters },
+    artifacts: [
+      { path: `roc.png`, title: 'ROC' },
+      ...(id === 'a' ? [{ path: 'matrix.png', title: 'Matrix' }] : [])
+    ]
+  };
+  return made;
+}
+
+const RUNS = [
+  run('a', { depth: 3, booster: 'tree' }, { accuracy: 0.9, log_loss: 0.3 }),
+  run('b', { depth: 6, booster: 'tree' }, { accuracy: 0.95, log_loss: 'NaN' })
+];
+
+describe('a comparison', () => {
+  const rows = compareRuns(RUNS);
+  const row = (key: string): (typeof rows)[number] | undefined => rows.find(found => found.key === key);
+
+  it('tells what differs, of what was asked and what was logged', () => {
+    expect(row('depth')).toMatchObject({ values: [3, 6], differs: true, section: 'Parameters' });
+    expect(row('booster')?.differs).toBe(false);
+    expect(row('logged')?.values).toEqual([1, 1]);
+    expect(row('instance_type')?.differs).toBe(false);
+  });
+
+  it('marks the best where it is known what is better', () => {
+    expect(row('accuracy')?.best).toEqual([1]);
+    expect(row('log_loss')?.best).toEqual([]);
+    expect(bestOf('validation_rmse', [3, 2, 2])).toEqual([1, 2]);
+    expect(bestOf('accuracy', [1, 1])).toEqual([]);
+    expect(bestOf('bananas', [1, 2])).toEqual([]);
+    expect(['roc_auc', 'f1', 'mape', 'log_loss', 'mAP'].map(directionOf)).toEqual([1, 1, -1, -1, 1]);
+  });
+
+  it('keeps NaN as it is', () => {
+    expect(row('log_loss')?.values).toEqual([0.3, 'NaN']);
+  });
+
+  it('puts the same plots of all runs side by side', () => {
+    expect(plotsOf(RUNS)).toEqual([
+      { path: 'roc.png', title: 'ROC', has: [true, true] },
+      { path: 'matrix.png', title: 'Matrix', has: [true, false] }
+    ]);
+  });
+
+  it('makes an axis of numbers, or of the different values', () => {
+    const format = String;
+    expect(makeAxis(row('depth')!, format)?.places).toEqual([0, 1]);
+    expect(makeAxis(row('booster')!, format)).toMatchObject({
+      places: [0.5, 0.5],
+      ticks: [{ label: 'tree' }]
+    });
+    expect(makeAxis(row('log_loss')!, format)?.ticks.map(tick => tick.label)).toEqual(['0.3', 'NaN']);
+  });
+});
+
+it('follows its runs, and goes on without one that is gone', async () => {
+  const platform = new MemoryPlatform();
+  for (const resource of RUNS) {
+    platform.on('GET', `/trainings/${resource.id}`, () => ({ body: resource }));
+    platform.on('GET', `/trainings/${resource.id}/metrics`, () => ({ body: { series: [] } }));
+  }
+  const orrery = platform.make();
+  const model = new CompareModel(orrery, 'training', ['a', 'b', 'a', 'lost']);
+  model.setVisible(true);
+  await until(() => model.isLoaded, 'the runs');
+  expect(model.runs.map(found => found.id)).toEqual(['a', 'b']);
+  expect(model.gone).toEqual(['lost']);
+  const changed = structuredClone(RUNS[0]!);
+  changed.status.outputs.metrics = { accuracy: 0.99 };
+  orrery.events.publish(event('updated', changed));
+  expect(model.rows.find(row => row.key === 'accuracy')?.best).toEqual([0]);
+  model.remove('a');
+  expect(model.ids).toEqual(['b', 'lost']);
+  model.dispose();
+});
