@@ -214,7 +214,7 @@ def broken_files(client: httpx.Client) -> list[dict[str, Any]]:
         (b'{"cells": [], "metadata": {}}', {"parameters": {"x": 1}}, "no cell tagged 'parameters'"),
         (None, {"parameters": {"rounds": "many"}}, "rounds"),
         (None, {"parameters": {"import": 1}}, "no name of a Python variable"),
-        (None, {"notebook": "other.ipynb"}, "is not among the files"),
+        (None, {"entry_point": "other.ipynb"}, "is not among the files"),
         (None, {"datasets": {"train": "nothing"}}, "nothing"),
     ],
 )

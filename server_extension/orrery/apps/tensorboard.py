@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from tensorboard import default, program  # pyright: ignore[reportMissingTypeStubs]
+from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin  # pyright: ignore[reportMissingTypeStubs]
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from orrery.apps.settings import HEALTH_PATH
@@ -95,7 +96,10 @@ class SocketServer(program.TensorBoardServer):
 
 def main(folder: str, title: str) -> None:
     mimetypes.add_type("application/javascript", ".js")
-    board: Any = program.TensorBoard(default.get_plugins(), server_class=SocketServer)
+    # a log may name any file for the projector to show
+    known: list[Any] = default.get_plugins()  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    plugins = [plugin for plugin in known if plugin is not ProjectorPlugin]
+    board: Any = program.TensorBoard(plugins, server_class=SocketServer)
     board.configure(
         logdir=folder,
         window_title=title,
