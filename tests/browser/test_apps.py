@@ -111,6 +111,7 @@ def test_a_notebook_is_published_from_the_file_browser_and_opened(jupyter: Jupyt
     page.locator(".lm-Menu-item").filter(has_text=re.compile("^Theme")).first.hover()
     page.locator(".lm-Menu-item").filter(has_text=re.compile("^JupyterLab Dark$")).first.click()
     expect(page.locator("body")).to_have_attribute("data-jp-theme-name", "JupyterLab Dark")
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0)
     look(page, "04-active-dark")
     detail.get_by_test_id("orrery-action-sleep").click()
     page.get_by_role("dialog").get_by_role("button", name="Put to sleep").click()
@@ -154,7 +155,7 @@ def test_tensorboard_shows_a_trainings_scalars(jupyter: Jupyter, page: Page) -> 
     expect(board.get_by_text("boxes-1", exact=True).first).to_be_visible()
     # below each chart a table, once its line is drawn
     expect(board.locator("scalar-card").get_by_text("Smoothed", exact=True).first).to_be_visible()
-    board.get_by_placeholder("Filter tags (regex)").fill("validation_log_loss")
+    board.get_by_role("combobox", name="Filter tags (regex)").fill("validation_log_loss")
     board.keyboard.press("Escape")
     expect(board.locator("scalar-card").filter(has_text="validation_log_loss").first).to_be_visible()
     look(board, "07-tensorboard")
