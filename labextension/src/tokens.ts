@@ -24,7 +24,7 @@ export const IOrrery = new Token<IOrrery>(
 
 // eslint-disable-next-line @typescript-eslint/no-namespace -- as everywhere in JupyterLab
 export namespace CommandIDs {
-  /** `{kind, trashed?}` */
+  /** `{kind, trashed?, state?, owner?, tag?, q?}` */
   export const openList = 'orrery:open-list';
   /** `{kind, ref, tab?}` */
   export const open = 'orrery:open';

@@ -172,6 +172,13 @@ def test_it_outlives_the_platform_which_may_be_killed_at_any_time(
     platform.start()
     wait_phase(alice, dashboard, "ASLEEP")
     wait_until(lambda: not replicas(platform, dashboard), what="nothing of it runs")
+    address = enter(platform.url, dashboard["id"], alice.headers)
+    platform.stop()  # what is shut down in order sleeps
+    assert not replicas(platform, dashboard)
+    platform.start()
+    wait_phase(alice, dashboard, "ASLEEP")
+    headers = {"Accept": "text/html"}
+    wait_until(lambda: httpx.get(address, headers=headers).status_code == 302, what="its old address leads to the door")
 
 
 def test_what_cannot_start_says_why_and_is_tried_again_when_asked(
@@ -214,7 +221,7 @@ def broken_files(client: httpx.Client) -> list[dict[str, Any]]:
         (b'{"cells": [], "metadata": {}}', {"parameters": {"x": 1}}, "no cell tagged 'parameters'"),
         (None, {"parameters": {"rounds": "many"}}, "rounds"),
         (None, {"parameters": {"import": 1}}, "no name of a Python variable"),
-        (None, {"notebook": "other.ipynb"}, "is not among the files"),
+        (None, {"entry_point": "other.ipynb"}, "is not among the files"),
         (None, {"datasets": {"train": "nothing"}}, "nothing"),
     ],
 )

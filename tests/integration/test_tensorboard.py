@@ -138,5 +138,8 @@ def test_an_experiment_shows_its_trainings_that_all_who_see_it_may_see(
                 assert knock(platform.url, training["id"], carol.headers).status_code == 404
         board = open_board(platform, carol, "experiments", experiment)
         wait_until(lambda: scalars(board, "one", "loss") == [(0, 0.5), (1, 0.25)], what="the first training")
-        wait_until(lambda: scalars(board, "bob/three", "loss") == [(0, 0.5), (1, 0.25)], what="another's training")
-        assert set(httpx.get(f"{board}data/runs").json()) == {"one", "one/inner", "bob/three", "bob/three/inner"}
+        wait_until(lambda: scalars(board, "three (bob)", "loss") == [(0, 0.5), (1, 0.25)], what="another's training")
+        assert set(httpx.get(f"{board}data/runs").json()) == {*("one", "one/inner", "three (bob)", "three (bob)/inner")}
+        assert bob.patch("trainings/three", json={"visibility": "private"}).status_code == 200
+        wait_until(lambda: not scalars(board, "three (bob)", "loss"), what="what is private now is shown no more")
+        assert scalars(board, "one", "loss")

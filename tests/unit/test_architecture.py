@@ -17,7 +17,9 @@ MAY_IMPORT = {
     "domain": set[str](),
     "store": {"domain"},
     "executors": set[str](),
-    "controllers": {"domain", "store", "executors", "jobs", "serving", "tracking", "notebooks"},
+    # of apps, what a process is told
+    "controllers": {"domain", "store", "executors", "jobs", "serving", "tracking", "notebooks", "apps"},
+    "apps": set[str](),
     "tracking": {"domain", "store"},
     "api": {"domain", "store", "executors", "controllers", "tracking", "notebooks"},
     "gateway": {"serving"},
@@ -68,7 +70,10 @@ def test_arrows_run_downwards(folder: str) -> None:
     [
         (
             "orrery.api.up",
-            ["torch", "transformers", "pandas", "sklearn", "xgboost", "mlflow", "matplotlib", "jupyterhub"],
+            [
+                *("torch", "transformers", "pandas", "sklearn", "xgboost", "mlflow", "matplotlib", "jupyterhub"),
+                *("voila", "tensorboard"),
+            ],
         ),
         ("orrery.gateway.app", ["fastapi", "pydantic", "sqlalchemy", "numpy", "pandas", "mlflow"]),
         ("orrery.executors.shim", ["asyncio", "pydantic", "orrery.executors.local", "subprocess"]),

@@ -7,6 +7,7 @@ import { plainText } from '../format';
 import type { FormModel } from '../models/form';
 import type { DatasetColumn } from '../models/form-sources';
 import { Button, IconButton, Tags } from '../widgets/parts';
+import { ReferenceWidget } from './reference';
 import { typeOf } from './schema';
 
 /** The form library draws a field again only where this differs: what widgets show of the model is named here. */
@@ -276,7 +277,7 @@ export function PairsField(props: FieldProps): JSX.Element {
   const pairs = Object.entries(values);
   const source = (props.schema as Schema)['x-orrery-parameters-of'];
   const entry = (props.schema as Schema).additionalProperties;
-  const isReference = typeof entry === 'object' && entry['x-orrery-ref'] !== undefined;
+  const reference = typeof entry === 'object' && entry['x-orrery-ref'] ? entry : null;
   const { model } = props.formContext as FormContext;
   if (source && !model.spec[source]) {
     return <div className="orr-Muted">Choose the {source} first: its parameters appear here.</div>;
@@ -296,17 +297,31 @@ export function PairsField(props: FieldProps): JSX.Element {
               set(pairs.map((pair, at) => (at === index ? [event.target.value, value] : pair)))
             }
           />
-          <input
-            className="orr-Input"
-            aria-label={`Value of ${key}`}
-            placeholder={isReference ? 'name, or owner/name@version' : undefined}
-            value={typeof value === 'string' ? value : JSON.stringify(value)}
-            onChange={event =>
-              set(
-                pairs.map((pair, at) => (at === index ? [key, parseLoosely(event.target.value) ?? ''] : pair))
-              )
-            }
-          />
+          {reference ? (
+            <ReferenceWidget
+              id={`${props.idSchema.$id}_${index}`}
+              schema={reference}
+              label={`Value of ${key}`}
+              value={value}
+              required
+              onChange={(chosen: string) =>
+                set(pairs.map((pair, at) => (at === index ? [key, chosen] : pair)))
+              }
+            />
+          ) : (
+            <input
+              className="orr-Input"
+              aria-label={`Value of ${key}`}
+              value={typeof value === 'string' ? value : JSON.stringify(value)}
+              onChange={event =>
+                set(
+                  pairs.map((pair, at) =>
+                    at === index ? [key, parseLoosely(event.target.value) ?? ''] : pair
+                  )
+                )
+              }
+            />
+          )}
           <IconButton
             label={`Remove ${key}`}
             icon={closeIcon}

@@ -67,7 +67,10 @@ export function makeOptions(kind: Kind, items: Resource[], me: string): Option[]
   return options;
 }
 
-export function ReferenceWidget(props: WidgetProps): JSX.Element {
+export type ReferenceProps = Pick<WidgetProps, 'id' | 'value' | 'label' | 'onChange'> &
+  Partial<Pick<WidgetProps, 'required' | 'disabled'>> & { schema: Schema | WidgetProps['schema'] };
+
+export function ReferenceWidget(props: ReferenceProps): JSX.Element {
   const { kinds, api, go, events } = usePanel();
   const kindName = String((props.schema as Schema)['x-orrery-ref']);
   const kind = kinds.get(kindName);

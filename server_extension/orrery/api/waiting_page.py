@@ -19,8 +19,10 @@ h1 { font-size: 1.5em; margin: 0 0 .4em }
 p { margin: .5em 0 }
 .quiet { color: var(--quiet) }
 progress { width: 100%; max-width: 22em; margin: .6em 0 }
-pre { border: 1px solid var(--line); border-radius: 4px; padding: .8em; overflow: auto; max-height: 40vh }
-pre { font-size: 13px }
+pre { font-size: 13px; margin: 0 }
+/* its end is what is shown first */
+.log { display: flex; flex-direction: column-reverse; overflow: auto; max-height: 40vh; padding: .8em }
+.log { border: 1px solid var(--line); border-radius: 4px }
 a { color: LinkText; margin-right: 1.2em }
 """
 
@@ -30,7 +32,9 @@ def render(title: str, look: Look, *, back: tuple[str, str], is_owner: bool) -> 
     heading, body = _told(title, look, is_owner)
     waits = look.state is AppState.WAKING
     refresh = f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">' if waits else ""
-    log = f'<p>The last lines of its log:</p><pre tabindex="0">{escape(look.log)}</pre>' if look.log else ""
+    log = ""
+    if look.log:
+        log = f'<p>The last lines of its log:</p><div class="log" tabindex="0"><pre>{escape(look.log)}</pre></div>'
     again = '<a href="?again=1">Try again</a>' if look.state is AppState.FAILED else ""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">{refresh}'

@@ -2,8 +2,9 @@
 
     python -m orrery.apps.tensorboard FOLDER TITLE
 
-TensorBoard's own page keeps its choices in the browser's storage. Its page is sandboxed, as every app's is, and has
-none: a store that lives as long as the page stands in for it.
+TensorBoard's page is sandboxed, as every app's is: it has no storage and no cookies in the browser, and may not start
+a worker from an address. So a store that lives as long as the page stands in for the one, and workers are started from
+a text that fetches them.
 """
 
 from __future__ import annotations
@@ -17,20 +18,25 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from tensorboard import default, program  # pyright: ignore[reportMissingTypeStubs]
+from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin  # pyright: ignore[reportMissingTypeStubs]
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from orrery.apps.settings import HEALTH_PATH
 
 RELOAD_SECONDS: Final = 3
-_STORAGE: Final = b"""for (const name of ["localStorage", "sessionStorage"]) {
+_STAND_INS: Final = b"""for (const name of ["localStorage", "sessionStorage"]) {
 try { window[name].length } catch {
 const kept = new Map();
 Object.defineProperty(window, name, {value: {
 getItem: key => kept.get(String(key)) ?? null, setItem: (key, value) => void kept.set(String(key), String(value)),
 removeItem: key => void kept.delete(String(key)), clear: () => kept.clear(),
 key: index => [...kept.keys()][index] ?? null, get length() { return kept.size }}}) } }
+try { document.cookie } catch { Object.defineProperty(document, "cookie", {get: () => "", set: () => {}}) }
+window.Worker = class extends Worker { constructor(url, options) {
+const code = `importScripts(${JSON.stringify(new URL(url, document.baseURI).href)})`;
+super(URL.createObjectURL(new Blob([code], {type: "text/javascript"})), options) } };
 """
-_HASH: Final = base64.b64encode(hashlib.sha256(_STORAGE).digest()).decode()
+_HASH: Final = base64.b64encode(hashlib.sha256(_STAND_INS).digest()).decode()
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -43,8 +49,8 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
-def with_page_storage(app: Wsgi) -> Wsgi:
-    """Answers the health check, and puts the storage's stand-in into the page."""
+def with_stand_ins(app: Wsgi) -> Wsgi:
+    """Answers the health check, and puts the stand-ins into the page."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -58,10 +64,11 @@ def with_page_storage(app: Wsgi) -> Wsgi:
         begun: list[Any] = []
         page = b"".join(app(environ, lambda *words: begun.append(words)))
         status, headers = begun[0][:2]
-        page = page.replace(b"<head>", b"<head><script>" + _STORAGE + b"</script>", 1)
+        page = page.replace(b"<head>", b"<head><script>" + _STAND_INS + b"</script>", 1)
+        page = page.replace(b"url(/font-roboto/", b"url(font-roboto/")
         kept = [
             # its policy knows the scripts of its page by their hashes
-            (name, value.replace("script-src ", f"script-src 'sha256-{_HASH}' ", 1))
+            (name, value.replace("script-src ", f"worker-src blob:;script-src 'sha256-{_HASH}' ", 1))
             for name, value in headers
             if name.lower() != "content-length"
         ]
@@ -77,7 +84,7 @@ class SocketServer(program.TensorBoardServer):
     def __init__(self, wsgi_app: Wsgi, flags: Any) -> None:
         self._socket = os.environ["ORRERY_SOCKET"]
         self._server = make_server(
-            f"unix://{self._socket}", 0, with_page_storage(wsgi_app), threaded=True, request_handler=Quiet
+            f"unix://{self._socket}", 0, with_stand_ins(wsgi_app), threaded=True, request_handler=Quiet
         )
 
     def serve_forever(self) -> None:
@@ -89,7 +96,10 @@ class SocketServer(program.TensorBoardServer):
 
 def main(folder: str, title: str) -> None:
     mimetypes.add_type("application/javascript", ".js")
-    board: Any = program.TensorBoard(default.get_plugins(), server_class=SocketServer)
+    # a log may name any file for the projector to show
+    known: list[Any] = default.get_plugins()  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    plugins = [plugin for plugin in known if plugin is not ProjectorPlugin]
+    board: Any = program.TensorBoard(plugins, server_class=SocketServer)
     board.configure(
         logdir=folder,
         window_title=title,

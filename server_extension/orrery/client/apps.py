@@ -90,7 +90,7 @@ class Dashboards(Collection[Dashboard]):
         return super().create(
             name,
             files=upload_files(self.client.transport, planned, progress=progress),
-            notebook=shown[0] if len(shown) > 1 else None,
+            entry_point=shown[0] if len(shown) > 1 else None,
             datasets=_references(datasets),
             models=_references(models),
             parameters=dict(parameters) if parameters else None,

@@ -113,6 +113,7 @@ class Apps:
 def failed(failure: str) -> Look:
     """The executor's word on why a service does not start: a sentence, then its log's last lines."""
     message, _, log = failure.partition("\n")
+    message = message.replace("a replica failed", "its program failed", 1)
     return Look(AppState.FAILED, message[:1].upper() + message[1:], log)
 
 

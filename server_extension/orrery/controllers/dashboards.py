@@ -40,10 +40,12 @@ class DashboardController(Controller):
     def admit(self, draft: Draft) -> Json:
         spec = draft.spec
         assert isinstance(spec, DashboardSpec)
-        instance = self.platform.settings.instance_type(spec.instance_type)
-        if instance.gpus > self.platform.executor.capacity().total.gpus:
-            message = f"instance type {spec.instance_type} has {instance.gpus} GPUs; this machine has fewer"
-            raise Invalid(message, fields=[{"path": "spec.instance_type", "message": message}])
+        asked = self.platform.settings.instance_type(spec.instance_type)
+        there = self.platform.executor.capacity().total
+        for name in ("cores", "memory_bytes", "gpus"):
+            if getattr(asked, name) > getattr(there, name):
+                message = f"instance type {spec.instance_type} has more {name} than there are; take a smaller one"
+                raise Invalid(message, fields=[{"path": "spec.instance_type", "message": message}])
         for path, record in draft.references.items():
             if record.phase not in ("ACTIVE", "PUBLISHED"):
                 message = f"{record.label} is {record.phase}; choose one that can be used"

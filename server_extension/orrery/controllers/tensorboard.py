@@ -12,6 +12,7 @@ import logging
 import shutil
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -43,6 +44,7 @@ class TensorBoards:
     def __init__(self, platform: Platform, apps: Apps) -> None:
         self.platform = platform
         self.apps = apps
+        self._root = platform.settings.home / "apps"
         self._lock = threading.Lock()
         self._usual_seconds: float | None = None
         self._waking: dict[str, float] = {}
@@ -90,12 +92,28 @@ class TensorBoards:
 
     def check_boards(self) -> None:
         """One turn: new logs for those that are awake, and sleep for those that nobody looks at."""
-        for state in self.platform.executor.services():
-            if state.id.endswith(SUFFIX):
+        led_to = self.apps.router.app_ids()
+        services = [state.id for state in self.platform.executor.services()]
+        self.clear_up(led_to, services)
+        for service in services:
+            if service.endswith(SUFFIX):
                 try:
-                    self._check(jobs.resource_id_of(state.id))
+                    self._check(jobs.resource_id_of(service))
                 except (OrreryError, OSError) as error:
-                    log.warning("%s: %s", state.id, error, extra={"action": "tensorboard_failed"})
+                    log.warning("%s: %s", service, error, extra={"action": "tensorboard_failed"})
+
+    def clear_up(self, led_to: Iterable[str], services: Iterable[str]) -> None:
+        """Forget the addresses and the logs of what runs no more: a platform that ended may have left some."""
+        running = {jobs.resource_id_of(service) for service in services}
+        for app_id in led_to:
+            if app_id not in running:
+                self.apps.close_door(app_id)
+        if not self._root.is_dir():
+            return
+        for folder in self._root.iterdir():
+            with self._lock:
+                if not self.apps.is_known(f"{folder.name}{SUFFIX}"):
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _check(self, resource_id: str) -> None:
         record = self.platform.store.find(resource_id)
@@ -132,15 +150,22 @@ class TensorBoards:
     # its logs
 
     def _folder(self, resource_id: str) -> Path:
-        return self.platform.settings.home / "apps" / resource_id
+        return self._root / resource_id
 
     def _copy_logs(self, record: Record) -> None:
         folder = self._folder(record.id)
         folder.mkdir(parents=True, exist_ok=True)
+        shown: set[str] = set()
         for training in self._trainings(record):
             attempt = int(training.internal.get("attempt", 0))
             if attempt:
-                self._copy_run(training, attempt, folder / run_name(record, training, attempt))
+                name = run_name(record, training, attempt)
+                shown.add(name)
+                self._copy_run(training, attempt, folder / name)
+        for gone in folder.iterdir():
+            # renamed, or not for everybody to see any more
+            if gone.name not in shown:
+                shutil.rmtree(gone, ignore_errors=True)
 
     def _trainings(self, record: Record) -> list[Record]:
         if record.kind == "training":
@@ -189,7 +214,7 @@ def weakest_reader(record: Record) -> User:
 
 
 def run_name(record: Record, training: Record, attempt: int) -> str:
-    """What TensorBoard calls it: the training's name, below its owner's where that is somebody else."""
-    owner = "" if training.owner == record.owner else f"{quote(training.owner, safe='@')}/"
+    """What TensorBoard calls it: the training's name, with its owner's where that is somebody else."""
+    owner = "" if training.owner == record.owner else f" ({quote(training.owner, safe='@')})"
     again = f" (attempt {attempt})" if attempt > 1 else ""
-    return f"{owner}{training.name}{again}"
+    return f"{training.name}{owner}{again}"

@@ -25,9 +25,9 @@ class DashboardSpec(Spec):
         description="The notebook, and what it needs beside it: modules, images.",
         json_schema_extra={"x-orrery-upload": True, "x-orrery-group": "Notebook"},
     )
-    notebook: str | None = Field(
+    entry_point: str | None = Field(
         None,
-        description="Which of the files is shown; empty where there is one notebook among them.",
+        description="Which notebook is shown; empty where there is one among the files.",
         json_schema_extra={"x-orrery-group": "Notebook"},
     )
     parameters: dict[str, Any] = Field(
@@ -87,21 +87,20 @@ class DashboardSpec(Spec):
     @model_validator(mode="after")
     def one_notebook(self) -> DashboardSpec:
         notebooks = [file.path for file in self.files if PurePosixPath(file.path).suffix == ".ipynb"]
-        if self.notebook is None and len(notebooks) != 1:
-            known = ", ".join(notebooks) or "none"
-            raise ValueError(f"name the notebook to show in 'notebook'; the files hold: {known}")
-        if self.notebook is not None and self.notebook not in notebooks:
-            known = ", ".join(notebooks) or "none"
-            raise ValueError(f"notebook {self.notebook!r} is not among the files; the notebooks there are: {known}")
+        known = ", ".join(notebooks) or "none"
+        if self.entry_point is None and len(notebooks) != 1:
+            raise ValueError(f"name the notebook to show in 'entry_point'; the files hold: {known}")
+        if self.entry_point is not None and self.entry_point not in notebooks:
+            raise ValueError(f"notebook {self.entry_point!r} is not among the files; the notebooks there are: {known}")
         return self
 
     @property
     def shown(self) -> DatasetFile:
         """The notebook."""
-        return next(file for file in self.files if file.path == self.notebook or self._is_only(file))
+        return next(file for file in self.files if file.path == self.entry_point or self._is_only(file))
 
     def _is_only(self, file: DatasetFile) -> bool:
-        return self.notebook is None and PurePosixPath(file.path).suffix == ".ipynb"
+        return self.entry_point is None and PurePosixPath(file.path).suffix == ".ipynb"
 
 
 _AWAKE = ("WAKE_IN_PROGRESS", "ACTIVE", "WAKE_FAILED", "SLEEP_IN_PROGRESS")

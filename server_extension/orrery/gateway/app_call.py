@@ -48,6 +48,11 @@ _WITHHELD: Final = frozenset(
         b"access-control-allow-credentials",
     }
 )
+_AWAY: Final = b"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2; url=%b"><title>One moment</title>
+<style>:root { color-scheme: light dark } body { font: 16px/1.5 system-ui, sans-serif; margin: 3em }</style></head>
+<body><main role="status">It does not answer just now. This page asks again by itself.</main></body></html>
+"""
 _PREFIX: Final = re.compile(rb"(/[A-Za-z0-9._~%@+-]+)*")
 _ID: Final = re.compile(rb"[a-z0-9_]{1,64}")
 
@@ -105,17 +110,26 @@ class AppCall(PlatformCall):
 
     @property
     def public_base(self) -> bytes:
-        """The app's address as the browser sees it, also through a Jupyter server's proxy, which says where it is."""
+        """The app's address as the browser sees it."""
+        return b"%b/~%b" % (self._public_place, self._ticket)
+
+    @property
+    def _public_place(self) -> bytes:
+        """Its door, as the browser sees it: also through a Jupyter server's proxy, which says where it is."""
         given = self._exchange.head.get(b"x-forwarded-prefix")
         outer = self._gateway.settings.base_path.encode()
         if given is not None and _PREFIX.fullmatch(given):
             outer = given
-        return b"%b/apps/%b/~%b" % (outer, self._app_id.encode(), self._ticket)
+        return b"%b/apps/%b" % (outer, self._app_id.encode())
+
+    @property
+    def _is_navigation(self) -> bool:
+        head = self._exchange.head
+        return head.method == "GET" and not self._websocket and b"text/html" in (head.get(b"accept") or b"")
 
     def _to_the_door(self) -> None:
         """A person is sent to the page that asks who they are and wakes the app; a script is told."""
-        head = self._exchange.head
-        if head.method == "GET" and not self._websocket and b"text/html" in (head.get(b"accept") or b""):
+        if self._is_navigation:
             self._redirect(self._base + (self._rest or b"/") + self._query)
             return
         message = "this app is asleep, or you were let in too long ago; open its page again"
@@ -132,6 +146,12 @@ class AppCall(PlatformCall):
         return None if self._state is None else self._state.pool
 
     def _unreachable(self, reason: str) -> None:
+        if self._is_navigation:
+            # its page may say more in a moment, when the platform has seen it too
+            page = _AWAY % (self._public_place + b"/")
+            self._exchange.respond(503, page, b"text/html; charset=utf-8", b"retry-after: 2\r\n" + _OURS)
+            self._finish(503)
+            return
         message = f"the app does not answer just now ({reason}); load its page again in a moment"
         self._fail(HttpError(503, "app_down", message, headers=b"retry-after: 2\r\n" + _OPEN))
 

@@ -61,7 +61,9 @@ class AppTable:
         """By app: how much is open, and for how long nobody has used it."""
         busy = {app_id: [state for state in states if state.open] for app_id, states in self._leaving.items()}
         self._leaving = {app_id: states for app_id, states in busy.items() if states}
-        found = {app_id: {"open": sum(s.open for s in states), "idle_seconds": 0.0} for app_id, states in busy.items()}
+        found: dict[str, dict[str, float]] = {}
+        for app_id, states in self._leaving.items():
+            found[app_id] = {"open": sum(state.open for state in states), "idle_seconds": 0.0}
         for app_id, state in self._apps.items():
             there = found.get(app_id, {"open": 0})["open"] + state.open
             found[app_id] = {"open": there, "idle_seconds": 0.0 if there else round(state.idle_seconds, 3)}
