@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, String, bindparam, cast, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, String, bindparam, cast, func, literal, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSON
 
 from orrery.domain.access import User
@@ -86,12 +86,17 @@ class Summaries:
     def _count_between(
         self, column: ColumnElement[Any], conditions: list[ColumnElement[bool]], buckets: Buckets
     ) -> list[int]:
+        edges = buckets.edges()
         # one range of an index each: grouping by a computed bucket would sort every row
-        statement = select(func.count()).where(*conditions, column >= bindparam("since"), column < bindparam("until"))
+        between = (*conditions, column >= bindparam("since"), column < bindparam("until"))
+        some = select(literal(1)).where(*between).limit(1)
+        count = select(func.count()).where(*between)
         with self.database.read() as connection:
+            if connection.execute(some, {"since": edges[0], "until": edges[-1]}).first() is None:
+                return [0] * (len(edges) - 1)
             return [
-                connection.execute(statement, {"since": since, "until": until}).scalar_one()
-                for since, until in pairwise(buckets.edges())
+                connection.execute(count, {"since": since, "until": until}).scalar_one()
+                for since, until in pairwise(edges)
             ]
 
     def instance_use(self, viewer: User, kind: str, since: datetime) -> list[InstanceUse]:
