@@ -43,6 +43,7 @@ def names(dist: Path) -> list[str]:
         "share/jupyter/labextensions/@orrery/lab/static/style.js",
         "etc/jupyter/jupyter_server_config.d/orrery.json",
         "share/jupyter/orrery/notebooks/algorithms/tabular/xgboost.ipynb",
+        "share/jupyter/orrery/notebooks/dashboards/model-card.ipynb",
     ],
 )
 def test_the_wheel_installs_what_jupyter_finds_by_itself(names: list[str], needed: str) -> None:
@@ -53,6 +54,7 @@ def test_the_wheel_installs_what_jupyter_finds_by_itself(names: list[str], neede
     "needed",
     [
         "orrery/extension/app.py",
+        "orrery/extension/voila/index.html.j2",
         "orrery/store/migrations/env.py",
         "orrery_hub/templates/signup.html",
         "orrery_hub/proxy/package-lock.json",
