@@ -44,6 +44,7 @@ def names(dist: Path) -> list[str]:
         "share/jupyter/labextensions/@orrery/lab/schemas/@orrery/lab/notifications.json",
         "etc/jupyter/jupyter_server_config.d/orrery.json",
         "share/jupyter/orrery/notebooks/algorithms/tabular/xgboost.ipynb",
+        "share/jupyter/orrery/notebooks/dashboards/model-card.ipynb",
     ],
 )
 def test_the_wheel_installs_what_jupyter_finds_by_itself(names: list[str], needed: str) -> None:
@@ -54,6 +55,7 @@ def test_the_wheel_installs_what_jupyter_finds_by_itself(names: list[str], neede
     "needed",
     [
         "orrery/extension/app.py",
+        "orrery/extension/voila/index.html.j2",
         "orrery/store/migrations/env.py",
         "orrery_hub/templates/signup.html",
         "orrery_hub/proxy/package-lock.json",

@@ -107,8 +107,20 @@ def test_the_form_becomes_the_run_and_its_key_finds_it_again(client: Client) -> 
     again.new_run()
     again.settle()
     assert again.training is None and again.name_input.value == "iris-1"
+    again.instance_input.value = "cpu-medium"
+    again.new_run()
+    again.settle()
+    assert again.instance_input.value == "cpu-medium", "a new run begins with what was chosen"
     for panel in (form, again, by_id):
         panel.close()
+
+
+def test_a_version_that_is_given_stays_pinned(client: Client) -> None:
+    panel = TrainingForm("xgboost", client.dataset_versions.get("iris"), client=client)
+    panel.settle()
+    assert panel.dataset_input.value.endswith("/iris@1"), panel.problem
+    assert [value for _, value in panel.inputs["target"].control.options][1:] == client.datasets.get("iris").columns
+    panel.close()
 
 
 def test_the_call_that_a_form_shows_does_the_same(form: TrainingForm, client: Client) -> None:

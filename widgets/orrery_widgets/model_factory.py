@@ -98,7 +98,7 @@ class ModelFactory(Panel):
         else:
             self.model = wanted
         self._read()
-        self.listen(["model", "training", "endpoint"], self._read)
+        self.listen(["model", "training", "endpoint"], self._read, every_seconds=2.0)
 
     def _read(self) -> None:
         models = list(self.client.models.list(limit=MOST))

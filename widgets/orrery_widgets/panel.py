@@ -133,10 +133,20 @@ class Panel(widgets.VBox):
 
         self._worker.submit(guarded)
 
-    def listen(self, kinds: Sequence[str], changed: Callable[[], None]) -> None:
-        """Do `changed`, as by `run`, whenever something happened to resources of these kinds."""
+    def listen(self, kinds: Sequence[str], changed: Callable[[], None], *, every_seconds: float = 0.3) -> None:
+        """Do `changed`, as by `run`, when something happened to resources of these kinds (none: of any).
+
+        Events that come faster than `every_seconds` are answered by one reading: a running training sends several a
+        second, and a panel that reads long lists takes more time for each.
+        """
         self._listeners.append(
-            Listener(self.client.transport, kinds, lambda: self.run(changed), lambda error: self.show_error(error))
+            Listener(
+                self.client.transport,
+                kinds,
+                lambda: self.run(changed),
+                self.show_error,
+                every_seconds=every_seconds,
+            )
         )
 
     def show_error(self, error: OrreryError) -> None:

@@ -58,7 +58,7 @@ class Queue(Panel):
 
     def _begin(self) -> None:
         self._read()
-        self.listen([], self._read)
+        self.listen([], self._read, every_seconds=1.0)
 
     def _read(self) -> None:
         queue = self.client.queue()

@@ -123,7 +123,7 @@ class RunTable(Panel):
         for algorithm in self.client.algorithms.list(limit=MOST):
             self._goals.update({one["name"]: one["goal"] for one in algorithm.spec.get("metrics") or ()})
         self._read()
-        self.listen(["training"], self._read)
+        self.listen(["training"], self._read, every_seconds=2.0)
 
     def _read(self) -> None:
         found = {training.id: training for training in self.client.trainings.list(limit=MOST)}

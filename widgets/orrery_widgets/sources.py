@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from orrery.client import Client, Resource
-from orrery.client.builtin import Dataset
+from orrery.client.builtin import Dataset, DatasetVersion
 from orrery_widgets.parts import Choice, plural, size_text
 
 #: a drop-down with more is of no use; the newest are shown, and any may be given in code
@@ -30,8 +30,8 @@ class Sources:
         return _find(self.algorithms, wanted)
 
     def find_dataset(self, wanted: str | Resource | None) -> str | None:
-        """A dataset that is not among the choices (a version, somebody else's, an old one) becomes one."""
-        found = _find(self.datasets, wanted)
+        """A dataset that is not among the choices (a pinned version, somebody else's, an old one) becomes one."""
+        found = None if isinstance(wanted, DatasetVersion) else _find(self.datasets, wanted)
         if found is None and wanted is not None:
             found = wanted if isinstance(wanted, str) else wanted.qualified_name
             self.datasets.insert(0, (found, found))

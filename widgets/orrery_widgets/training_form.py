@@ -156,11 +156,12 @@ class TrainingForm(Panel):
         if not sources.datasets:
             self.set_body([parts.html(_NO_DATASET)])
             return
-        parts.set_choices(self.algorithm_input, sources.algorithms, sources.find_algorithm(self._wanted["algorithm"]))
-        parts.set_choices(self.dataset_input, sources.datasets, sources.find_dataset(self._wanted["dataset"]))
-        wanted = self._wanted["experiment"]
-        parts.set_choices(self.experiment_input, sources.experiments, sources.find_experiment(wanted))
-        parts.set_choices(self.instance_input, sources.instance_types, self._wanted["instance_type"] or "cpu-small")
+        algorithm, dataset, experiment, size = self._chosen()
+        parts.set_choices(self.algorithm_input, sources.algorithms, sources.find_algorithm(algorithm))
+        found = sources.find_dataset(dataset)
+        parts.set_choices(self.dataset_input, sources.datasets, found)
+        parts.set_choices(self.experiment_input, sources.experiments, sources.find_experiment(experiment))
+        parts.set_choices(self.instance_input, sources.instance_types, size)
         self._read_algorithm()
         self._read_columns()
         if not self.name_input.value:
@@ -172,6 +173,16 @@ class TrainingForm(Panel):
             self._observe()
         self._begin_listening()
         self.refresh_code()
+
+    def _chosen(self) -> tuple[Any, Any, Any, Any]:
+        """What was given in code, and afterwards what was chosen, which a new run begins with."""
+        given, self._wanted = self._wanted, dict.fromkeys(self._wanted)
+        return (
+            given["algorithm"] or self.algorithm_input.value,
+            given["dataset"] or self.dataset_input.value,
+            given["experiment"] or self.experiment_input.value,
+            given["instance_type"] or self.instance_input.value or "cpu-small",
+        )
 
     def _begin_listening(self) -> None:
         if not self._is_listening:

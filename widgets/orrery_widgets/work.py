@@ -17,8 +17,6 @@ from orrery.client.transport import Transport
 from orrery.errors import OrreryError
 
 log = logging.getLogger(__name__)
-#: events that come faster than this are answered by one reading
-_LULL_SECONDS = 0.3
 
 
 class Worker:
@@ -77,7 +75,7 @@ class Worker:
 
 
 class Listener:
-    """Calls `changed` after something happened to resources of some kinds, once for each burst of events."""
+    """Calls `changed` after something happened to resources of some kinds, at most once in `every_seconds`."""
 
     def __init__(
         self,
@@ -85,7 +83,10 @@ class Listener:
         kinds: Sequence[str],
         changed: Callable[[], None],
         failed: Callable[[OrreryError], None],
+        *,
+        every_seconds: float,
     ) -> None:
+        self._every_seconds = every_seconds
         self._events = ResourceEvents(transport, kinds)
         self._changed = changed
         self._failed = failed
@@ -111,7 +112,7 @@ class Listener:
         last = 0.0
         while True:
             self._news.wait()
-            self._closed.wait(max(0.0, last + _LULL_SECONDS - time.monotonic()))
+            self._closed.wait(max(0.0, last + self._every_seconds - time.monotonic()))
             if self._closed.is_set():
                 return
             self._news.clear()
