@@ -77,13 +77,22 @@ function Runs(props: { onDone: () => void }): JSX.Element {
   useModel(activity);
   const { runs } = activity;
   const list = useRef<HTMLUListElement>(null);
+  const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     list.current?.querySelector<HTMLElement>('button')?.focus();
   }, []);
+  useEffect(() => {
+    // The run that had the focus has ended.
+    if (document.activeElement === document.body) {
+      (list.current?.querySelector<HTMLElement>('button') ?? heading.current)?.focus();
+    }
+  }, [runs.length]);
   return (
     <>
-      <h2>Your runs</h2>
-      {runs.length === 0 && <div className="orr-Muted">All of them have ended.</div>}
+      <h2 ref={heading} tabIndex={-1}>
+        Your runs
+      </h2>
+      {runs.length === 0 && <div className="orr-Muted orr-Runs-none">All of them have ended.</div>}
       <ul className="orr-PlainList" ref={list}>
         {runs.map(run => (
           <Run key={run.id} run={run} onDone={props.onDone} />
