@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from datetime import datetime
@@ -12,6 +11,7 @@ from orrery.apps.settings import DASHBOARD_VARIABLE, HEALTH_PATH, DashboardSetti
 from orrery.controllers import environment
 from orrery.controllers.apps import FOLLOW_SECONDS, READY_SECONDS, Apps, AppState, Look
 from orrery.controllers.contract import Controller, Draft, Outcome, Platform
+from orrery.controllers.inputs import dataset_files
 from orrery.domain.dashboards import DASHBOARD, DashboardSpec
 from orrery.domain.records import Json, Record
 from orrery.errors import Invalid
@@ -195,7 +195,7 @@ class DashboardController(Controller):
         files = [InputFile(f"{DashboardSettings.FOLDER}/{file.path}", file.oid) for file in spec.files]
         environment_: dict[str, str] = {}
         for name, reference in spec.datasets.items():
-            files.extend(self._dataset_files(name, store.get(reference, trashed=True)))
+            files.extend(dataset_files(self.platform.objects, name, store.get(reference, trashed=True)))
             environment_[f"EM_DATASET_{name.upper()}"] = f"{WORK}/datasets/{name}"
         for name, reference in spec.models.items():
             model = store.get(reference, trashed=True)
@@ -218,16 +218,6 @@ class DashboardController(Controller):
             ready_timeout_seconds=READY_SECONDS,
             grace_seconds=5,
         )
-
-    def _dataset_files(self, name: str, version: Record) -> list[InputFile]:
-        """As a training finds them: the files, and `dataset.json` that lists them."""
-        listing = {
-            "format": version.spec["format"],
-            "files": [{"path": file["path"], "purpose": file["purpose"]} for file in version.spec["files"]],
-        }
-        described = self.platform.objects.put(io.BytesIO(json.dumps(listing).encode()))
-        files = [InputFile(f"datasets/{name}/{file['path']}", file["oid"]) for file in version.spec["files"]]
-        return [*files, InputFile(f"datasets/{name}/dataset.json", described.oid)]
 
 
 def service_id(record: Record) -> str:

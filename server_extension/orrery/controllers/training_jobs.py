@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any, Final
 
 from orrery.controllers.contract import Platform
+from orrery.controllers.inputs import dataset_files
 from orrery.domain.access import SYSTEM_OWNER
 from orrery.domain.algorithms import is_notebook
 from orrery.domain.records import Json, Record
@@ -43,7 +43,7 @@ def make_job(platform: Platform, record: Record, job_id: str) -> JobSpec:
     folder = f"{source['folder']}/" if source["folder"] else ""
     files = [InputFile(f"{folder}{file['path']}", file["oid"]) for file in source["files"]]
     for name, reference in spec.datasets.items():
-        files.extend(_dataset_files(platform, name, platform.store.get(reference, trashed=True)))
+        files.extend(dataset_files(platform.objects, name, platform.store.get(reference, trashed=True)))
     checkpoint: list[Json] = record.internal.get("checkpoint") or []
     files.extend(InputFile(f"{CHECKPOINT_INPUT}/{file['path']}", file["oid"]) for file in checkpoint)
     return JobSpec(
@@ -71,16 +71,6 @@ def _program(spec: TrainingSpec, source: Json, folder: str) -> Program:
         "metrics": source["metrics"],
     }
     return PythonProgram("orrery.jobs.script:run", arguments)
-
-
-def _dataset_files(platform: Platform, name: str, version: Record) -> list[InputFile]:
-    listing = {
-        "format": version.spec["format"],
-        "files": [{"path": file["path"], "purpose": file["purpose"]} for file in version.spec["files"]],
-    }
-    described = platform.objects.put(io.BytesIO(json.dumps(listing).encode()))
-    files = [InputFile(f"datasets/{name}/{file['path']}", file["oid"]) for file in version.spec["files"]]
-    return [*files, InputFile(f"datasets/{name}/dataset.json", described.oid)]
 
 
 def _environment(
