@@ -237,12 +237,12 @@ def test_deleting_several_shows_what_needs_one_of_them(stocked: Stocked, page: P
 
 def test_what_is_done_to_several_is_answered_for_each(stocked: Stocked, page: Page) -> None:
     lab, client = stocked
-    for name in ("slow-1", "slow-2"):
-        train(client, name, rounds=10_000, learning_rate=0.001, early_stopping_rounds=0)
     open_lab(page, lab)
-    show_side_bar(page)
     listed = open_list(page, "training")
     listed.get_by_test_id("orrery-search").fill("slow")
+    expect(listed.get_by_text("0 of ")).to_be_visible()
+    for name in ("slow-1", "slow-2"):
+        train(client, name, rounds=10_000, max_depth=10, learning_rate=0.001, early_stopping_rounds=0)
     listed.get_by_label("Select slow-1").click()
     listed.get_by_label("Select slow-2").click()
     listed.get_by_test_id("orrery-bulk-stop").click()
