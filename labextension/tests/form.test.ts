@@ -63,6 +63,15 @@ describe('FormModel', () => {
     expect(form.isReadingColumns).toBe(false);
   });
 
+  it('asks for the data that the chosen algorithm needs', async () => {
+    const form = await openForm(new MemoryPlatform(), TRAINING);
+    await form.setData({ name: 'a', spec: { algorithm: 'orrery/xgboost', parameters: {} } });
+    expect(await form.submit()).toBeNull();
+    expect(form.problems.map(problem => [problem.label, problem.message])).toEqual([
+      ['Training data', 'This is needed.']
+    ]);
+  });
+
   it('says at each field what is wrong before anything is sent', async () => {
     const platform = new MemoryPlatform();
     const form = await openForm(platform, TRAINING);

@@ -149,7 +149,7 @@ function makeKind(change: Partial<Kind>): Kind {
 export const TRAINING = makeKind({
   spec_schema: {
     type: 'object',
-    required: ['algorithm', 'datasets'],
+    required: ['algorithm'],
     properties: {
       algorithm: { type: 'string', title: 'Algorithm', 'x-orrery-ref': 'algorithm' },
       datasets: {

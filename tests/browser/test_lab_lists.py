@@ -258,7 +258,7 @@ def test_the_side_bar_is_walked_and_folded_by_keyboard_and_stays_folded(stocked:
     open_lab(page, stocked[0])
     side_bar = show_side_bar(page)
     titles = side_bar.locator(".orr-SideBar-section button").all_inner_texts()
-    assert [title.lower() for title in titles] == ["data", "training", "model factory", "serving"]
+    assert [title.lower() for title in titles] == ["data", "training", "model factory", "serving", "dashboards"]
     data = side_bar.get_by_role("button", name="Data", exact=True)
     expect(page.locator("#jupyterlab-splash")).to_have_count(0)
     data.press("ArrowDown")

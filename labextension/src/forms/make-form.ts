@@ -92,6 +92,9 @@ function makeSpecSchema(kind: Kind, found: Found): Schema {
         found.datasets.map(({ name, title }) => [name, { ...entry, title: propertyTitle(name, title) }])
       );
       schema.required = found.datasets.filter(dataset => dataset.required).map(dataset => dataset.name);
+      if (schema.required.length > 0 && path.length === 1) {
+        spec.required = [...new Set([...(spec.required ?? []), ...path])];
+      }
       schema.additionalProperties = false;
     }
   }
