@@ -14,12 +14,14 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SCREENSHOTS = Path(__file__).parents[2] / ".screenshots"
 DOWNLOAD_SECONDS = 600
 WAIT_MILLISECONDS = 30_000
+# a busy machine is slower than five seconds
+expect.set_options(timeout=WAIT_MILLISECONDS)
 
 
 class NotFound(Exception):

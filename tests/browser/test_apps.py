@@ -153,11 +153,12 @@ def test_tensorboard_shows_a_trainings_scalars(jupyter: Jupyter, page: Page) -> 
     board.set_default_timeout(30_000)
     expect(board).to_have_title(re.compile("boxes-1 · TensorBoard"), timeout=LONG_MILLISECONDS)
     expect(board.get_by_text("boxes-1", exact=True).first).to_be_visible()
-    # below each chart a table, once its line is drawn
-    expect(board.locator("scalar-card").get_by_text("Smoothed", exact=True).first).to_be_visible()
     board.get_by_role("combobox", name="Filter tags (regex)").fill("validation_log_loss")
     board.keyboard.press("Escape")
-    expect(board.locator("scalar-card").filter(has_text="validation_log_loss").first).to_be_visible()
+    card = board.locator("scalar-card").filter(has_text="validation_log_loss").first
+    expect(card).to_be_visible(timeout=LONG_MILLISECONDS)
+    # below each chart a table, once its line is drawn
+    expect(card.get_by_text("Smoothed", exact=True)).to_be_visible(timeout=LONG_MILLISECONDS)
     look(board, "07-tensorboard")
     assert nothing_of_the_platform(board)
 

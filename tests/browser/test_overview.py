@@ -58,12 +58,12 @@ def test_the_overview_shows_what_there_is_and_follows_what_happens(stocked: Stoc
     expect(overview.get_by_test_id("orrery-overview-activity").get_by_role("img")).to_have_accessible_name(
         "Training activity, last 7 days: 1 created, 1 completed, 0 failed"
     )
-    train(client, "oak", rounds=5000)
+    train(client, "oak", rounds=10_000, early_stopping_rounds=0)
     running = overview.get_by_test_id("orrery-overview-running")
     expect(running).to_contain_text("oak", timeout=LONG_MILLISECONDS)
     expect(overview.get_by_test_id("orrery-tile-training")).to_contain_text("1 running")
-    train(client, "ash", rounds=5000)
-    train(client, "elm", rounds=5000)
+    train(client, "ash", rounds=10_000, early_stopping_rounds=0)
+    train(client, "elm", rounds=10_000, early_stopping_rounds=0)
     queue = overview.get_by_test_id("orrery-overview-queue")
     expect(queue).to_contain_text("held by", timeout=LONG_MILLISECONDS)
     expect(overview.locator(".u-over").first).to_be_visible(timeout=LONG_MILLISECONDS)

@@ -26,7 +26,8 @@ def lab(tmp_path: Path) -> Iterator[tuple[Jupyter, httpx.Client]]:
             nbformat.v4.new_code_cell("import helper\nprint('half of it is', helper.half(year))"),
         ]
         kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), work / "Yearly report.ipynb")
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+        nbformat.write(notebook, work / "Yearly report.ipynb")
         (work / "helper.py").write_text("def half(number):\n    return number / 2\n")
         yield running
 

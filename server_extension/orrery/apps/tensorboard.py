@@ -14,12 +14,14 @@ import hashlib
 import mimetypes
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from tensorboard import default, program  # pyright: ignore[reportMissingTypeStubs]
 from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin  # pyright: ignore[reportMissingTypeStubs]
 from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.test import Client
 
 from orrery.apps.settings import HEALTH_PATH
 
@@ -49,14 +51,34 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
+class FirstRead:
+    """Whether there is something to see: its page does not look again by itself for what it did not find at first."""
+
+    #: a run that has written nothing yet is shown all the same
+    PATIENCE_SECONDS: Final = 10.0
+
+    def __init__(self, app: Wsgi) -> None:
+        self._client = Client(app)
+        self._until = time.monotonic() + self.PATIENCE_SECONDS
+        self._is_over = False
+
+    def is_over(self) -> bool:
+        """Logs have been read, or have been waited for long enough."""
+        if not self._is_over:
+            self._is_over = time.monotonic() > self._until or bool(self._client.get("/data/runs").get_json())
+        return self._is_over
+
+
 def with_stand_ins(app: Wsgi) -> Wsgi:
     """Answers the health check, and puts the stand-ins into the page."""
+    first_read = FirstRead(app)
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == HEALTH_PATH:
-            start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
-            return [b"ready"]
+            status = "200 OK" if first_read.is_over() else "503 Service Unavailable"
+            start_response(status, [("Content-Type", "text/plain"), ("Content-Length", "0")])
+            return [b""]
         if path not in ("", "/", "/index.html"):
             return app(environ, start_response)
         # what is changed must come plain
