@@ -217,7 +217,7 @@ class Overview:
                 "name": name,
                 **sizes.get(name, gone).model_dump(include={"title", "cores", "gpus"}),
                 "count": count,
-                "core_hours": round(hours.get(name, 0.0) * sizes.get(name, gone).cores, 3),
+                "core_hours": round(hours.get(name, 0.0) * sizes.get(name, gone).cores, 6),
                 "gpu_hours": round(hours.get(name, 0.0) * sizes.get(name, gone).gpus, 3),
             }
             for name, count in counts.items()
