@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from orrery.extension.dashboards import find_dashboards, read_dashboard
+from orrery.extension.dashboard_files import find_dashboards, read_dashboard
 from orrery.testing.jupyter import Jupyter, jupyter_lab
 
 ADDRESS = "/orrery-extension/dashboards"

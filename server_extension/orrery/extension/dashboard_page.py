@@ -21,7 +21,7 @@ from voila.configuration import VoilaConfiguration
 from voila.handler import VoilaHandler
 from voila.paths import collect_template_paths
 
-from orrery.extension.dashboards import ADDRESS, find_dashboards
+from orrery.extension.dashboard_files import ADDRESS, find_dashboards
 
 #: all that a dashboard's page loads of JupyterLab's extensions; ours needs the whole of Lab
 EXTENSIONS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]

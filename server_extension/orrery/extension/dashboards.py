@@ -7,11 +7,7 @@ and the list says what to install.
 from __future__ import annotations
 
 import importlib.util
-import json
-import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from jupyter_server.auth.decorator import authorized
@@ -20,53 +16,9 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from orrery.notebooks import notebook_folders
+from orrery.extension.dashboard_files import ADDRESS, find_dashboards
 
-log = logging.getLogger(__name__)
-ADDRESS: Final = "orrery-extension/dashboards"
 WITHOUT_VOILA: Final = "dashboards are rendered by Voila; install it: pip install 'orrery[lab]'"
-
-
-@dataclass(frozen=True)
-class Dashboard:
-    """`subject` is the kind of the resource that it shows (`?id=...`), as `training`; None: it needs none."""
-
-    name: str
-    title: str
-    description: str
-    subject: str | None
-    path: Path
-
-
-def find_dashboards() -> list[Dashboard]:
-    """By title; of two with one name the first folder's wins. A notebook that declares none is passed over."""
-    found: dict[str, Dashboard] = {}
-    for folder in notebook_folders():
-        for path in sorted(folder.glob("dashboards/*.ipynb")):
-            dashboard = read_dashboard(path)
-            if dashboard is not None:
-                found.setdefault(dashboard.name, dashboard)
-    return sorted(found.values(), key=lambda dashboard: dashboard.title)
-
-
-def read_dashboard(path: Path) -> Dashboard | None:
-    """What the notebook declares; None where it declares nothing, or cannot be read, which is logged."""
-    try:
-        document: Any = json.loads(path.read_text("utf-8"))
-        declared: dict[str, Any] | None = document["metadata"].get("orrery", {}).get("dashboard")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        log.warning("%s is no notebook: %s", path, error, extra={"action": "dashboard_unreadable"})
-        return None
-    if declared is None:
-        return None
-    subject = declared.get("for")
-    return Dashboard(
-        name=path.stem,
-        title=str(declared.get("title") or path.stem),
-        description=str(declared.get("description") or ""),
-        subject=str(subject) if subject else None,
-        path=path,
-    )
 
 
 def has_voila() -> bool:

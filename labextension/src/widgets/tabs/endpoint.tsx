@@ -8,7 +8,7 @@ import { Card } from '../cards';
 import { usePanel } from '../context';
 import { CopyButton, Note } from '../parts';
 import { Playground } from '../playground';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 export function EndpointTab(props: TabProps): JSX.Element {
   const { resource } = props;

@@ -6,7 +6,7 @@ import { useModel } from '../../models/model';
 import { usePanel } from '../context';
 import { FilePreview, hasPreview } from '../file-preview';
 import { Busy, CopyButton, Empty, Icon, Note } from '../parts';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 export function FilesTab(props: TabProps): JSX.Element {
   const { model, resource } = props;

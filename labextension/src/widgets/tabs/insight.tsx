@@ -5,7 +5,7 @@ import { useModel } from '../../models/model';
 import { DataOverview } from '../insight/overview';
 import { Visualize } from '../insight/visualize';
 import { Busy, Button, Empty } from '../parts';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 const VIEWS = [
   { name: 'overview', title: 'Data overview', Body: DataOverview },

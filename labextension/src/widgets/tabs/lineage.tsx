@@ -7,7 +7,7 @@ import { useModel } from '../../models/model';
 import { usePanel } from '../context';
 import { LineageGraph } from '../lineage-graph';
 import { Busy, Icon, Note, ReferenceLink } from '../parts';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 export function LineageTab(props: TabProps): JSX.Element {
   const { model, resource } = props;

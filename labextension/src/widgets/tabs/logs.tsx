@@ -5,7 +5,7 @@ import { useModel } from '../../models/model';
 import { usePanel } from '../context';
 import { showError } from '../dialogs';
 import { Note } from '../parts';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 const LINE_HEIGHT = 18;
 

@@ -7,7 +7,7 @@ import { singleValues } from '../../models/series';
 import { Metrics } from '../cards';
 import { Curves } from '../curves';
 import { Busy, Empty, Note } from '../parts';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 const NO_SERIES: Series[] = [];
 

@@ -4,7 +4,7 @@ import { formatNumber, plainText, plural } from '../../format';
 import { ReferenceLink } from '../parts';
 import { Card, Metrics } from '../cards';
 import { Versions } from '../versions';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 function objects(value: Json | undefined): JsonObject[] {
   return Array.isArray(value)

@@ -6,7 +6,7 @@ import { useModel } from '../../models/model';
 import { usePanel } from '../context';
 import { Busy, Button, Empty, Note, PhaseBadge } from '../parts';
 import { Playground } from '../playground';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 export function ModelPlaygroundTab(props: TabProps): JSX.Element {
   const { resource, model } = props;

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { usePanel } from '../context';
 import { showError } from '../dialogs';
 import { Button, Icon } from '../parts';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 export function NotebookTab(props: TabProps): JSX.Element {
   const { model, resource } = props;

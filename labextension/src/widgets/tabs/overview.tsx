@@ -7,7 +7,7 @@ import { useTick } from '../context';
 import { ObjectPairs, OUTPUT_REFERENCES, Pair, Pairs } from '../key-values';
 import { Deployments, Plots } from '../outcome';
 import { Versions } from '../versions';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 export function OverviewTab(props: TabProps): JSX.Element {
   const { resource, model } = props;

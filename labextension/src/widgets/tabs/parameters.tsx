@@ -6,7 +6,7 @@ import { trainingChartIcon } from '../../icons';
 import { hyperparameters, parameterPlace } from '../../models/hyperparameters';
 import { useModel } from '../../models/model';
 import { Busy, Empty, Note, ReferenceLink } from '../parts';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 export function ParametersTab(props: TabProps): JSX.Element {
   const { model, resource } = props;

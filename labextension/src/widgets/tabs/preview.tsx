@@ -4,7 +4,7 @@ import { formatBytes, formatNumber, plainText, plural, valueAt } from '../../for
 import { kindIcon } from '../../icons';
 import { Empty, Note } from '../parts';
 import { Card } from '../cards';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 /** Long, or said elsewhere. */
 const HIDDEN_FACTS = new Set(['classes', 'smallest_class', 'rows', 'dtype']);

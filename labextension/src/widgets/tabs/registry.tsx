@@ -1,7 +1,6 @@
 /** Which tabs a resource's page has: what its kind names, and the small ones for what its outputs hold. */
 import type { ComponentType } from 'react';
 import type { Kind, Resource } from '../../api-types';
-import type { DetailModel } from '../../models/detail';
 import { parameterPlace } from '../../models/hyperparameters';
 import { EndpointTab } from './endpoint';
 import { FilesTab } from './files';
@@ -15,13 +14,9 @@ import { OverviewTab } from './overview';
 import { ModelCardTab } from './model-card';
 import { ParametersTab } from './parameters';
 import { PreviewTab } from './preview';
+import type { TabProps } from './props';
 import { ServiceTab } from './service';
 import { UsageTab } from './usage';
-
-export interface TabProps {
-  model: DetailModel;
-  resource: Resource;
-}
 
 export interface TabDefinition {
   name: string;

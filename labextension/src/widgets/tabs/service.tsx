@@ -12,7 +12,7 @@ import { usePanel, useTick } from '../context';
 import { Busy, CopyButton, Note, PhaseBadge, ReferenceLink } from '../parts';
 import { Pair, Pairs } from '../key-values';
 import { publicUrl } from './endpoint';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 import { Statistics } from './usage';
 
 /** Calls change no resource, so no event tells of them. */

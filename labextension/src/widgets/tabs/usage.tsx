@@ -6,7 +6,7 @@ import { useModel } from '../../models/model';
 import { Chart } from '../chart';
 import { Busy, Note } from '../parts';
 import { Card } from '../cards';
-import type { TabProps } from './registry';
+import type { TabProps } from './props';
 
 const COUNT_EVERY = 5000;
 
