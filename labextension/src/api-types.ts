@@ -96,6 +96,8 @@ export interface Kind {
   actions: Action[];
   phases: Phase[];
   tabs: string[];
+  /** The web application that its resources have. */
+  app?: { title: string; visit: string; is_main: boolean } | null;
   description?: string;
 }
 

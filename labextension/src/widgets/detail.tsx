@@ -251,31 +251,24 @@ function Dashboards(props: { resource: Resource }): JSX.Element {
   );
 }
 
-/** The kinds that have a web application, and what its link says. */
-const APPS: Record<string, string> = {
-  dashboard: 'Open',
-  training: 'TensorBoard',
-  experiment: 'TensorBoard'
-};
-
 /** Opens its web application in a new tab, where a page tells how it wakes. */
 function AppLink(props: { resource: Resource }): JSX.Element | null {
   const { resource } = props;
-  const { api } = usePanel();
-  const label = APPS[resource.kind];
-  if (!label || resource.status.state === 'Stopped') {
+  const { api, kinds } = usePanel();
+  const app = kinds.get(resource.kind)?.app;
+  if (!app || resource.status.state === 'Stopped') {
     return null;
   }
   return (
     <a
-      className={`orr-Button${resource.kind === 'dashboard' ? ' orr-mod-accept' : ''}`}
+      className={`orr-Button${app.is_main ? ' orr-mod-accept' : ''}`}
       href={api.platformUrl(`apps/${resource.id}/`)}
       target="_blank"
       rel="noopener noreferrer"
-      title={`${label === 'Open' ? 'Open the dashboard' : 'Open TensorBoard'} in a new tab`}
+      title={`${app.title} in a new tab`}
       data-testid="orrery-open-app"
     >
-      {label} <Icon icon={linkOutIcon} size={12} />
+      {app.title} <Icon icon={linkOutIcon} size={12} />
     </a>
   );
 }

@@ -24,7 +24,7 @@ from orrery.controllers.apps import AppHost, AppState, Look
 from orrery.controllers.commands import Commands
 from orrery.domain.access import Act, User, is_allowed
 from orrery.domain.ids import is_id
-from orrery.domain.kinds import Kind
+from orrery.domain.kinds import App, Kind
 from orrery.domain.records import Record
 from orrery.errors import NotFound
 
@@ -45,17 +45,13 @@ class AppView(BaseModel):
     )
 
 
-#: what a visit is called, by the kind whose resources have an app
-VISITS: Final = {"dashboard": "visit", "training": "tensorboard", "experiment": "tensorboard"}
-
-
 def make_api(commands: Commands, hosts: Mapping[str, AppHost], signer: Signer, current_user: Any) -> APIRouter:
     """A visit by program: `POST /api/v1/dashboards/{id}/visit`, `POST /api/v1/trainings/{id}/tensorboard`."""
     api = APIRouter(prefix="/api/v1")
 
-    def add(kind: Kind, host: AppHost) -> None:
+    def add(kind: Kind, app: App, host: AppHost) -> None:
         @api.post(
-            f"/{kind.plural}/{{id}}/{VISITS[kind.name]}",
+            f"/{kind.plural}/{{id}}/{app.visit}",
             tags=[kind.title_plural],
             responses={200: {"model": AppView}},
             summary=f"Wake the app of a {kind.title.lower()} as a visit does; how far that is",
@@ -70,8 +66,9 @@ def make_api(commands: Commands, hosts: Mapping[str, AppHost], signer: Signer, c
             answer = {"state": look.state.value, "message": look.message, "log": look.log, "entrance": entrance}
             return Orjson({"url": f"/apps/{record.id}/", **answer})
 
-    for name, host in hosts.items():
-        add(commands.store.kinds.named(name), host)
+    for kind in commands.store.kinds:
+        if kind.app is not None:
+            add(kind, kind.app, hosts[kind.name])
     return api
 
 

@@ -1,18 +1,17 @@
 """The profile of a dataset or of one of its versions: what its rows hold, as it was measured when they were read."""
 
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any, BinaryIO
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
+from orrery.api.details import FileView, stream_file
 from orrery.controllers.commands import Commands
 from orrery.domain.access import User
 from orrery.domain.datasets import DATASET, DATASET_VERSION
 from orrery.domain.records import Json, Record
 from orrery.errors import NotFound
-from orrery.executors.contract import iter_chunks
 
 
 def make_router(commands: Commands, current_user: Callable[..., Any]) -> APIRouter:
@@ -80,11 +79,7 @@ def _why_none(dataset: Record) -> str:
 
 
 def _answer(commands: Commands, kept: Json) -> Response:
-    headers = {"Content-Length": str(kept["size"]), "ETag": f'"{kept["oid"]}"'}
-    pieces = _pieces(commands.platform.objects.open(kept["oid"]))
-    return StreamingResponse(pieces, media_type="application/json", headers=headers)
-
-
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    with stream:
-        yield from iter_chunks(stream)
+    objects = commands.platform.objects
+    answer = stream_file(FileView("profile.json", kept["size"], lambda: objects.open(kept["oid"])))
+    answer.headers["ETag"] = f'"{kept["oid"]}"'
+    return answer

@@ -13,8 +13,6 @@ from orrery.client.transport import segment
 from orrery.client.uploads import Sources, plan, upload_files
 from orrery.errors import Invalid, WrongPhase
 
-#: what a visit is called, by the kind whose resources have an app
-VISITS: Final[Mapping[str, str]] = {"dashboard": "visit", "training": "tensorboard", "experiment": "tensorboard"}
 _PAUSE_SECONDS: Final = 0.25
 
 
@@ -24,9 +22,10 @@ def open_app(resource: Resource, *, timeout: float = 120.0) -> str:
     The address lets whoever has it in, as you, for twelve hours.
     Raises: Invalid for a kind without one, RunFailed with its log, WrongPhase where it is stopped, WaitTimeout.
     """
-    verb = VISITS.get(resource.kind)
+    verb = resource.client.declaration(resource.kind).visit
     if verb is None:
-        raise Invalid(f"a {resource.kind} has nothing to open; these have: {', '.join(VISITS)}")
+        known = ", ".join(kind.name for kind in resource.client.kinds if kind.visit)
+        raise Invalid(f"a {resource.kind} has nothing to open; these have: {known}")
     deadline = time.monotonic() + timeout
     again = True
     while True:

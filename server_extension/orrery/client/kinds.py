@@ -68,6 +68,8 @@ class Kind:
     settled: frozenset[str] = frozenset()
     mutable: tuple[str, ...] = ()
     spec_schema: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    #: what a visit to its web application is called; None where it has none
+    visit: str | None = None
 
     def action(self, name: str) -> Action | None:
         return next((action for action in self.actions if action.name == name), None)
@@ -75,6 +77,7 @@ class Kind:
 
 def read_kind(document: Mapping[str, Any]) -> Kind:
     """Unknown fields are passed over: a newer platform may declare more."""
+    app: Mapping[str, Any] = document.get("app") or {}
     return Kind(
         name=document["kind"],
         plural=document["plural"],
@@ -100,6 +103,7 @@ def read_kind(document: Mapping[str, Any]) -> Kind:
         settled=frozenset(phase["name"] for phase in document.get("phases", ()) if phase.get("settled")),
         mutable=tuple(document.get("mutable", ())),
         spec_schema=document.get("spec_schema", {}),
+        visit=app.get("visit"),
     )
 
 

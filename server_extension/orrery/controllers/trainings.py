@@ -15,7 +15,7 @@ from orrery.domain.columns import check_target, find_column
 from orrery.domain.models import MODEL as MODEL_KIND
 from orrery.domain.records import Json, Record, Target
 from orrery.domain.trainings import TRAINING, RegisterModelBody, TrainingSpec
-from orrery.errors import Invalid, NotFound
+from orrery.errors import Invalid
 from orrery.executors.contract import Exit, ExitReason, JobPhase
 from orrery.jobs.parameters import validate
 
@@ -168,7 +168,8 @@ class TrainingController(Controller):
             return Outcome(event="started", outputs=told.outputs, internal=told.internal, progress=told.progress)
         if record.phase == "STOP_IN_PROGRESS" and event == "broke":
             event = "cancelled"
-        kept = self._kept(str(record.outputs["job_id"]), CHECKPOINTS) if event == "cancelled" else []
+        job_id = str(record.outputs["job_id"])
+        kept = self._kept(job_id, self._paths(job_id), CHECKPOINTS) if event == "cancelled" else []
         error = told.internal.get("error") or record.internal.get("error")
         failure: Json | None = None
         if event == "broke":
@@ -190,8 +191,9 @@ class TrainingController(Controller):
     def _save(self, record: Record) -> Outcome:
         """Keep what it made: the executed notebook and its plots as objects, the model as a registered version."""
         job_id = str(record.outputs["job_id"])
-        kept = self._kept_results(job_id)
-        model_files = self._kept(job_id, MODEL)
+        paths = self._paths(job_id)
+        kept = self._kept_results(job_id, paths)
+        model_files = self._kept(job_id, paths, MODEL)
         kept["model_files"] = model_files
         message = ""
         if record.spec["register_model"]:
@@ -208,21 +210,22 @@ class TrainingController(Controller):
             progress={**(record.progress or {}), "fraction": 1.0, "eta_seconds": 0},
         )
 
-    def _kept_results(self, job_id: str) -> Json:
+    def _paths(self, job_id: str) -> list[str]:
+        return sorted(info.path for info in self.platform.executor.files(job_id))
+
+    def _kept_results(self, job_id: str, paths: list[str]) -> Json:
         """Its executed notebook, its output files and its checkpoints, as objects."""
-        kept: Json = {"output_files": self._kept(job_id, OUTPUT, below=""), "notebook": None}
-        if checkpoints := self._kept(job_id, CHECKPOINTS):
+        kept: Json = {"output_files": self._kept(job_id, paths, OUTPUT, below="")}
+        if checkpoints := self._kept(job_id, paths, CHECKPOINTS):
             kept["checkpoint_files"] = checkpoints
-        try:
-            kept["notebook"] = self._keep(job_id, OUTPUT_NOTEBOOK)
-        except NotFound:
-            pass  # a script has none, and a notebook that never began neither
+        # a script has none, and a notebook that never began neither
+        kept["notebook"] = self._keep(job_id, OUTPUT_NOTEBOOK) if OUTPUT_NOTEBOOK in paths else None
         return kept
 
-    def _kept(self, job_id: str, folder: str, below: str | None = None) -> list[Json]:
+    def _kept(self, job_id: str, paths: list[str], folder: str, below: str | None = None) -> list[Json]:
         """The files of a folder as objects, by their paths inside it, or as `below` says."""
-        found = [info.path for info in self.platform.executor.files(job_id) if info.path.startswith(f"{folder}/")]
-        return [self._keep(job_id, path, folder if below is None else below) for path in sorted(found)]
+        found = [path for path in paths if path.startswith(f"{folder}/")]
+        return [self._keep(job_id, path, folder if below is None else below) for path in found]
 
     def _keep(self, job_id: str, path: str, below: str = "") -> Json:
         with self.platform.executor.open_file(job_id, path) as stream:
@@ -271,7 +274,8 @@ class TrainingController(Controller):
 
     def _explain(self, record: Record) -> Outcome:
         failure: Json = record.internal.get("failure") or {"reason": "failed", "message": "it failed"}
-        kept = self._kept_results(str(record.outputs["job_id"]))
+        job_id = str(record.outputs["job_id"])
+        kept = self._kept_results(job_id, self._paths(job_id))
         self.platform.outbox.put("training", record.id)
         return Outcome(event="saved", reason=failure["reason"], message=failure["message"], outputs=kept)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from orrery.domain.datasets import DatasetFile, distinct_paths
-from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, Column, ColumnType, Kind, Spec
+from orrery.domain.datasets import DatasetFile, distinct_paths, fit_for_variables
+from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Spec
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Target
 from orrery.domain.references import DatasetVersionRef, ModelRef
@@ -71,10 +71,7 @@ class DashboardSpec(Spec):
     @field_validator("datasets", "models")
     @classmethod
     def names_fit_variables(cls, inputs: dict[str, str]) -> dict[str, str]:
-        for name in inputs:
-            if not name.isidentifier() or len(name) > 63:
-                raise ValueError(f"name {name!r} must be a word of letters, digits and '_'")
-        return inputs
+        return fit_for_variables(inputs)
 
     @field_validator("parameters")
     @classmethod
@@ -115,6 +112,7 @@ DASHBOARD = Kind(
     order=10,
     description="A notebook published as a page; it costs nothing until somebody visits.",
     spec=DashboardSpec,
+    app=App("Open", "visit", is_main=True),
     mutable=frozenset(DashboardSpec.model_fields),
     changed_event="changed",
     machine=machine(

@@ -76,6 +76,14 @@ def distinct_paths(files: list[DatasetFile]) -> list[DatasetFile]:
     return files
 
 
+def fit_for_variables(inputs: dict[str, str]) -> dict[str, str]:
+    """Inputs by names that environment variables can end with: `EM_DATASET_<NAME>`. Raises: ValueError."""
+    for name in inputs:
+        if not name.isidentifier() or len(name) > 63:
+            raise ValueError(f"name {name!r} must be a word of letters, digits and '_'")
+    return inputs
+
+
 class DatasetSpec(Spec):
     type: DatasetType = Field(
         DatasetType.TABULAR, description="What the data is. Tabular data is read and described at once."

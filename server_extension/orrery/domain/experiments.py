@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, Column, ColumnType, Kind, Spec
+from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Spec
 from orrery.domain.machine import Phase, machine
 
 
@@ -20,6 +20,7 @@ EXPERIMENT = Kind(
     order=20,
     description="Groups trainings that belong together; it is an MLflow experiment of the same name.",
     spec=ExperimentSpec,
+    app=App("TensorBoard", "tensorboard"),
     machine=machine(
         Phase("CREATE_REQUESTED", "Pending"),
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -61,6 +61,18 @@ class Action:
 
 
 @dataclass(frozen=True)
+class App:
+    """The web application that each resource of the kind has; a controller's host runs it."""
+
+    #: what the link to it says
+    title: str
+    #: what a visit by program is called: `POST /api/v1/<kinds>/{id}/<visit>`
+    visit: str
+    #: whether it is what the kind is for
+    is_main: bool = False
+
+
+@dataclass(frozen=True)
 class Kind:
     """The declaration of a kind."""
 
@@ -89,6 +101,7 @@ class Kind:
     undeletable: Mapping[str, str] = field(default_factory=dict[str, str])
     #: phases from which a delete must first wind something up (DELETE_IN_PROGRESS); empty: it goes at once
     delete_event: str | None = None
+    app: App | None = None
     description: str = ""
 
     def action(self, name: str) -> Action | None:
@@ -148,6 +161,7 @@ def describe(kind: Kind) -> Json:
             for phase in kind.machine.phases.values()
         ],
         "tabs": list(kind.tabs),
+        "app": asdict(kind.app) if kind.app else None,
     }
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from orrery.domain.datasets import fit_for_variables
 from orrery.domain.ids import NAME
-from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, Column, ColumnType, Kind, Spec
+from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Spec
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Json, Target
 from orrery.domain.references import AlgorithmRef, DatasetVersionRef, ExperimentRef, TrainingRef
@@ -86,10 +87,7 @@ class TrainingSpec(Spec):
     @field_validator("datasets")
     @classmethod
     def names_fit_variables(cls, datasets: dict[str, str]) -> dict[str, str]:
-        for name in datasets:
-            if not name.isidentifier() or len(name) > 63:
-                raise ValueError(f"dataset name {name!r} must be a word of letters, digits and '_'")
-        return datasets
+        return fit_for_variables(datasets)
 
     @field_validator("environment")
     @classmethod
@@ -134,6 +132,7 @@ TRAINING = Kind(
     order=10,
     description="One run of an algorithm on pinned dataset versions.",
     spec=TrainingSpec,
+    app=App("TensorBoard", "tensorboard"),
     machine=machine(
         Phase("CREATE_REQUESTED", "Pending"),
         (
