@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 import httpx
 
-from orrery.testing.platform import RunningPlatform, all_processes
+from orrery.testing.platform import RunningPlatform, cpu_seconds, descendants
 
 PAGES = 50
 OVERVIEWS = 10
@@ -23,25 +22,6 @@ LOOK_EVERY_SECONDS = 5.0
 SETTLE_SECONDS = 5.0
 WATCH_SECONDS = 30.0
 LIMIT_PERCENT = 10.0
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
-def descendants(root: int) -> list[int]:
-    found = [root]
-    for pid in found:
-        found.extend(child for child in all_processes() if parent(child) == pid)
-    return found
 
 
 async def follow(client: httpx.AsyncClient, connected: asyncio.Semaphore) -> None:

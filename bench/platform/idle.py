@@ -6,13 +6,12 @@ To stay under 250 MB and 1 % of a core. MLflow's own server, started on first us
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from orrery.testing.platform import RunningPlatform, all_processes
+from orrery.testing.platform import RunningPlatform, cpu_seconds, descendants
 
 SETTLE_SECONDS = 5.0
 WATCH_SECONDS = 30.0
@@ -25,26 +24,6 @@ def pss_mb(pid: int) -> float:
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1000
     return 0.0
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
-def descendants(root: int) -> list[int]:
-    """The platform and everything that it started; the gateway is its child too."""
-    found = [root]
-    for pid in found:
-        found.extend(child for child in all_processes() if parent(child) == pid)
-    return found
 
 
 def name_of(pid: int) -> str:

@@ -189,6 +189,8 @@ def test_a_retry_runs_the_code_that_the_training_began_with(client: Client) -> N
     training = client.train(name="pinned", script={"run.py": b"print('old'); raise SystemExit(3)"})
     with pytest.raises(RunFailed):
         training.wait(progress=False)
+    with pytest.raises(Invalid, match="kept no checkpoint"):
+        training.resume()
     client.algorithms.put("pinned", {"run.py": b"print('new')"})
     with pytest.raises(RunFailed):
         training.retry().wait(progress=False)

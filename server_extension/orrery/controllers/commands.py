@@ -243,14 +243,16 @@ class Commands:
         if action.event is None:
             result = self.controllers[kind.name].act(action_name, record, parsed, user)
         else:
-            result = self.store.update(record.id, lambda fresh: self._stepped(kind, action, fresh))
+            notes = self.controllers[kind.name].prepare(action_name, record)
+            result = self.store.update(record.id, lambda fresh: self._stepped(kind, action, fresh, notes))
         self.wake()
         return result
 
-    def _stepped(self, kind: Kind, action: Action, fresh: Record) -> Record:
+    def _stepped(self, kind: Kind, action: Action, fresh: Record, notes: Json) -> Record:
         assert action.event is not None
         stepped = kind.machine.step(fresh, action.event, self.store.clock())
-        return replace(stepped, target=action.target or fresh.target, attempts=0)
+        internal = {**fresh.internal, **notes}
+        return replace(stepped, target=action.target or fresh.target, attempts=0, internal=internal)
 
     def copy(
         self, user: User, record: Record, name: str, overrides: Json, *, idempotency_key: str | None = None

@@ -131,6 +131,13 @@ class Controller:
         """Do an action that is no step of the machine; return the resource to answer with."""
         raise WrongPhase(f"{record.label} has no action {action!r}")
 
+    def prepare(self, action: str, record: Record) -> Json:
+        """Before an action that is a step of the machine: what is noted in `internal` with it.
+
+        Raises: Invalid where it is not possible, with the remedy.
+        """
+        return {}
+
     def reconcile(self, record: Record) -> Outcome:
         """One turn: look, do what the phase asks for, say what happened. Called under a lease, in a thread."""
         return Outcome()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import PurePosixPath
 
 from pydantic import BaseModel
@@ -13,7 +12,7 @@ from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_
 from orrery.domain.access import User
 from orrery.domain.columns import check_target, find_column
 from orrery.domain.models import MODEL as MODEL_KIND
-from orrery.domain.records import Json, Record, Target
+from orrery.domain.records import Json, Record
 from orrery.domain.trainings import TRAINING, RegisterModelBody, TrainingSpec
 from orrery.errors import Invalid
 from orrery.executors.contract import Exit, ExitReason, JobPhase
@@ -79,6 +78,15 @@ class TrainingController(Controller):
                 check_target(known, task=task, dataset=version.qualified_name, path=path)
 
     # moving it
+
+    def prepare(self, action: str, record: Record) -> Json:
+        if action != "resume":
+            return {}
+        if not record.outputs.get("checkpoint_files"):
+            raise Invalid(
+                f"{record.label} kept no checkpoint in EM_CHECKPOINT_DIR; `retry` or `start` begins from the beginning"
+            )
+        return {"resume": True}
 
     def reconcile(self, record: Record) -> Outcome:
         match record.phase:
@@ -252,25 +260,10 @@ class TrainingController(Controller):
         return self.commands.create(owner, MODEL_KIND, new, idempotency_key=key, made_objects=True)
 
     def act(self, action: str, record: Record, body: BaseModel | None, user: User) -> Record:
-        if action == "resume":
-            return self._resume(record)
         assert isinstance(body, RegisterModelBody)
         if not record.outputs.get("model_files"):
             raise Invalid(f"{record.label} saved no model in EM_MODEL_DIR; there is nothing to register")
         return self._register(record, body.name, key=None)
-
-    def _resume(self, record: Record) -> Record:
-        if not record.outputs.get("checkpoint_files"):
-            raise Invalid(
-                f"{record.label} kept no checkpoint in EM_CHECKPOINT_DIR; `retry` or `start` begins from the beginning"
-            )
-
-        def change(fresh: Record) -> Record:
-            event = "start" if fresh.phase == "STOPPED" else "retry"
-            stepped = TRAINING.machine.step(fresh, event, self.platform.store.clock())
-            return replace(stepped, target=Target.RUNNING, attempts=0, internal={**fresh.internal, "resume": True})
-
-        return self.platform.store.update(record.id, change)
 
     def _explain(self, record: Record) -> Outcome:
         failure: Json = record.internal.get("failure") or {"reason": "failed", "message": "it failed"}

@@ -166,6 +166,8 @@ TRAINING = Kind(
             ("STOPPED", "start"): "CREATE_REQUESTED",
             ("FAIL_TRAIN", "retry"): "CREATE_REQUESTED",
             ("CREATE_FAILED", "retry"): "CREATE_REQUESTED",
+            ("STOPPED", "resume"): "CREATE_REQUESTED",
+            ("FAIL_TRAIN", "resume"): "CREATE_REQUESTED",
         },
     ),
     actions=(
@@ -179,7 +181,7 @@ TRAINING = Kind(
         ),
         Action("start", "Start again", event="start", target=Target.RUNNING),
         Action("retry", "Retry", event="retry", target=Target.RUNNING),
-        Action("resume", "Resume from checkpoint", phases=frozenset({"STOPPED", "FAIL_TRAIN"})),
+        Action("resume", "Resume from checkpoint", event="resume", target=Target.RUNNING),
         Action("register-model", "Create model", phases=frozenset({"COMPLETE"}), body=RegisterModelBody),
     ),
     columns=(

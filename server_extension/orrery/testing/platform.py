@@ -25,6 +25,28 @@ def all_processes() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process so far, in user and kernel mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def descendants(root: int) -> list[int]:
+    """A process and everything that it started: of a platform its gateway, its zygote, its shims."""
+    found = [root]
+    for pid in found:
+        found.extend(child for child in all_processes() if parent(child) == pid)
+    return found
+
+
+def parent(pid: int) -> int:
+    """0 for one that has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def belongs_to(pid: int, home: Path) -> bool:
     """Whether a live process has to do with `home`. False for one that ends meanwhile, and for a zombie."""
     needle = str(home)

@@ -54,7 +54,7 @@ export function OverviewTab(props: TabProps): JSX.Element {
 const HIDDEN_SPEC = ['metrics', 'content', 'notebook', 'parameters_schema'];
 const HIDDEN_OUTPUTS = (
   'metrics preview columns queue parameters_schema warnings content example artifacts parameters inputs outputs ' +
-  'model_files output_files notebook deployments replicas'
+  'model_files output_files checkpoint_files notebook deployments replicas'
 ).split(' ');
 
 /** They tell something only where it went wrong. */
