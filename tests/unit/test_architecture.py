@@ -18,10 +18,11 @@ MAY_IMPORT = {
     "store": {"domain"},
     "executors": set[str](),
     # of apps, what a process is told
-    "controllers": {"domain", "store", "executors", "jobs", "serving", "tracking", "notebooks", "apps"},
+    "controllers": {"domain", "store", "executors", "jobs", "serving", "tracking", "notebooks", "apps", "tuning"},
+    "tuning": {"domain"},
     "apps": set[str](),
     "tracking": {"domain", "store"},
-    "api": {"domain", "store", "executors", "controllers", "tracking", "notebooks"},
+    "api": {"domain", "store", "executors", "controllers", "tracking", "notebooks", "tuning"},
     "gateway": {"serving"},
     "serving": set[str](),
     "jobs": {"serving", "executors"},
@@ -72,7 +73,7 @@ def test_arrows_run_downwards(folder: str) -> None:
             "orrery.api.up",
             [
                 *("torch", "transformers", "pandas", "sklearn", "xgboost", "mlflow", "matplotlib", "jupyterhub"),
-                *("voila", "tensorboard"),
+                *("voila", "tensorboard", "optuna"),
             ],
         ),
         ("orrery.gateway.app", ["fastapi", "pydantic", "sqlalchemy", "numpy", "pandas", "mlflow"]),

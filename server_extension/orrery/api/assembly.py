@@ -17,7 +17,20 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orrery._version import __version__
-from orrery.api import apps, batch, details, docs, errors, events, overview, profiles, resources, system, uploads
+from orrery.api import (
+    apps,
+    batch,
+    details,
+    docs,
+    errors,
+    events,
+    overview,
+    profiles,
+    resources,
+    system,
+    tunings,
+    uploads,
+)
 from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
 from orrery.api.limits import BodyLimit
 from orrery.controllers.algorithms import AlgorithmController, synchronise_built_ins
@@ -38,6 +51,7 @@ from orrery.controllers.routing import Router
 from orrery.controllers.settings import Settings
 from orrery.controllers.tensorboard import CHECK_SECONDS, TensorBoards
 from orrery.controllers.trainings import TrainingController
+from orrery.controllers.tunings import TuningController
 from orrery.domain.access import User
 from orrery.domain.catalogue import KINDS
 from orrery.executors.contract import Executor, Resources
@@ -50,10 +64,12 @@ from orrery.store.metrics import MetricStore
 from orrery.store.objects import ObjectStore
 from orrery.store.outbox import OutboxStore
 from orrery.store.resources import ResourceStore
+from orrery.store.trials import TrialStore
 from orrery.store.uploads import Limits, Uploads
 from orrery.tracking import proxy as mlflow
 from orrery.tracking.server import ServerSettings
 from orrery.tracking.service import Tracking
+from orrery.tuning.studies import Studies
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +87,7 @@ class Assembly:
     router: Router
     app_hosts: Mapping[str, AppHost]
     boards: TensorBoards
+    tunings: TuningController
     hub: events.EventHub
     housekeeping: Housekeeping
     authenticator: Authenticator
@@ -146,6 +163,8 @@ def assemble(
     router = Router(settings.home, f"unix:{settings.run_dir / 'platform.sock'}")
     dashboards = DashboardController(platform, Apps(platform, router))
     boards = TensorBoards(platform, Apps(platform, router))
+    trainings = TrainingController(platform)
+    tunings = TuningController(platform, trainings, TrialStore(database), Studies(settings.home / "tunings"))
     controllers: dict[str, Controller] = {
         controller.kind.name: controller
         for controller in (
@@ -153,7 +172,8 @@ def assemble(
             DatasetVersionController(platform),
             ExperimentController(platform),
             AlgorithmController(platform),
-            TrainingController(platform),
+            trainings,
+            tunings,
             ModelController(platform),
             EndpointController(platform, router),
             dashboards,
@@ -172,8 +192,9 @@ def assemble(
         engine=engine,
         commands=commands,
         router=router,
-        app_hosts={"dashboard": dashboards, "training": boards, "experiment": boards},
+        app_hosts={"dashboard": dashboards, "training": boards, "tuning": boards, "experiment": boards},
         boards=boards,
+        tunings=tunings,
         hub=hub,
         housekeeping=Housekeeping(platform, controllers, EventLog(database), (tracking.artifacts.oids,)),
         authenticator=authenticator,
@@ -208,6 +229,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(apps.make_router(commands, assembly.app_hosts, assembly.signer, user, assembly.base_path))
     for kind in commands.store.kinds:
         app.include_router(resources.make_router(kind, commands, user))
+    app.include_router(tunings.make_router(commands, assembly.tunings, user))
     app.include_router(profiles.make_router(commands, user))
     app.include_router(mlflow.make_router(assembly.tracking, user))
     app.include_router(details.make_router(commands, assembly.router, assembly.monitor, user))
@@ -239,6 +261,7 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
                     loop.cancel()
     finally:
         await assembly.tracking.close()
+        await asyncio.to_thread(assembly.tunings.studies.close)
         await asyncio.to_thread(platform.executor.close)
         platform.store.database.close()
 

@@ -29,7 +29,7 @@ from orrery.store.metrics import special_name
 FOLLOW_SECONDS: Final = 0.3
 MAX_LOG_BYTES: Final = 4 << 20
 #: served below our own origin, so nothing from outside may run there
-_INERT: Final = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}
+INERT: Final = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def make_router(commands: Commands, router: Router, monitor: Monitor, current_us
             return StreamingResponse(follow_log(details, commands, record.id, start), media_type="text/event-stream")
         ended = await asyncio.to_thread(details.has_ended, record)
         piece = await asyncio.to_thread(details.read_log, record, offset, limit)
-        headers = {"Orrery-Next-Offset": str(offset + len(piece)), "Orrery-Ended": str(int(ended)), **_INERT}
+        headers = {"Orrery-Next-Offset": str(offset + len(piece)), "Orrery-Ended": str(int(ended)), **INERT}
         return Response(piece, media_type="text/plain; charset=utf-8", headers=headers)
 
     @api.get("/{plural}/{id}/metrics", summary="Its metric histories")
@@ -239,7 +239,7 @@ def make_router(commands: Commands, router: Router, monitor: Monitor, current_us
 
     @api.get("/{plural}/{id}/notebook", summary="The executed notebook, also while it runs")
     def notebook(record: Annotated[Record, found]) -> Response:  # pyright: ignore[reportUnusedFunction]
-        headers = {"Content-Disposition": f'attachment; filename="{record.name}.ipynb"', **_INERT}
+        headers = {"Content-Disposition": f'attachment; filename="{record.name}.ipynb"', **INERT}
         return StreamingResponse(
             _pieces(details.notebook(record)), media_type="application/x-ipynb+json", headers=headers
         )
@@ -248,7 +248,7 @@ def make_router(commands: Commands, router: Router, monitor: Monitor, current_us
 
 
 def stream_file(file: FileView) -> Response:
-    headers = {"Content-Length": str(file.size), **_INERT}
+    headers = {"Content-Length": str(file.size), **INERT}
     return StreamingResponse(_pieces(file.open()), media_type=media_type(file.path), headers=headers)
 
 

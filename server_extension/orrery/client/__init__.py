@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from orrery.client.client import Client
     from orrery.client.failures import NoPlatform, PlatformUnreachable, RunFailed, RunStopped, WaitTimeout
     from orrery.client.resources import Resource
+    from orrery.client.tunings import Tuning
 
 _HOMES = {
     **dict.fromkeys(
@@ -17,6 +18,7 @@ _HOMES = {
     **dict.fromkeys(("NoPlatform", "PlatformUnreachable", "RunFailed", "RunStopped", "WaitTimeout"), "failures"),
     "Client": "client",
     "Resource": "resources",
+    "Tuning": "tunings",
 }
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "RunFailed",
     "RunStopped",
     "Training",
+    "Tuning",
     "WaitTimeout",
 ]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from orrery.client.apps import Dashboard, open_app
+from orrery.client.apps import open_app
 from orrery.client.collection import Collection
 from orrery.client.resources import Json, Resource, read_number
 from orrery.client.uploads import Sources, plan, upload_files
@@ -370,15 +370,3 @@ def version_reference(dataset: str | Dataset | DatasetVersion) -> str:
     if isinstance(dataset, Dataset):
         return dataset.qualified_name
     return dataset.id if isinstance(dataset, DatasetVersion) else dataset
-
-
-CLASSES: Mapping[str, type[Resource]] = {
-    "dataset": Dataset,
-    "dataset-version": DatasetVersion,
-    "experiment": Experiment,
-    "algorithm": Algorithm,
-    "training": Training,
-    "model": Model,
-    "endpoint": Endpoint,
-    "dashboard": Dashboard,
-}

@@ -19,7 +19,6 @@ from typing import Any, Literal
 from orrery.client import deployments
 from orrery.client.apps import Dashboard, Dashboards
 from orrery.client.builtin import (
-    CLASSES,
     Algorithm,
     Algorithms,
     Dataset,
@@ -36,12 +35,14 @@ from orrery.client.builtin import (
     Trainings,
     Visibility,
 )
+from orrery.client.classes import CLASSES
 from orrery.client.collection import Collection
 from orrery.client.discovery import find_platform
 from orrery.client.events import ResourceEvents
 from orrery.client.kinds import Kind, Kinds, read_kinds
 from orrery.client.resources import Json, Resource, plain
 from orrery.client.transport import Patience, Transport
+from orrery.client.tunings import Tuning, Tunings
 from orrery.client.uploads import Sources
 from orrery.errors import Invalid, NameTaken, NotFound, Stale
 
@@ -69,6 +70,7 @@ class Client:
         self.experiments = Experiments(self, "experiments", Experiment)
         self.algorithms = Algorithms(self, "algorithms", Algorithm)
         self.trainings = Trainings(self, "trainings", Training)
+        self.tunings = Tunings(self, "tunings", Tuning)
         self.models = Models(self, "models", Model)
         self.endpoints = Endpoints(self, "endpoints", Endpoint)
         self.dashboards = Dashboards(self, "dashboards", Dashboard)
@@ -136,6 +138,27 @@ class Client:
             raise Invalid("what is to be trained? give an algorithm ('xgboost'), or `script=` with code of your own")
         training = self.trainings.create(name, algorithm=algorithm, dataset=dataset, target=target, **options)
         return training.wait(progress=progress) if wait else training
+
+    def tune(
+        self,
+        algorithm: str | Algorithm,
+        *,
+        name: str,
+        space: Mapping[str, str | Mapping[str, Any]],
+        objective: str | Sequence[str],
+        wait: bool = False,
+        progress: bool = True,
+        **options: Any,
+    ) -> Tuning:
+        """Begin a tuning, and with `wait` see it to its end; `options` are those of `tunings.create`.
+
+            client.tune("xgboost", name="trees", dataset="breast", target="diagnosis", objective="maximize:roc_auc",
+                        space={"max_depth": "2..8", "learning_rate": "log:0.01..0.3"}, trials=20, parallel=2, wait=True)
+
+        Raises: with `wait`, RunFailed when too many of its trainings fail.
+        """
+        tuning = self.tunings.create(name, algorithm=algorithm, space=space, objective=objective, **options)
+        return tuning.wait(progress=progress) if wait else tuning
 
     def run_notebook(
         self,

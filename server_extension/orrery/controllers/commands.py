@@ -95,11 +95,12 @@ class Commands:
         new: NewResource,
         *,
         idempotency_key: str | None = None,
-        made_objects: bool = False,
+        by_platform: bool = False,
     ) -> Record:
         """Raises: Invalid, NotFound, NameTaken, Forbidden.
 
-        `made_objects`: the platform itself made the objects named, so that they need not be the user's uploads.
+        `by_platform`: the platform itself asks, for the user: it made the objects named, so that they need not be the
+        user's uploads, and fills in fields that are its own.
         """
         owner = new.owner or user.name
         if not user.may_own_as(owner):
@@ -110,8 +111,10 @@ class Commands:
         check_name(new.name)
         check_group(user, new.visibility, new.group)
         spec = parse_spec(kind.spec, new.spec)
+        if not by_platform:
+            check_made_by_platform(kind, spec)
         # before anything is read of them
-        self.claim_objects(user, spec, made_objects=made_objects)
+        self.claim_objects(user, spec, by_platform=by_platform)
         draft = Draft(user, owner, new.name, spec, self.resolve_references(user, owner, spec))
         stored = replace_references(
             self.controllers[kind.name].admit(draft), {path: record.id for path, record in draft.references.items()}
@@ -264,7 +267,7 @@ class Commands:
             raise Invalid(f"a {kind.title.lower()} cannot be copied; it is made by the platform")
         new = NewResource(
             name=name,
-            spec={**record.spec, **overrides},
+            spec={**{k: v for k, v in record.spec.items() if k not in kind.spec.made_by_platform}, **overrides},
             description=record.description,
             visibility=record.visibility if record.owner == user.name else Visibility.PRIVATE,
             group=record.group if record.owner == user.name else None,
@@ -339,14 +342,14 @@ class Commands:
         self.wake()
         return restored
 
-    def claim_objects(self, user: User, spec: BaseModel, *, made_objects: bool = False) -> None:
+    def claim_objects(self, user: User, spec: BaseModel, *, by_platform: bool = False) -> None:
         """Keep the collector from objects about to be referred to.
 
         Raises: Invalid for one that is not there, or that this user neither uploaded nor may read: a hash is no key.
         """
         for oid in sorted(object_ids(spec.model_dump(mode="json"))):
             try:
-                if not made_objects and not self._may_hold(user, oid):
+                if not by_platform and not self._may_hold(user, oid):
                     raise NotFound
                 self.platform.objects.claim(oid)
             except NotFound as error:
@@ -376,6 +379,14 @@ def parse_spec(model: type[T], document: Json) -> T:
             f"{item['path']}: {item['message']}" if item["path"] else item["message"] for item in fields[:3]
         )
         raise Invalid(first, fields=fields) from error
+
+
+def check_made_by_platform(kind: Kind, spec: Spec) -> None:
+    """Raises: Invalid for a field that only the platform fills in."""
+    for name in sorted(kind.spec.made_by_platform):
+        if getattr(spec, name) is not None:
+            message = f"{name} of a {kind.title.lower()} is filled in by the platform; leave it out"
+            raise Invalid(message, fields=[_field(f"spec.{name}", message)])
 
 
 def check_tags(tags: tuple[str, ...]) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ class Maker(Protocol):
         new: NewResource,
         *,
         idempotency_key: str | None = None,
-        made_objects: bool = False,
+        by_platform: bool = False,
     ) -> Record: ...
 
 
@@ -141,6 +141,10 @@ class Controller:
     def reconcile(self, record: Record) -> Outcome:
         """One turn: look, do what the phase asks for, say what happened. Called under a lease, in a thread."""
         return Outcome()
+
+    def watchers(self, record: Record) -> list[str]:
+        """After it has settled: the ids of those that wait for that, and look again now."""
+        return []
 
     def view(self, record: Record) -> Json:
         """Live additions to the outputs of one resource, too short-lived to be stored (its place in the queue)."""

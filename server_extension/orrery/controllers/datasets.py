@@ -63,7 +63,7 @@ class DatasetController(Controller):
             group=record.group,
             tags=record.tags,
         )
-        version = self.commands.create(user, DATASET_VERSION, new, idempotency_key=key, made_objects=True)
+        version = self.commands.create(user, DATASET_VERSION, new, idempotency_key=key, by_platform=True)
         self.platform.store.leases.wake(record.id)
         return version
 

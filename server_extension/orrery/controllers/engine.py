@@ -163,7 +163,12 @@ class Engine:
         except InvalidTransition as error:
             log.error("%s", error.message, extra={"action": "invalid_transition", "resource_id": record.id})
             return self._apply_failure(lease, error.code, error.message)
-        return replace(lease, record=changed) if goes_on and changed is not None else None
+        if changed is None:
+            return None
+        if changed.phase != record.phase and machine.phases[changed.phase].settled:
+            for watcher in self.controllers[record.kind].watchers(changed):
+                self.store.leases.wake(watcher)
+        return replace(lease, record=changed) if goes_on else None
 
     def _apply_failure(self, lease: Lease, code: str, message: str) -> None:
         def change(fresh: Record) -> Record:

@@ -38,7 +38,7 @@ class Housekeeping:
                 name for name, phase in kind.machine.phases.items() if not phase.settled or phase.state == "Active"
             }
             for kind in self.platform.store.kinds
-            if kind.name in ("dataset", "training", "model", "endpoint", "experiment", "dashboard")
+            if kind.name in ("dataset", "training", "tuning", "model", "endpoint", "experiment", "dashboard")
         }
         self.platform.store.leases.release()
         self.platform.store.leases.wake_all(unsettled)

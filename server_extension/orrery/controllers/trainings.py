@@ -257,7 +257,7 @@ class TrainingController(Controller):
         )
         groups = frozenset({record.group}) if record.group else frozenset[str]()
         owner = User(record.owner, groups)
-        return self.commands.create(owner, MODEL_KIND, new, idempotency_key=key, made_objects=True)
+        return self.commands.create(owner, MODEL_KIND, new, idempotency_key=key, by_platform=True)
 
     def act(self, action: str, record: Record, body: BaseModel | None, user: User) -> Record:
         assert isinstance(body, RegisterModelBody)
@@ -273,6 +273,10 @@ class TrainingController(Controller):
         return Outcome(event="saved", reason=failure["reason"], message=failure["message"], outputs=kept)
 
     # looking at it
+
+    def watchers(self, record: Record) -> list[str]:
+        trial: Json | None = record.spec.get("trial")
+        return [trial["tuning"]] if trial else []
 
     def view(self, record: Record) -> Json:
         """Its place in the queue while it waits."""

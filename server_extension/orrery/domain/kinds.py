@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +17,9 @@ class Spec(BaseModel):
     """Base of all specs: unknown fields are refused, so that a misspelt one is not silently lost."""
 
     model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    #: fields that only the platform itself fills in
+    made_by_platform: ClassVar[frozenset[str]] = frozenset()
 
 
 class ColumnType(StrEnum):

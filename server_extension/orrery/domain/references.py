@@ -28,6 +28,7 @@ DatasetVersionRef = Annotated[str, RefTo("dataset-version")]
 ExperimentRef = Annotated[str, RefTo("experiment")]
 AlgorithmRef = Annotated[str, RefTo("algorithm")]
 TrainingRef = Annotated[str, RefTo("training")]
+TuningRef = Annotated[str, RefTo("tuning")]
 ModelRef = Annotated[str, RefTo("model")]
 
 

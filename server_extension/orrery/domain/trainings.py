@@ -6,20 +6,23 @@ import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from orrery.domain.datasets import fit_for_variables
 from orrery.domain.ids import NAME
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Spec
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Json, Target
-from orrery.domain.references import AlgorithmRef, DatasetVersionRef, ExperimentRef, TrainingRef
+from orrery.domain.references import AlgorithmRef, DatasetVersionRef, ExperimentRef, TrainingRef, TuningRef
 
 MAX_HYPERPARAMETERS = 100
 MAX_DATASETS = 10
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
-class TrainingSpec(Spec):
+class RunSpec(Spec):
+    """What a training and a tuning of many share: what is run, on what, and how large."""
+
     algorithm: AlgorithmRef = Field(description="What is run.", json_schema_extra={"x-orrery-group": "Algorithm"})
     datasets: dict[str, DatasetVersionRef] = Field(
         default_factory=dict,
@@ -54,25 +57,11 @@ class TrainingSpec(Spec):
         description="Longest time it may run, in seconds; it is ended when that is exceeded. Empty: no limit.",
         json_schema_extra={"x-orrery-group": "Run"},
     )
-    checkpoint_from: TrainingRef | None = Field(
-        None,
-        description="A training whose checkpoints this one begins from (EM_CHECKPOINT_INPUT_DIR).",
-        json_schema_extra={"x-orrery-group": "Advanced"},
-    )
     environment: dict[str, str] = Field(
         default_factory=dict,
         max_length=100,
         description="Environment variables of the run. Shown to whoever may see the training: no secrets here.",
         json_schema_extra={"x-orrery-group": "Advanced"},
-    )
-    register_model: bool = Field(
-        True, description="Register the trained model when it succeeds.", json_schema_extra={"x-orrery-group": "Model"}
-    )
-    model_name: str | None = Field(
-        None,
-        description="Name of the registered model; left empty, the training's name. "
-        "An existing name gets its next version.",
-        json_schema_extra={"x-orrery-group": "Model"},
     )
 
     @field_validator("parameters")
@@ -106,6 +95,35 @@ class TrainingSpec(Spec):
         if upper not in ("HIGH", "NORMAL", "LOW"):
             raise ValueError(f"priority {priority!r} is none of HIGH, NORMAL, LOW")
         return upper
+
+
+class TrialOf(BaseModel):
+    """The tuning that a training is a trial of, and its number there."""
+
+    model_config = ConfigDict(extra="forbid")
+    tuning: TuningRef
+    number: int = Field(ge=0)
+
+
+class TrainingSpec(RunSpec):
+    made_by_platform = frozenset({"trial"})
+
+    checkpoint_from: TrainingRef | None = Field(
+        None,
+        description="A training whose checkpoints this one begins from (EM_CHECKPOINT_INPUT_DIR).",
+        json_schema_extra={"x-orrery-group": "Advanced"},
+    )
+    register_model: bool = Field(
+        True, description="Register the trained model when it succeeds.", json_schema_extra={"x-orrery-group": "Model"}
+    )
+    model_name: str | None = Field(
+        None,
+        description="Name of the registered model; left empty, the training's name. "
+        "An existing name gets its next version.",
+        json_schema_extra={"x-orrery-group": "Model"},
+    )
+
+    trial: SkipJsonSchema[TrialOf | None] = None
 
     @field_validator("model_name")
     @classmethod

@@ -175,6 +175,26 @@ metrics: Final = Table(
     Column("at", Moment, nullable=False),
 )
 
+trials: Final = Table(
+    "trials",
+    metadata,
+    Column("tuning_id", String(40), ForeignKey("resources.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    #: its training, which may have been deleted since
+    Column("training_id", String(40), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("parameters", Document, nullable=False),
+    #: one for each objective, once it has succeeded
+    Column("targets", Document),
+    #: the first of them, to order by
+    Column("target", Float),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("ended_at", Moment),
+    Index("trials_by_status", "tuning_id", "status"),
+    Index("trials_by_target", "tuning_id", "target"),
+)
+
 idempotency: Final = Table(
     "idempotency",
     metadata,

@@ -1,0 +1,22 @@
+"""The class of each kind that this version of the client knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orrery.client.apps import Dashboard
+from orrery.client.builtin import Algorithm, Dataset, DatasetVersion, Endpoint, Experiment, Model, Training
+from orrery.client.resources import Resource
+from orrery.client.tunings import Tuning
+
+CLASSES: Mapping[str, type[Resource]] = {
+    "dataset": Dataset,
+    "dataset-version": DatasetVersion,
+    "experiment": Experiment,
+    "algorithm": Algorithm,
+    "training": Training,
+    "tuning": Tuning,
+    "model": Model,
+    "endpoint": Endpoint,
+    "dashboard": Dashboard,
+}

@@ -1,0 +1,169 @@
+"""Tunings: studies of many trainings, their trials and what they found."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from orrery.client.apps import open_app
+from orrery.client.builtin import (
+    Algorithm,
+    Dataset,
+    DatasetVersion,
+    Experiment,
+    Model,
+    Priority,
+    Training,
+    Visibility,
+    version_reference,
+)
+from orrery.client.collection import Collection
+from orrery.client.downloads import download
+from orrery.client.resources import Json, Resource
+from orrery.errors import Invalid, Unavailable
+
+Sampler = Literal["tpe", "random", "grid", "cma-es", "gp", "qmc", "nsga2"]
+EarlyStop = Literal["none", "median", "asha", "hyperband"]
+#: trials are read so many at a time
+_PAGE = 1000
+
+
+class Tuning(Resource):
+    """A study of many trainings that looks for good hyperparameters."""
+
+    @property
+    def best(self) -> Json | None:
+        """The best trial so far: `{"trial", "training", "value", "values", "parameters"}`; None: there is none yet.
+
+        None as well where there are several objectives: `front` has those that no other beats.
+        """
+        return self.status.outputs.get("best")
+
+    @property
+    def front(self) -> list[Json]:
+        """Of several objectives, the trials that no other beats in all of them, each as `best` is."""
+        found: list[Json] | None = self.status.outputs.get("front")
+        return found if found is not None else [self.best] if self.best else []
+
+    @property
+    def best_training(self) -> Training:
+        """The training of the best trial. Raises: Invalid while no trial has succeeded."""
+        if self.best is None:
+            raise Invalid(f"tuning {self.qualified_name} is {self.status.phase} and has no best trial")
+        return self.client.trainings.get(self.best["training"])
+
+    def trials(self, *, order: str = "number") -> list[Json]:
+        """All its trials: number, status, parameters, targets, training. `order`: number or target, `-` downwards."""
+        found: list[Json] = []
+        while True:
+            query = {"order": order, "limit": _PAGE, "offset": len(found)}
+            page = self.client.transport.json("GET", f"{self.path}/trials", query=query)
+            found += page["items"]
+            if not page["items"] or len(found) >= page["total"]:
+                return found
+
+    def importances(self) -> dict[str, dict[str, float]]:
+        """For each metric, the share of its variance that each parameter explains; empty: too little is known."""
+        items = self.client.transport.json("GET", f"{self.path}/importances")["items"]
+        return {item["metric"]: item["importances"] for item in items}
+
+    def register_model(self, name: str | None = None, *, trial: int | None = None) -> Model:
+        """Register the model of the best trial (or of `trial`), of a COMPLETE tuning."""
+        made = self.act("register-model", name=name, trial=trial)
+        assert isinstance(made, Model)
+        return made
+
+    def download_study(self, to: str | Path = ".") -> Path:
+        """Save the study as Optuna's journal, which `optuna-dashboard FILE` opens."""
+        return download(self.client.transport, f"{self.path}/journal", f"{self.name}-journal.log", Path(to))
+
+    def study(self) -> Any:
+        """The study as Optuna has it (`optuna.Study`), as it is now. Raises: Unavailable where Optuna is not there."""
+        try:
+            import optuna
+            from optuna.storages.journal import JournalFileBackend, JournalStorage
+        except ImportError:
+            raise Unavailable("Optuna is not installed here: pip install optuna; or use download_study()") from None
+        folder = tempfile.mkdtemp(prefix="orrery-study-")
+        journal = self.download_study(folder)
+        return optuna.load_study(study_name=self.id, storage=JournalStorage(JournalFileBackend(str(journal))))
+
+    def tensorboard(self, *, timeout: float = 120.0) -> str:
+        """Wake the TensorBoard over all its trials; the address at which it opens for you, for twelve hours."""
+        return open_app(self, timeout=timeout)
+
+
+class Tunings(Collection[Tuning]):
+    def create(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        name: str,
+        *,
+        algorithm: str | Algorithm,
+        space: Mapping[str, str | Mapping[str, Any]],
+        objective: str | Mapping[str, str] | Sequence[str | Mapping[str, str]],
+        dataset: str | Dataset | DatasetVersion | None = None,
+        target: str | None = None,
+        datasets: Mapping[str, str | Dataset | DatasetVersion] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        trials: int | None = None,
+        parallel: int | None = None,
+        sampler: Sampler | None = None,
+        seed: int | None = None,
+        goal: float | None = None,
+        max_failed: int | None = None,
+        early_stop: EarlyStop | None = None,
+        early_stop_metric: str | None = None,
+        min_trials: int | None = None,
+        start_step: int | None = None,
+        earlier: Sequence[str | Training | Tuning] = (),
+        experiment: str | Experiment | None = None,
+        instance_type: str | None = None,
+        priority: Priority | None = None,
+        max_seconds: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        description: str = "",
+        tags: Sequence[str] = (),
+        visibility: Visibility | None = None,
+        group: str | None = None,
+    ) -> Tuning:
+        """Begin a tuning.
+
+        `space`: what may be tried for each hyperparameter: `"2..8"`, `"log:0.01..0.3"`, `"gbtree,dart"`,
+        `"0.1..0.5 if booster=dart"`, or `{"low", "high", "step", "log"}` or `{"values": [...]}`. `objective`:
+        `"maximize:roc_auc"`, or several. `earlier`: tunings and trainings (names mean trainings) that the search knows
+        from the beginning.
+        """
+        objectives = [objective] if isinstance(objective, str | Mapping) else list(objective)
+        tunings = [run for run in earlier if isinstance(run, Tuning)]
+        named = {"train": dataset, **(datasets or {})}
+        return super().create(
+            name,
+            algorithm=algorithm,
+            datasets={key: version_reference(value) for key, value in named.items() if value is not None},
+            parameters={**({"target": target} if target is not None else {}), **(parameters or {})},
+            space=dict(space),
+            objectives=objectives,
+            max_trials=trials,
+            parallel=parallel,
+            sampler=sampler,
+            seed=seed,
+            goal_value=goal,
+            max_failed=max_failed,
+            early_stop=early_stop,
+            early_stop_metric=early_stop_metric,
+            min_trials=min_trials,
+            start_step=start_step,
+            earlier_tunings=tunings or None,
+            earlier_trainings=[run for run in earlier if not isinstance(run, Tuning)] or None,
+            experiment=experiment,
+            instance_type=instance_type,
+            priority=priority,
+            max_seconds=max_seconds,
+            environment=environment,
+            description=description,
+            tags=tags,
+            visibility=visibility,
+            group=group,
+        )

@@ -1,0 +1,1 @@
+"""The search behind a tuning: Optuna, in a process of its own (`studies` talks to it)."""
