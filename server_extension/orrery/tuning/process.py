@@ -74,19 +74,19 @@ def serve(idle_seconds: float) -> None:
             return
         *lines, buffered = (buffered + piece).split(b"\n")
         for line in lines:
-            answers.write(json.dumps(_reply(desk, line)) + "\n")
+            answers.write(_reply(desk, line) + "\n")
             answers.flush()
 
 
-def _reply(desk: Desk, line: bytes) -> dict[str, Any]:
+def _reply(desk: Desk, line: bytes) -> str:
     try:
-        return {"answer": desk.answer(json.loads(line))}
+        return json.dumps({"answer": desk.answer(json.loads(line))})
     except OrreryError as error:
-        return {"refused": error.message}
+        return json.dumps({"refused": error.message})
     except Exception as error:
         # the boundary of the process: whoever asked is told, the others go on
         logging.getLogger(__name__).error("%s", traceback.format_exc())
-        return {"failed": f"{type(error).__name__}: {error}"}
+        return json.dumps({"failed": f"{type(error).__name__}: {error}"})
 
 
 if __name__ == "__main__":

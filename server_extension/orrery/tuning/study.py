@@ -160,7 +160,8 @@ class Study:
         states = (TrialState.COMPLETE, TrialState.PRUNED)
         if len(self._study.get_trials(deepcopy=False, states=states)) < self.definition.min_trials:
             return False
-        return self._study.pruner.prune(self._study, trial)
+        # it may be NumPy's own
+        return bool(self._study.pruner.prune(self._study, trial))
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self._study.get_trials(deepcopy=False)[number]
