@@ -35,7 +35,7 @@ height = 10 - (a.x - 2) ** 2 - (a.n - 3) ** 2 - (2 if a.kind == "flat" else 0) +
 if a.x > 900:
     raise SystemExit("fell off")
 for step in range(1, 6):
-    report.metrics({"height": height - (5 - step)}, step=step)
+    report.metrics({"height": height - (5 - step), "depth": -height}, step=step)
     time.sleep(a.pause)
 pathlib.Path(os.environ["EM_MODEL_DIR"], "weights.bin").write_bytes(str(height).encode())
 if not a.mute:
@@ -223,10 +223,11 @@ def test_a_metric_that_is_never_told_counts_as_a_failure(client: Client) -> None
     assert {trial["status"] for trial in tuning.trials()} == {"SUCCEEDED"}
 
 
-def test_trials_that_do_badly_are_stopped_early(client: Client) -> None:
+@pytest.mark.parametrize("watched", [None, "minimize:depth"])
+def test_trials_that_do_badly_are_stopped_early(client: Client, watched: str | None) -> None:
     tuning = client.tune(
         "hill",
-        name="median",
+        name=f"median-{'other' if watched else 'same'}",
         space={"x": "-5..5"},
         parameters={"n": 3, "pause": 0.6},
         objective="maximize:height",
@@ -235,6 +236,7 @@ def test_trials_that_do_badly_are_stopped_early(client: Client) -> None:
         seed=5,
         sampler="random",
         early_stop="median",
+        early_stop_metric=watched,
         min_trials=3,
         start_step=1,
         wait=True,

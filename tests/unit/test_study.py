@@ -11,6 +11,7 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 from orrery.errors import Invalid
 from orrery.tuning.definition import Definition, EarlierRun
@@ -206,6 +207,6 @@ def test_optuna_opens_what_is_kept(tmp_path: Path) -> None:
     study = Study(define(tmp_path))
     study.ask(1, known=[])
     study.tell(0, [3.0])
-    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "study" / "journal.log"))
-    found = optuna.load_study(study_name="study", storage=optuna.storages.JournalStorage(backend))
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "study" / "journal.log")))
+    found = optuna.load_study(study_name="study", storage=storage)
     assert found.best_value == 3.0

@@ -133,7 +133,8 @@ class Tunings(Collection[Tuning]):
         `space`: what may be tried for each hyperparameter: `"2..8"`, `"log:0.01..0.3"`, `"gbtree,dart"`,
         `"0.1..0.5 if booster=dart"`, or `{"low", "high", "step", "log"}` or `{"values": [...]}`. `objective`:
         `"maximize:roc_auc"`, or several. `earlier`: tunings and trainings (names mean trainings) that the search knows
-        from the beginning.
+        from the beginning. `early_stop_metric`: what is watched for early stopping, `"minimize:validation_log_loss"`;
+        else the objective.
         """
         objectives = [objective] if isinstance(objective, str | Mapping) else list(objective)
         tunings = [run for run in earlier if isinstance(run, Tuning)]

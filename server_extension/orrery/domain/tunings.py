@@ -108,10 +108,9 @@ class TuningSpec(RunSpec):
         "median: worse than half of the others at the same step.",
         json_schema_extra=_STOPPING,
     )
-    early_stop_metric: str = Field(
-        "",
-        max_length=250,
-        description="The metric that is watched meanwhile, the same way up; empty: the objective's.",
+    early_stop_metric: Objective | None = Field(
+        None,
+        description="The metric that is watched meanwhile, minimize:validation_log_loss; empty: the objective's.",
         json_schema_extra=_STOPPING,
     )
     min_trials: int = Field(

@@ -66,7 +66,9 @@ def tune(
     goal: Annotated[float | None, typer.Option(help="End as soon as the metric is this good.")] = None,
     max_failed: Annotated[int | None, typer.Option(min=0, help="Failed trainings that it bears.  [default: 3]")] = None,
     early_stop: Annotated[EarlyStop | None, typer.Option(help="Stop trainings that do badly.")] = None,
-    early_stop_metric: Annotated[str | None, typer.Option(help="What is watched for that; else the metric.")] = None,
+    early_stop_metric: Annotated[
+        str | None, typer.Option(metavar="GOAL:METRIC", help="What is watched for that; else the objective.")
+    ] = None,
     min_trials: Annotated[int | None, typer.Option(min=0, help="Trainings that end before any is stopped.")] = None,
     start_step: Annotated[int | None, typer.Option(min=0, help="The step before which none is stopped.")] = None,
     after: Annotated[
