@@ -203,6 +203,7 @@ def test_the_client_finds_the_running_platform_by_itself(shell: CommandLine, mon
     [
         ("first-model", "tutorial", ["roc_auc", "ACTIVE", "mean radius"]),
         ("deploy-and-ask", "wines", ["accuracy=", "ACTIVE", "answered", "Barolo"]),
+        ("tune-and-deploy", "tumours", ["MaxTrialsReached", "10 trials", "learning_rate", "predicted benign"]),
     ],
 )
 def test_a_tutorial_runs(shell: CommandLine, tmp_path: Path, tutorial: str, endpoint: str, words: list[str]) -> None:

@@ -143,3 +143,20 @@ def test_an_experiment_shows_its_trainings_that_all_who_see_it_may_see(
         assert bob.patch("trainings/three", json={"visibility": "private"}).status_code == 200
         wait_until(lambda: not scalars(board, "three (bob)", "loss"), what="what is private now is shown no more")
         assert scalars(board, "one", "loss")
+
+
+def test_a_tuning_shows_its_trials(platform: RunningPlatform, alice: httpx.Client) -> None:
+    spec = {
+        "algorithm": "eventful",
+        # two that are there already
+        "space": {"go": {"values": ["", "/"]}},
+        "objectives": [{"metric": "loss", "goal": "minimize"}],
+        "sampler": "grid",
+    }
+    answer = alice.post("tunings", json={"name": "study", "spec": spec})
+    assert answer.status_code == 201, answer.text
+    tuning = answer.json()
+    assert wait_settled(alice, "tunings", tuning["id"])["status"]["phase"] == "COMPLETE"
+    board = open_board(platform, alice, "tunings", tuning)
+    wait_until(lambda: scalars(board, "study-0", "loss") == [(0, 0.5), (1, 0.25)], what="the first trial")
+    wait_until(lambda: scalars(board, "study-1", "loss") == [(0, 0.5), (1, 0.25)], what="the second trial")
