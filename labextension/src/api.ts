@@ -319,19 +319,20 @@ export class Api {
     return text;
   }
 
-  /** A whole log, piece after piece. */
-  async wholeLog(plural: string, id: string): Promise<Blob> {
+  /** A whole log, piece after piece; of several ranks that of one, where `rank` says which. */
+  async wholeLog(plural: string, id: string, rank: number | null = null): Promise<Blob> {
     const pieces: Blob[] = [];
     let offset = 0;
     for (;;) {
-      const url = this.url(`/${plural}/${id}/logs`, { offset, limit: LARGEST_LOG_PIECE });
+      const url = this.url(`/${plural}/${id}/logs`, { offset, limit: LARGEST_LOG_PIECE, rank });
       const response = await this.fetch('GET', url, { headers: { Accept: '*/*' } });
       const piece = await response.blob();
       if (piece.size === 0) {
         return new Blob(pieces, { type: 'text/plain' });
       }
       pieces.push(piece);
-      offset += piece.size;
+      // of one rank's lines, what lies between them counts as well
+      offset = Number(response.headers.get('Orrery-Next-Offset') ?? offset + piece.size);
     }
   }
 

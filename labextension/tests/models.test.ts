@@ -3,6 +3,7 @@ import { withKnownDetails } from '../src/models/detail';
 import { Deletion } from '../src/models/deletion';
 import { ListModel } from '../src/models/list';
 import { LogModel } from '../src/models/log';
+import { countRanks, linesOf } from '../src/models/ranks';
 import { isSameNotebook } from '../src/models/notebooks';
 import { rebase } from '../src/models/upload';
 import { MemoryPlatform, TRAINING, event, makeResource, until } from './platform';
@@ -173,6 +174,22 @@ describe('LogModel', () => {
     expect(log.lines).toEqual(['one', 'tw']);
     log.append('o\n10 %\r50 %\r90 %\n\u001b[31mred\u001b[0m\n');
     expect(log.lines).toEqual(['one', 'two', '90 %', 'red']);
+  });
+});
+
+describe('The log of one of several ranks', () => {
+  it('has its lines without their label, numbered as in the whole', () => {
+    const lines = ['[rank 0] one', 'torchrun speaks', '[rank 1] two', '[rank 1] ', '[rank 10] ten'];
+    expect(linesOf(lines, 1)).toEqual([
+      { text: 'two', number: 3 },
+      { text: '', number: 4 }
+    ]);
+    expect(linesOf(lines, null).map(line => line.text)).toEqual(lines);
+  });
+
+  it('is offered where there are several', () => {
+    expect(countRanks(makeResource({ spec: { nodes: 2, processes_per_node: 3 } }))).toBe(6);
+    expect(countRanks(makeResource({ spec: {} }))).toBe(1);
   });
 });
 

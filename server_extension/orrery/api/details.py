@@ -21,13 +21,15 @@ from orrery.domain.access import User
 from orrery.domain.algorithms import ALGORITHM, entry_file, is_notebook
 from orrery.domain.datasets import media_type
 from orrery.domain.records import Json, Record
-from orrery.errors import NotFound, OrreryError
+from orrery.domain.trainings import count_ranks
+from orrery.errors import Invalid, NotFound, OrreryError
 from orrery.executors.contract import JobPhase, UsageSample, iter_chunks
 from orrery.store.metrics import special_name
 
 #: between two looks at a log that is followed
 FOLLOW_SECONDS: Final = 0.3
 MAX_LOG_BYTES: Final = 4 << 20
+FOLLOW_BYTES: Final = 1 << 20
 #: served below our own origin, so nothing from outside may run there
 INERT: Final = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}
 
@@ -71,6 +73,19 @@ class Details:
             return self.platform.executor.read_log(job_id, offset, limit) if job_id else b""
         except NotFound:
             return b""
+
+    def read_rank(self, record: Record, rank: int, offset: int, limit: int, *, ended: bool) -> tuple[bytes, int]:
+        """The whole lines of one rank from byte `offset` of the log on, and the offset to go on from.
+
+        Empty only where the log has no more of it for now.
+        """
+        while True:
+            piece = self.read_log(record, offset, limit)
+            whole = whole_lines(piece, is_last=ended and len(piece) < limit, limit=limit)
+            offset += len(whole)
+            lines = lines_of_rank(whole, rank)
+            if lines or not whole:
+                return lines, offset
 
     def _service_logs(self, services: list[str]) -> bytes:
         """The ends of all replicas' logs, one after the other."""
@@ -159,6 +174,26 @@ class Details:
         return found
 
 
+def whole_lines(piece: bytes, *, is_last: bool, limit: int) -> bytes:
+    """The piece up to its last line's end; all of it where nothing follows, or a line is longer than any piece."""
+    end = piece.rfind(b"\n") + 1
+    return piece if is_last or (not end and len(piece) >= limit) else piece[:end]
+
+
+def lines_of_rank(log: bytes, rank: int) -> bytes:
+    """What one rank printed, without the label that stands before each of its lines."""
+    label = f"[rank {rank}] ".encode()
+    return b"".join(line[len(label) :] for line in log.splitlines(keepends=True) if line.startswith(label))
+
+
+def check_rank(record: Record, rank: int | None) -> None:
+    """Raises: Invalid for a rank that the run does not have. One that is alone has no labelled lines: it has none."""
+    ranks = count_ranks(record.spec)
+    if rank is not None and not (ranks > 1 and rank < ranks):
+        have = f"ranks 0 to {ranks - 1}" if ranks > 1 else "no ranks: its log is that of one process"
+        raise Invalid(f"{record.label} has {have}; {rank} was asked for")
+
+
 def _sample(sample: UsageSample) -> Json:
     return {
         "at": iso(sample.at),
@@ -188,14 +223,22 @@ def make_router(commands: Commands, router: Router, monitor: Monitor, current_us
         offset: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=1, le=MAX_LOG_BYTES)] = 1 << 20,
         follow: bool = False,
+        rank: Annotated[int | None, Query(ge=0, description="Of several processes that train together, one.")] = None,
     ) -> Response:
+        check_rank(record, rank)
         if follow:
             resumed = request.headers.get("last-event-id", "")
             start = int(resumed) if resumed.isdecimal() else offset
-            return StreamingResponse(follow_log(details, commands, record.id, start), media_type="text/event-stream")
+            return StreamingResponse(
+                follow_log(details, commands, record.id, start, rank), media_type="text/event-stream"
+            )
         ended = await asyncio.to_thread(details.has_ended, record)
-        piece = await asyncio.to_thread(details.read_log, record, offset, limit)
-        headers = {"Orrery-Next-Offset": str(offset + len(piece)), "Orrery-Ended": str(int(ended)), **INERT}
+        if rank is None:
+            piece = await asyncio.to_thread(details.read_log, record, offset, limit)
+            offset += len(piece)
+        else:
+            piece, offset = await asyncio.to_thread(details.read_rank, record, rank, offset, limit, ended=ended)
+        headers = {"Orrery-Next-Offset": str(offset), "Orrery-Ended": str(int(ended)), **INERT}
         return Response(piece, media_type="text/plain; charset=utf-8", headers=headers)
 
     @api.get("/{plural}/{id}/metrics", summary="Its metric histories")
@@ -257,7 +300,9 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
         yield from iter_chunks(stream)
 
 
-async def follow_log(details: Details, commands: Commands, resource_id: str, offset: int) -> AsyncIterator[str]:
+async def follow_log(
+    details: Details, commands: Commands, resource_id: str, offset: int, rank: int | None = None
+) -> AsyncIterator[str]:
     """`log` events with the text and where it ends, then `end`. Cut at line ends, so that no character is torn."""
     quiet = 0.0
     while True:
@@ -266,11 +311,12 @@ async def follow_log(details: Details, commands: Commands, resource_id: str, off
         except OrreryError:
             return
         ended = await asyncio.to_thread(details.has_ended, record)
-        piece = await asyncio.to_thread(details.read_log, record, offset, 1 << 20)
-        whole = piece if ended or len(piece) >= 1 << 20 else piece[: piece.rfind(b"\n") + 1]
+        piece = await asyncio.to_thread(details.read_log, record, offset, FOLLOW_BYTES)
+        whole = whole_lines(piece, is_last=ended and len(piece) < FOLLOW_BYTES, limit=FOLLOW_BYTES)
         if whole:
             quiet = 0.0
             offset += len(whole)
+            whole = whole if rank is None else lines_of_rank(whole, rank)
             data = json.dumps({"text": whole.decode("utf-8", "replace"), "offset": offset})
             yield f"id: {offset}\nevent: log\ndata: {data}\n\n"
             continue

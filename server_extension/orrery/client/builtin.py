@@ -215,6 +215,9 @@ class Trainings(Collection[Training]):
         register_model: bool | None = None,
         checkpoint_from: str | Training | None = None,
         environment: Mapping[str, str] | None = None,
+        nodes: int | None = None,
+        processes_per_node: int | None = None,
+        torchrun: bool | None = None,
         description: str = "",
         tags: Sequence[str] = (),
         visibility: Visibility | None = None,
@@ -222,6 +225,7 @@ class Trainings(Collection[Training]):
     ) -> Training:
         """Begin a training. A dataset's name means its latest published version, pinned now.
 
+        `nodes` run a script side by side, each holding the instance type; torchrun starts `processes_per_node` on each.
         `target` is the column to predict, short for `parameters={"target": ...}`; `datasets` gives further ones by the
         names that the algorithm knows them by.
         """
@@ -239,6 +243,9 @@ class Trainings(Collection[Training]):
             register_model=register_model,
             checkpoint_from=checkpoint_from,
             environment=environment,
+            nodes=nodes,
+            processes_per_node=processes_per_node,
+            torchrun=torchrun,
             description=description,
             tags=tags,
             visibility=visibility,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orrery.client.events import EventSource
@@ -12,8 +12,10 @@ from orrery.client.transport import Transport
 _PAGE_BYTES = 1 << 20
 
 
-def log_lines(transport: Transport, address: str, *, follow: bool) -> Iterator[str]:
-    texts = _followed(transport, address) if follow else _written(transport, address)
+def log_lines(transport: Transport, address: str, *, follow: bool, rank: int | None = None) -> Iterator[str]:
+    """`rank`: of several that train together, one alone."""
+    chosen = {} if rank is None else {"rank": rank}
+    texts = _followed(transport, address, chosen) if follow else _written(transport, address, chosen)
     rest = ""
     for text in texts:
         *lines, rest = (rest + text).split("\n")
@@ -30,10 +32,10 @@ def log_tail(transport: Transport, address: str, lines: int = 20) -> str:
     return "\n".join(kept).strip()
 
 
-def _written(transport: Transport, address: str) -> Iterator[str]:
+def _written(transport: Transport, address: str, chosen: Mapping[str, int]) -> Iterator[str]:
     offset = 0
     while True:
-        response = transport.request("GET", address, query={"offset": offset, "limit": _PAGE_BYTES})
+        response = transport.request("GET", address, query={"offset": offset, "limit": _PAGE_BYTES, **chosen})
         if not response.content:
             return
         yield response.content.decode("utf-8", "replace")
@@ -43,10 +45,10 @@ def _written(transport: Transport, address: str) -> Iterator[str]:
         offset = following
 
 
-def _followed(transport: Transport, address: str) -> Iterator[str]:
+def _followed(transport: Transport, address: str, chosen: Mapping[str, int]) -> Iterator[str]:
     """`offset` in each event is where the next one begins, so that nothing comes twice."""
     offset = 0
-    source = EventSource(transport, address, lambda: {"follow": 1, "offset": offset})
+    source = EventSource(transport, address, lambda: {"follow": 1, "offset": offset, **chosen})
     for event in source:
         if event.name == "end":
             return

@@ -270,11 +270,14 @@ class Resource:
 
     # what it wrote
 
-    def logs(self, *, follow: bool = False) -> Iterator[str]:
-        """Lines of its log, without their ends; `follow`: as they are written, until it ends."""
+    def logs(self, *, follow: bool = False, rank: int | None = None) -> Iterator[str]:
+        """Lines of its log, without their ends; `follow`: as they are written, until it ends.
+
+        `rank`: those of one of the processes that train together, without its label.
+        """
         from orrery.client.logs import log_lines
 
-        return log_lines(self.client.transport, f"{self.path}/logs", follow=follow)
+        return log_lines(self.client.transport, f"{self.path}/logs", follow=follow, rank=rank)
 
     def files(self) -> list[FileEntry]:
         answer = self.client.transport.json("GET", f"{self.path}/files")

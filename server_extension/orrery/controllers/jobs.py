@@ -10,6 +10,7 @@ from typing import Any, Final
 from orrery.domain.records import Json, Record, utc_now
 from orrery.errors import UnknownJob
 from orrery.executors.contract import Executor, Exit, ExitReason, JobState
+from orrery.jobs.distributed import precedence
 from orrery.store.metrics import MetricStore, Point, parse_value
 
 #: between two looks at a running job's reports
@@ -56,7 +57,10 @@ class Reports:
 
 
 def read_reports(executor: Executor, record: Record, job_id: str) -> Reports:
-    """Fold the new report lines. Lines of a shape not known are passed over: a job's file is not to be trusted."""
+    """Fold the new report lines. Lines of a shape not known are passed over: a job's file is not to be trusted.
+
+    The last error counts; among those of several ranks the first cause.
+    """
     lines, offset = executor.read_reports(job_id, int(record.internal.get("reports_offset", 0)))
     found = Reports(offset, int(record.internal.get("reports_position", 0)))
     for line in lines:
@@ -73,14 +77,27 @@ def read_reports(executor: Executor, record: Record, job_id: str) -> Reports:
             case "result" if isinstance(line.get("values"), dict):
                 found.result = _mapping(line["values"])
             case "error":
-                found.error = {
+                error: Json = {
                     "code": str(line.get("code") or "failed"),
                     "message": str(line.get("message") or "")[:4000],
                     "details": line.get("details") if isinstance(line.get("details"), dict) else {},
                 }
+                found.error = _cause(found.error or record.internal.get("error"), error)
             case _:
                 continue
     return found
+
+
+def _cause(known: Json | None, other: Json) -> Json:
+    """The error to tell: the newer one, but of two ranks' the first cause."""
+    if known is None or not all(_is_of_rank(error) for error in (known, other)):
+        return other
+    return min(known, other, key=lambda error: (precedence(error["details"]["status"]), error["details"]["at"]))
+
+
+def _is_of_rank(error: Json) -> bool:
+    details: Json = error.get("details") or {}
+    return all(isinstance(details.get(key), int | float) for key in ("rank", "status", "at"))
 
 
 def _mapping(value: Any) -> Json:
@@ -130,6 +147,19 @@ def usage_outputs(exit_: Exit) -> Json:
     }
 
 
+def explain_failure(error: Json | None, exit_: Exit, limit_seconds: float | None) -> str:
+    """What the job said of its failure; else what its end tells. One that was killed is told its memory's peak."""
+    if error is None:
+        return explain_exit(exit_, limit_seconds)
+    message = str(error["message"])
+    details: Json = error.get("details") or {}
+    if details.get("status") == -9 and exit_.peak_memory_bytes:
+        first, _, rest = message.partition("\n")
+        seen = f"{first}; all that the run used together peaked at {exit_.peak_memory_bytes / (1 << 20):,.0f} MiB"
+        return "\n".join(filter(None, (seen, rest)))
+    return message
+
+
 def explain_exit(exit_: Exit, limit_seconds: float | None) -> str:
     """Why a job ended badly, for a person, where the job itself did not say."""
     peak = f"its memory peaked at {exit_.peak_memory_bytes / (1 << 20):,.0f} MiB"
@@ -141,6 +171,6 @@ def explain_exit(exit_: Exit, limit_seconds: float | None) -> str:
         case ExitReason.LOST:
             return exit_.message or "the machine or its supervisor died while it ran; retry it"
         case _ if exit_.code == -9:
-            return f"exit code: -9: killed, likely out of memory ({peak}); choose an instance type with more memory"
+            return f"exit code : -9: killed, likely out of memory ({peak}); choose an instance type with more memory"
         case _:
             return exit_.message or f"exit code: {exit_.code}; its log says more"

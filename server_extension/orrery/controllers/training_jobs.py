@@ -52,6 +52,7 @@ def make_job(platform: Platform, record: Record, job_id: str) -> JobSpec:
         title=record.name,
         program=_program(spec, source, folder),
         resources=platform.settings.instance_type(spec.instance_type).resources,
+        nodes=spec.nodes,
         priority=Priority[spec.priority],
         time_limit_seconds=spec.max_seconds,
         environment=_environment(platform, record, spec, source, has_checkpoint=bool(checkpoint)),
@@ -69,6 +70,8 @@ def _program(spec: TrainingSpec, source: Json, folder: str) -> Program:
         "parameters": spec.parameters,
         "flags": source["flags"],
         "metrics": source["metrics"],
+        "torchrun": spec.torchrun,
+        "processes": spec.processes_per_node,
     }
     return PythonProgram("orrery.jobs.script:run", arguments)
 

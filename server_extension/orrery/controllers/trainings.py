@@ -10,6 +10,7 @@ from orrery.controllers import jobs
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
 from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
 from orrery.domain.access import User
+from orrery.domain.algorithms import is_notebook
 from orrery.domain.columns import check_target, find_column
 from orrery.domain.models import MODEL as MODEL_KIND
 from orrery.domain.records import Json, Record
@@ -29,12 +30,22 @@ class TrainingController(Controller):
         assert isinstance(spec, TrainingSpec)
         self.platform.settings.instance_type(spec.instance_type)
         algorithm = draft.references["algorithm"]
+        self._check_nodes(spec, algorithm)
         stored = spec.model_dump(mode="json")
         stored["parameters"] = validate(algorithm.spec["parameters_schema"], spec.parameters, path="spec.parameters")
         self._check_datasets(draft, spec, algorithm)
         self._check_columns(draft, stored["parameters"], algorithm)
         self._check_checkpoint(draft)
         return stored
+
+    def _check_nodes(self, spec: TrainingSpec, algorithm: Record) -> None:
+        if (spec.nodes > 1 or spec.torchrun) and is_notebook(algorithm.spec["entry_point"]):
+            message = (
+                f"algorithm {algorithm.name} is a notebook, which runs in one process; "
+                "several nodes and torchrun need a script (.py)"
+            )
+            field = "nodes" if spec.nodes > 1 else "torchrun"
+            raise Invalid(message, fields=[{"path": f"spec.{field}", "message": message}])
 
     def _check_checkpoint(self, draft: Draft) -> None:
         other = draft.references.get("checkpoint_from")
@@ -183,7 +194,7 @@ class TrainingController(Controller):
         if event == "broke":
             failure = {
                 "reason": error["code"] if error else exit_.reason.value.lower(),
-                "message": error["message"] if error else jobs.explain_exit(exit_, record.spec.get("max_seconds")),
+                "message": jobs.explain_failure(error, exit_, record.spec.get("max_seconds")),
             }
         message = "" if event != "cancelled" else "stopped"
         return Outcome(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from orrery.domain.datasets import fit_for_variables
@@ -17,6 +17,8 @@ from orrery.domain.references import AlgorithmRef, DatasetVersionRef, Experiment
 
 MAX_HYPERPARAMETERS = 100
 MAX_DATASETS = 10
+MAX_NODES = 100
+MAX_PROCESSES_PER_NODE = 64
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
@@ -57,6 +59,27 @@ class RunSpec(Spec):
         description="Longest time it may run, in seconds; it is ended when that is exceeded. Empty: no limit.",
         json_schema_extra={"x-orrery-group": "Run"},
     )
+    nodes: int = Field(
+        1,
+        ge=1,
+        le=MAX_NODES,
+        description="How many nodes it runs on. Each holds the instance type, and all start at once; the script is run "
+        "on every one of them, and finds the others by MASTER_ADDR or TF_CONFIG.",
+        json_schema_extra={"x-orrery-group": "Distributed"},
+    )
+    torchrun: bool = Field(
+        False,
+        title="Start with torchrun",
+        description="Start the script by torchrun, as PyTorch's distributed training expects it.",
+        json_schema_extra={"x-orrery-group": "Distributed"},
+    )
+    processes_per_node: int = Field(
+        1,
+        ge=1,
+        le=MAX_PROCESSES_PER_NODE,
+        description="How many processes torchrun starts on each node: one for each GPU, or a few that share the cores.",
+        json_schema_extra={"x-orrery-group": "Distributed"},
+    )
     environment: dict[str, str] = Field(
         default_factory=dict,
         max_length=100,
@@ -96,6 +119,15 @@ class RunSpec(Spec):
             raise ValueError(f"priority {priority!r} is none of HIGH, NORMAL, LOW")
         return upper
 
+    @model_validator(mode="after")
+    def several_processes_need_torchrun(self) -> RunSpec:
+        if self.processes_per_node > 1 and not self.torchrun:
+            raise ValueError(
+                f"processes_per_node is {self.processes_per_node}, and nothing starts so many: set torchrun as well, "
+                "or leave it at 1"
+            )
+        return self
+
 
 class TrialOf(BaseModel):
     """The tuning that a training is a trial of, and its number there."""
@@ -131,6 +163,11 @@ class TrainingSpec(RunSpec):
         if name is not None and NAME.fullmatch(name) is None:
             raise ValueError(f"{name!r} is not a name: use 1 to 63 letters, digits, '.', '_' or '-'")
         return name
+
+
+def count_ranks(spec: Json) -> int:
+    """How many processes train together; 1 for a kind that knows no nodes."""
+    return int(spec.get("nodes") or 1) * int(spec.get("processes_per_node") or 1)
 
 
 class RegisterModelBody(BaseModel):

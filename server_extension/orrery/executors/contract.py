@@ -9,6 +9,13 @@ is recorded, and `apply_service` states what is wanted rather than what to do.
 
 In the values of `environment` and the arguments of a command, `$(NAME)` stands for what the executor itself puts into
 the program's environment, as on Kubernetes: `$(ORRERY_WORK_DIR)/datasets/train`. An unknown name stays as it is.
+
+A job of several nodes runs its program once on each of them, all begun together. Besides its own variables each finds
+`ORRERY_NODES` (how many), `ORRERY_NODE_RANK` (0 to n-1) and `ORRERY_NODE_ADDRESSES` (`host:port` of every node, by rank
+and separated by commas; the port is free for the program). The job has completed when every node has ended with 0; the
+first that ends otherwise ends the others, and its status is the job's. The log tells the nodes apart: each line begins
+with `[rank N] ` or `[node N] `, where the program has not labelled it so itself. Whether the work folder is one for all
+is the executor's matter: here it is, on Kubernetes each node has its own, and node 0's is the job's.
 """
 
 from __future__ import annotations
@@ -87,7 +94,10 @@ class JobSpec:
     id: str
     owner: str
     program: Program
+    #: what one node holds
     resources: Resources = Resources()
+    #: how many times the program runs, side by side; a notebook runs on one
+    nodes: int = 1
     priority: Priority = Priority.NORMAL
     #: None: no limit. Counted from the start of the process, not from the queue
     time_limit_seconds: float | None = None
@@ -99,6 +109,12 @@ class JobSpec:
     run_as: str | None = None
     #: what a person calls it, for the queue's listing
     title: str = ""
+
+    @property
+    def held(self) -> Resources:
+        """What all its nodes hold together: they start at once or not at all."""
+        one = self.resources
+        return Resources(one.cores * self.nodes, one.memory_bytes * self.nodes, one.gpus * self.nodes)
 
 
 class JobPhase(StrEnum):

@@ -30,6 +30,7 @@ from orrery.executors.contract import (
     JobPhase,
     JobSpec,
     JobState,
+    NotebookProgram,
     Priority,
     QueueEntry,
 )
@@ -119,7 +120,7 @@ class Jobs:
             on_ended=lambda ended: self._on_ended(spec.id, ended),
         )
         name = f"{spec.owner}/{spec.title or spec.id}"
-        claim = queue.Claim(spec.id, name, spec.resources, int(spec.priority), job.sequence)
+        claim = queue.Claim(spec.id, name, spec.held, int(spec.priority), job.sequence)
         return ActiveJob(job, folder, claim, JobPhase.QUEUED, run)
 
     def close(self) -> None:
@@ -147,7 +148,9 @@ class Jobs:
             return job_id in self._active or job_id in self._ended
 
     def _check(self, spec: JobSpec) -> None:
-        queue.check_schedulable(spec.resources, self._core.ledger.capacity)
+        if spec.nodes < 1 or (spec.nodes > 1 and isinstance(spec.program, NotebookProgram)):
+            raise Invalid(f"nodes is {spec.nodes}; a notebook runs on 1 node, anything else on 1 or more")
+        queue.check_schedulable(spec.held, self._core.ledger.capacity)
         for file in spec.files:
             workfiles.check_path(file.path)
         if isinstance(spec.program, CommandProgram) and not spec.program.argv:
@@ -217,7 +220,7 @@ class Jobs:
                 argv=_argv(spec, folder),
                 environment=environment,
                 cwd=work,
-                resources=spec.resources,
+                resources=spec.held,
                 gpus=gpus,
                 time_limit_seconds=spec.time_limit_seconds,
                 grace_seconds=spec.grace_seconds,
@@ -347,7 +350,7 @@ def _entry(job: AcceptedJob, place: int, reason: str) -> QueueEntry:
         title=job.spec.title,
         place=place,
         priority=Priority(job.spec.priority),
-        resources=job.spec.resources,
+        resources=job.spec.held,
         submitted_at=job.submitted_at,
         reason=reason,
     )
@@ -365,6 +368,6 @@ def own_variables(job_id: str, folder: Path) -> dict[str, str]:
 
 def _argv(spec: JobSpec, folder: Path) -> list[str]:
     """What is executed where the zygote cannot be had or is of no use."""
-    if isinstance(spec.program, CommandProgram):
+    if isinstance(spec.program, CommandProgram) and spec.nodes == 1:
         return list(spec.program.argv)
     return [sys.executable, "-P", "-m", "orrery.jobs.run", str(folder)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from orrery.errors import OrreryError
-from orrery.jobs import report
+from orrery.jobs import distributed, report
 
 EXIT_FAILED = 1
 #: the job's own description is unusable: a defect of whoever wrote it
@@ -32,6 +32,10 @@ def main(job_dir: Path) -> int:
     _set_environment(job_dir, work, job)
     os.chdir(work)
     program: dict[str, Any] = job["program"]
+    nodes = int(job.get("nodes") or 1)
+    if nodes > 1 and distributed.NODE_RANK not in os.environ:
+        label = "rank" if program["type"] == "command" else "node"
+        return distributed.run_nodes(job_dir, nodes, label=label, grace_seconds=float(job.get("grace_seconds") or 10.0))
     match program["type"]:
         case "notebook":
             from orrery.jobs.warm import warm

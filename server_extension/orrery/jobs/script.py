@@ -3,6 +3,9 @@
 Its output goes to the log as it comes. Metrics are read from it by regular expressions, progress from the ways in which
 training loops usually tell it. The script may tell both itself, by `orrery.jobs.report` or MLflow; then nothing is
 guessed. A JSON file with everything it was given lies where `EM_CONFIG` says.
+
+Where it is one of several ranks, lines in the log tell whose they are; only what rank 0 says counts as metric or
+progress, for the others say the same.
 """
 
 from __future__ import annotations
@@ -13,15 +16,18 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
-from orrery.jobs import report
+from orrery.jobs import distributed, report
 from orrery.jobs.environments import python_for
 from orrery.jobs.patterns import read_metric
+from orrery.jobs.ranks import Failure, run_ranks
+from orrery.jobs.torchrun import EXIT_NO_TORCH
 
 REQUIREMENTS = "requirements.txt"
 EXIT_STOPPED = 128 + signal.SIGTERM
@@ -30,6 +36,7 @@ _EPOCH = re.compile(
     r"\b(?P<unit>epoch|step|iteration|iter|round)\s*:?\s*\[?\s*(?P<done>\d+)\s*(?:/|of)\s*(?P<all>\d+)", re.I
 )
 _LAST_LINES = 20
+_LAST_LINES_OF_RANK = 8
 #: a line longer than this is no line: it is cut for reading, never for the log
 _LONGEST_LINE = 64 << 10
 
@@ -40,18 +47,26 @@ def run(
     parameters: Mapping[str, Any],
     flags: Mapping[str, Mapping[str, str]],
     metrics: Sequence[Mapping[str, str]] = (),
+    torchrun: bool = False,
+    processes: int = 1,
 ) -> None:
-    """`folder` is relative to the work folder. Ends the process with the script's own status where that is not 0."""
+    """`folder` is relative to the work folder. Ends the process with the script's own status where that is not 0.
+
+    `processes`: how many ranks torchrun starts on this node.
+    """
     source = Path.cwd() / folder
     requirements = source / REQUIREMENTS
     python = python_for(requirements) if requirements.is_file() else Path(sys.executable)
     _make_folders()
     _write_config(parameters)
-    command = [str(python), "-u", entry_point, *as_arguments(parameters, flags)]
-    print(f"$ {' '.join(['python', *command[2:]])}", flush=True)
-    process = subprocess.Popen(
-        command, cwd=source, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    command = [entry_point, *as_arguments(parameters, flags)]
+    print(f"$ {' '.join(['torchrun' if torchrun else 'python', *command])}", flush=True)
+    node = distributed.this_node()
+    environment = {
+        **os.environ,
+        **distributed.variables(node, processes, has_gpus=bool(os.environ.get("CUDA_VISIBLE_DEVICES"))),
+        **distributed.threads_each(os.environ, processes),
+    }
     # the script gets the signal itself, as one of the group; what it still says is waited for
     stopped: list[int] = []
 
@@ -59,17 +74,72 @@ def run(
         stopped.append(signum)
 
     signal.signal(signal.SIGTERM, on_term)
-    reader = LogReader(metrics)
-    assert process.stdout is not None
-    reader.follow(process.stdout.fileno())
-    status = process.wait()
+    ranks = range(node.rank * processes, (node.rank + 1) * processes)
+    readers = {rank: LogReader(metrics, tells=rank == 0) for rank in ranks}
+    if torchrun:
+        status, failure = run_ranks(
+            python,
+            command,
+            cwd=source,
+            environment=environment,
+            node=node,
+            processes=processes,
+            hear=lambda rank, piece: readers[rank].feed(piece),
+        )
+    else:
+        status, failure = _run_alone(python, command, source, environment, node, readers[node.rank])
+    for reader in readers.values():
+        reader.finish()
     if stopped:
         sys.exit(EXIT_STOPPED)
+    if torchrun and status == EXIT_NO_TORCH:
+        report.fail("requirements", "torchrun needs PyTorch: add torch to requirements.txt, or train without torchrun")
     if status != 0:
-        report.error("failed", explain_status(status, process.pid, reader.last_lines), status=status, pid=process.pid)
+        _fail(status, failure, readers, has_others=node.count * processes > 1)
+    if ranks[0] == 0 and readers[0].metrics:
+        report.result(readers[0].metrics)
+
+
+def _run_alone(
+    python: Path,
+    command: Sequence[str],
+    source: Path,
+    environment: Mapping[str, str],
+    node: distributed.Node,
+    reader: LogReader,
+) -> tuple[int, Failure | None]:
+    """One process, which is the node's only rank."""
+    process = subprocess.Popen(
+        [str(python), "-u", *command],
+        cwd=source,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    labeller = distributed.Labeller(f"[rank {node.rank}] ".encode(), distributed.write_output)
+    pass_on = labeller.feed if node.count > 1 else distributed.write_output
+    # until everybody who could write has closed it
+    while piece := os.read(process.stdout.fileno(), 1 << 16):
+        pass_on(piece)
+        reader.feed(piece)
+    labeller.finish()
+    status = process.wait()
+    return status, Failure(node.rank, status, process.pid, time.time(), 0) if status else None
+
+
+def _fail(status: int, failure: Failure | None, readers: Mapping[int, LogReader], *, has_others: bool) -> NoReturn:
+    """Say which rank failed, and end as it did."""
+    if failure is None:
+        report.error("failed", f"exit code : {status}: torchrun failed before its ranks did; the log has its words")
         sys.exit(status if status > 0 else 128 - status)
-    if reader.metrics:
-        report.result(reader.metrics)
+    last = readers[failure.rank].last_lines
+    rank = failure.rank if has_others else None
+    message = explain_status(failure.status, failure.pid, last, rank=rank, peak_bytes=failure.peak_memory_bytes)
+    details = {"status": failure.status, "pid": failure.pid, "rank": failure.rank, "at": failure.at}
+    report.error("failed", message, **details)
+    sys.exit(failure.status if failure.status > 0 else 128 - failure.status)
 
 
 def as_arguments(parameters: Mapping[str, Any], flags: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -95,23 +165,28 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def explain_status(status: int, pid: int, last_lines: Sequence[str]) -> str:
-    """Why it ended badly, in words, with the end of what it said."""
+def explain_status(
+    status: int, pid: int, last_lines: Sequence[str], *, rank: int | None = None, peak_bytes: int = 0
+) -> str:
+    """Why it ended badly, in words, with the end of what it said. `rank`: where there were others."""
+    why = f"exit code : {status} (pid: {pid})" + ("" if rank is None else f", rank {rank}")
     if status == -signal.SIGKILL:
-        why = (
-            f"exit code : -9 (pid: {pid}): it was killed, most likely for want of memory; choose a larger instance type"
-        )
+        seen = f" (its memory peaked at {peak_bytes / (1 << 20):,.0f} MiB)" if peak_bytes else ""
+        why += f": it was killed, most likely for want of memory{seen}; choose a larger instance type"
     elif status < 0:
-        why = f"exit code : {status} (pid: {pid}): it crashed with {signal.Signals(-status).name}"
-    else:
-        why = f"exit code : {status} (pid: {pid})"
-    return "\n".join([why, *last_lines[-3:]])
+        why += f": it crashed with {signal.Signals(-status).name}"
+    return "\n".join([why, *last_lines[-3 if rank is None else -_LAST_LINES_OF_RANK :]])
 
 
 class LogReader:
-    """Passes output on to the log, and reads metrics and progress from its lines."""
+    """Reads metrics and progress from the lines that a program prints, and keeps the last ones.
 
-    def __init__(self, metrics: Sequence[Mapping[str, str]]) -> None:
+    `tells`: whether it reports what it finds; else the last lines are all that it does.
+    """
+
+    def __init__(self, metrics: Sequence[Mapping[str, str]], *, tells: bool = True) -> None:
+        self._tells = tells
+        self._rest = b""
         self.patterns = [(metric["name"], re.compile(metric["pattern"])) for metric in metrics if metric.get("pattern")]
         #: the last value of each
         self.metrics: dict[str, float] = {}
@@ -123,23 +198,23 @@ class LogReader:
     def last_lines(self) -> list[str]:
         return list(self._last)
 
-    def follow(self, descriptor: int) -> None:
-        """Until everybody who could write has closed it."""
-        rest = b""
-        while piece := os.read(descriptor, 1 << 16):
-            sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
-            *lines, rest = _LINE.split(rest + piece)
-            for line in lines:
-                self.read(line.decode("utf-8", "replace"))
-            rest = rest[-_LONGEST_LINE:]
-        if rest:
-            self.read(rest.decode("utf-8", "replace"))
+    def feed(self, piece: bytes) -> None:
+        *lines, rest = _LINE.split(self._rest + piece)
+        for line in lines:
+            self.read(line.decode("utf-8", "replace"))
+        self._rest = rest[-_LONGEST_LINE:]
+
+    def finish(self) -> None:
+        if self._rest:
+            self.read(self._rest.decode("utf-8", "replace"))
+            self._rest = b""
 
     def read(self, line: str) -> None:
         if not line.strip():
             return
         self._last.append(line.rstrip()[:2000])
+        if not self._tells:
+            return
         epoch = _EPOCH.search(line)
         if epoch is not None:
             self._tell_progress(epoch["unit"].lower(), int(epoch["done"]), int(epoch["all"]))

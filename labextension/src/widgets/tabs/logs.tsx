@@ -2,6 +2,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { useModel } from '../../models/model';
+import { countRanks, linesOf } from '../../models/ranks';
 import { usePanel } from '../context';
 import { showError } from '../dialogs';
 import { Note } from '../parts';
@@ -15,6 +16,7 @@ export function LogsTab(props: TabProps): JSX.Element {
   const log = model.logs;
   useModel(log);
   const [search, setSearch] = useState('');
+  const [rank, setRank] = useState<number | null>(null);
   const [isFollowing, setFollowing] = useState(true);
   const [isWrapped, setWrapped] = useState(true);
   const [isSaving, setSaving] = useState(false);
@@ -29,11 +31,12 @@ export function LogsTab(props: TabProps): JSX.Element {
     return () => log.pause();
   }, [log, isShown, isSettled]);
 
+  const ranks = countRanks(props.resource);
+  const ofRank = useMemo(() => linesOf(log.lines, rank), [log.lines, rank]);
   const lines = useMemo(() => {
-    const numbered = log.lines.map((text, index) => ({ text, number: index + 1 }));
     const wanted = search.toLowerCase();
-    return wanted === '' ? numbered : numbered.filter(line => line.text.toLowerCase().includes(wanted));
-  }, [log.lines, search]);
+    return wanted === '' ? ofRank : ofRank.filter(line => line.text.toLowerCase().includes(wanted));
+  }, [ofRank, search]);
 
   const virtual = useVirtualizer({
     count: lines.length,
@@ -57,7 +60,8 @@ export function LogsTab(props: TabProps): JSX.Element {
   const save = async (): Promise<void> => {
     setSaving(true);
     try {
-      saveAs(await api.wholeLog(model.kind.plural, props.resource.id), `${props.resource.name}.log`);
+      const whole = await api.wholeLog(model.kind.plural, props.resource.id, rank);
+      saveAs(whole, `${props.resource.name}${rank === null ? '' : `-rank-${rank}`}.log`);
     } catch (error) {
       await showError('The log could not be downloaded', error);
     }
@@ -75,8 +79,24 @@ export function LogsTab(props: TabProps): JSX.Element {
           value={search}
           onChange={event => setSearch(event.target.value)}
         />
+        {ranks > 1 && (
+          <select
+            className="orr-Select"
+            aria-label="Whose lines"
+            data-testid="orrery-log-rank"
+            value={rank ?? ''}
+            onChange={event => setRank(event.target.value === '' ? null : Number(event.target.value))}
+          >
+            <option value="">All {ranks} ranks</option>
+            {Array.from({ length: ranks }, (_, each) => (
+              <option key={each} value={each}>
+                Rank {each}
+              </option>
+            ))}
+          </select>
+        )}
         <span className="orr-Muted" role="status">
-          {search ? `${lines.length} of ${log.lines.length} lines` : `${log.lines.length} lines`}
+          {search ? `${lines.length} of ${ofRank.length} lines` : `${ofRank.length} lines`}
           {log.hasEnded ? ', ended' : ''}
         </span>
         <span className="orr-Spring" />
@@ -139,14 +159,17 @@ export function LogsTab(props: TabProps): JSX.Element {
             ) : null;
           })}
         </div>
-        {log.lines.length === 0 && (
-          <div className="orr-Muted orr-Logs-none">
-            {log.hasEnded ? 'Nothing was logged.' : 'Waiting for the first line …'}
-          </div>
-        )}
+        {ofRank.length === 0 && <div className="orr-Muted orr-Logs-none">{nothing(log.hasEnded, rank)}</div>}
       </div>
     </div>
   );
+}
+
+function nothing(hasEnded: boolean, rank: number | null): string {
+  if (rank !== null) {
+    return hasEnded ? `Rank ${rank} logged nothing.` : `Waiting for the first line of rank ${rank} …`;
+  }
+  return hasEnded ? 'Nothing was logged.' : 'Waiting for the first line …';
 }
 
 function saveAs(content: Blob, name: string): void {

@@ -119,6 +119,9 @@ def logs(
     name: NameArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it is written, until it ends.")] = False,
     tail: Annotated[int | None, typer.Option(min=1, help="Only the last so many lines.")] = None,
+    rank: Annotated[
+        int | None, typer.Option(min=0, help="Of several processes that train together, only this one's lines.")
+    ] = None,
 ) -> None:
     """Print a resource's log.
 
@@ -126,12 +129,13 @@ def logs(
     Examples:
       orrery logs training breast-1 --follow
       orrery logs endpoint breast --tail 50
+      orrery logs training ddp-1 --rank 3
     """
     from collections import deque
 
     with connect() as client:
         resource = client.kind(kind).get(name)
-        lines = resource.logs(follow=follow)
+        lines = resource.logs(follow=follow, rank=rank)
         if tail is not None and not follow:
             lines = iter(deque(lines, maxlen=tail))
         for line in lines:

@@ -114,6 +114,14 @@ def train(
     environment: Annotated[
         list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="An environment variable of the run.")
     ] = None,
+    nodes: Annotated[
+        int | None, typer.Option(min=1, help="Run the script on so many nodes at once, each of that size.")
+    ] = None,
+    processes_per_node: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that torchrun starts on each node; more than 1 means --torchrun."),
+    ] = None,
+    torchrun: Annotated[bool, typer.Option("--torchrun", help="Start the script with torchrun (PyTorch).")] = False,
     model_name: Annotated[str | None, typer.Option(help="The model's name, where it is not the training's.")] = None,
     description: DescriptionOption = "",
     tag: TagOption = None,
@@ -128,6 +136,7 @@ def train(
       orrery train xgboost --name breast-2 --dataset breast@1 --target diagnosis -p max_depth=4 -p eta=0.1
       orrery train --script ./forest --entry train.py --name forest-1 --dataset train=breast -p trees=200 \\
           --metric accuracy='accuracy=([0-9.]+)' --wait
+      orrery train --script ./ddp --name ddp-1 --nodes 2 --processes-per-node 2 --wait
     """
     from orrery.client.cli.values import parse_datasets, parse_duration, parse_metrics, parse_pairs, parse_texts
 
@@ -155,6 +164,9 @@ def train(
             priority=priority.value if priority else None,
             experiment=experiment,
             max_seconds=seconds,
+            nodes=nodes,
+            processes_per_node=processes_per_node,
+            torchrun=True if torchrun or (processes_per_node or 1) > 1 else None,
             model_name=model_name,
             description=description,
             tags=tag or (),
