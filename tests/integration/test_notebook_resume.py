@@ -29,8 +29,8 @@ NINE = [
     "big = np.arange(1_000_000.0); big[0] = 7\ndef total():\n    return big.sum() + step",
     "draws.append(float(generator.random())); draws.append(float(np.random.rand())); count = 6",
     "cut()\npoint.x += count; draws.append(random.random())",
-    "step = 10.0; big[1] = total()\ndraws.append(float(generator.random()))",
-    "print(draws, alias.moved(), points[0] is point, isinstance(point, Point))\nbig[:3].sum() + table.a.sum() + np.random.rand()",
+    "step = 10.0; big[1] = total()\ndraws.append(float(generator.random())); draws.append(np.random.rand())",
+    "print(draws, alias.moved(), points[0] is point, type(point) is Point)\nbig[:3].sum() + table.a.sum()",
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from orrery.client.apps import Dashboard, open_app
 from orrery.client.collection import Collection
@@ -97,6 +97,25 @@ class Training(Resource):
                 "and create it with register_model left on"
             )
         return self.client.models.get(model_id)
+
+    def resume(self, notebook: str | os.PathLike[str] | None = None, *, start_over: bool = False) -> Self:
+        """Run on from its checkpoints; of a notebook, from the first cell that is not done, with the variables it had.
+
+        `notebook`: the notebook with changes in the cells that are not done; `start_over` begins at its first cell.
+        Raises: Invalid when nothing was kept, or a cell that is done was changed; WrongPhase.
+        """
+        from orrery.client.notebook_runs import upload_changed
+
+        self.stop_asked = False
+        changed = upload_changed(self.client, notebook) if notebook is not None else None
+        self.act("resume", **({"notebook": changed, "start_over": start_over} if changed or start_over else {}))
+        return self
+
+    @property
+    def next_cell(self) -> tuple[int, int] | None:
+        """Of a notebook that was cut off: the cell that a resume goes on with, and how many there are."""
+        state: Mapping[str, Any] = self.status.outputs.get("kernel_state") or {}
+        return (state["cell"], state["cells"]) if state else None
 
     def tensorboard(self, *, timeout: float = 120.0) -> str:
         """Wake its TensorBoard, live while it runs; the address at which it opens for you, for twelve hours."""

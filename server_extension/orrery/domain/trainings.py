@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from orrery.domain.datasets import fit_for_variables
+from orrery.domain.datasets import ObjectId, fit_for_variables
 from orrery.domain.ids import NAME
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Spec
 from orrery.domain.machine import Phase, machine
@@ -120,6 +120,22 @@ class RegisterModelBody(BaseModel):
     name: str | None = Field(None, description="Name of the model; left empty, the training's name.")
 
 
+class NotebookFile(BaseModel):
+    """A notebook that was uploaded as an object."""
+
+    model_config = ConfigDict(extra="forbid")
+    oid: ObjectId = Field(description="sha256 of its content, as the upload answered it.")
+    size: int = Field(ge=0, description="Bytes.")
+
+
+class ResumeBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    notebook: NotebookFile | None = Field(
+        None, description="The notebook with changes in cells that are not done; left empty, the one that was run."
+    )
+    start_over: bool = Field(False, description="Begin at the first cell of the changed notebook.")
+
+
 _ACTIVE = ("CREATE_REQUESTED", "CREATE_IN_PROGRESS", "RUNNING")
 
 TRAINING = Kind(
@@ -181,7 +197,7 @@ TRAINING = Kind(
         ),
         Action("start", "Start again", event="start", target=Target.RUNNING),
         Action("retry", "Retry", event="retry", target=Target.RUNNING),
-        Action("resume", "Resume from checkpoint", event="resume", target=Target.RUNNING),
+        Action("resume", "Resume", event="resume", target=Target.RUNNING, body=ResumeBody, asks=False),
         Action("register-model", "Create model", phases=frozenset({"COMPLETE"}), body=RegisterModelBody),
     ),
     columns=(

@@ -101,8 +101,12 @@ def source_of(cell: Mapping[str, Any]) -> str:
 
 def is_code(cell: Mapping[str, Any]) -> bool:
     """Whether it is a cell of the notebook's own that does something."""
-    tags: list[Any] = (cell.get("metadata") or {}).get("tags") or []
-    return cell.get("cell_type") == "code" and INJECTED not in tags and bool(source_of(cell).strip())
+    return cell.get("cell_type") == "code" and not has_tag(cell, INJECTED) and bool(source_of(cell).strip())
+
+
+def has_tag(cell: Mapping[str, Any], tag: str) -> bool:
+    metadata: Mapping[str, Any] = cell.get("metadata") or {}
+    return tag in (metadata.get("tags") or ())
 
 
 def cell_hash(cell: Mapping[str, Any]) -> str:

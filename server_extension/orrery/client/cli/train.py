@@ -224,13 +224,29 @@ def run(
 
 def resume(
     training: Annotated[str, typer.Argument(metavar="TRAINING", help="A stopped or failed training.")],
+    notebook: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The notebook, changed in cells that are not done: the failed one, say."),
+    ] = None,
+    start_over: Annotated[
+        bool, typer.Option("--start-over", help="Begin at the first cell of the changed notebook.")
+    ] = False,
     wait: WaitOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Run a stopped or failed training again from the checkpoints that it kept."""
+    """Run a stopped or failed training on: from its checkpoints, or a notebook from the cell where it was cut off.
+
+    \b
+    Examples:
+      orrery resume forest-1 --wait
+      orrery resume report-20260131-235959 --notebook report.ipynb
+    """
     with connect() as client:
-        found = client.trainings.get(training).resume()
-        note(f"training {found.qualified_name} goes on from its checkpoints")
+        found = client.trainings.get(training)
+        place = found.next_cell
+        found.resume(notebook, start_over=start_over)
+        where = f"at cell {place[0]} of {place[1]}" if place else "from its checkpoints"
+        note(f"training {found.qualified_name} {'starts over' if start_over else f'goes on {where}'}")
         if wait:
             wait_for(found)
         _print_training(found, output)
