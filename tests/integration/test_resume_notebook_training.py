@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,26 @@ def test_a_stopped_notebook_is_resumed_as_well(client: Client, tmp_path: Path) -
     assert (training.status.phase, training.next_cell) == ("STOPPED", (4, 5))
     training.resume(write(path, [*DONE, "steps.append('gone on')", LAST])).wait(progress=False)
     assert list(training.logs()) == ["['one', 'two', 'gone on'] a,b"]
+
+
+def test_a_training_waits_for_its_moment_and_can_be_stopped_before(client: Client, tmp_path: Path) -> None:
+    path = write(tmp_path / "later.ipynb", ["1"])
+    moment = datetime(2126, 1, 31, 22, 0, tzinfo=timezone(timedelta(hours=2)))
+    training = client.run_notebook(path, name="later", wait=False, start_after=moment)
+    wait_until(lambda: training.refresh().status.reason, what="the reason why it waits")
+    assert (training.status.phase, training.status.reason) == ("CREATE_IN_PROGRESS", "starts_later")
+    assert training.status.message == "starts at 2126-01-31 22:00 UTC+02:00"
+    training.stop().wait(progress=False)
+    assert (training.status.phase, training.status.message) == ("STOPPED", "stopped before it began")
+
+    soon = datetime.now(UTC) + timedelta(seconds=3)
+    done = client.run_notebook(path, name="soon", progress=False, start_after=soon)
+    assert done.status.phase == "COMPLETE" and done.status.message == ""
+    assert done.status.started_at is not None and done.status.started_at >= soon
+    with pytest.raises(Invalid, match="timezone"):
+        client.kind("trainings").create_from(
+            {"name": "naive", "spec": {"algorithm": "later", "start_after": "2126-01-31T22:00:00"}}
+        )
 
 
 def test_what_is_no_notebook_is_refused(client: Client, tmp_path: Path) -> None:

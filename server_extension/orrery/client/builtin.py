@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -230,6 +231,7 @@ class Trainings(Collection[Training]):
         instance_type: str | None = None,
         priority: Priority | None = None,
         max_seconds: int | None = None,
+        start_after: datetime | str | None = None,
         model_name: str | None = None,
         register_model: bool | None = None,
         checkpoint_from: str | Training | None = None,
@@ -242,8 +244,13 @@ class Trainings(Collection[Training]):
         """Begin a training. A dataset's name means its latest published version, pinned now.
 
         `target` is the column to predict, short for `parameters={"target": ...}`; `datasets` gives further ones by the
-        names that the algorithm knows them by.
+        names that the algorithm knows them by. `start_after` is a moment before which it waits; without a time zone, in
+        the local one.
         """
+        if isinstance(start_after, str):
+            start_after = datetime.fromisoformat(start_after)
+        if start_after is not None and start_after.tzinfo is None:
+            start_after = start_after.astimezone()
         named = {"train": dataset, "validation": validation, "test": test, **(datasets or {})}
         return super().create(
             name,
@@ -254,6 +261,7 @@ class Trainings(Collection[Training]):
             instance_type=instance_type,
             priority=priority,
             max_seconds=max_seconds,
+            start_after=start_after.isoformat() if start_after is not None else None,
             model_name=model_name,
             register_model=register_model,
             checkpoint_from=checkpoint_from,

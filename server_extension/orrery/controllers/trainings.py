@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import PurePosixPath
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -18,6 +20,9 @@ from orrery.domain.trainings import TRAINING, RegisterModelBody, ResumeBody, Tra
 from orrery.errors import Invalid
 from orrery.executors.contract import Exit, ExitReason, JobPhase
 from orrery.jobs.parameters import validate
+
+#: why a training that was asked to start later has not begun
+STARTS_LATER: Final = "starts_later"
 
 
 class TrainingController(Controller):
@@ -139,6 +144,8 @@ class TrainingController(Controller):
         if state is None:
             if record.phase == "STOP_IN_PROGRESS":
                 return Outcome(event="cancelled", message="stopped before it began")
+            if later := self._starts_later(record):
+                return later
             try:
                 executor.submit(make_job(self.platform, record, job_id))
             except Invalid as error:
@@ -155,11 +162,28 @@ class TrainingController(Controller):
                 event="started", outputs=outcome.outputs, internal=outcome.internal, progress=outcome.progress
             )
         waits = state.phase is JobPhase.QUEUED
+        was_later = record.reason == STARTS_LATER
         return Outcome(
+            reason="" if was_later else None,
+            message="" if was_later else None,
             progress=outcome.progress,
             outputs=outcome.outputs,
             internal=outcome.internal,
             again_in_seconds=jobs.WAITING_SECONDS if waits else jobs.FOLLOW_SECONDS,
+        )
+
+    def _starts_later(self, record: Record) -> Outcome | None:
+        """While the moment that it was asked to wait for is to come: so, with the next look at it."""
+        if not record.spec.get("start_after"):
+            return None
+        moment = datetime.fromisoformat(record.spec["start_after"])
+        seconds = (moment - self.platform.store.clock()).total_seconds()
+        if seconds <= 0:
+            return None
+        return Outcome(
+            reason=STARTS_LATER,
+            message=f"starts at {moment:%Y-%m-%d %H:%M %Z}",
+            again_in_seconds=min(seconds, jobs.WAITING_SECONDS),
         )
 
     def _told(self, record: Record, job_id: str) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from orrery.domain.datasets import ObjectId, fit_for_variables
 from orrery.domain.ids import NAME
@@ -52,6 +52,11 @@ class TrainingSpec(Spec):
         ge=1,
         le=30 * 24 * 3600,
         description="Longest time it may run, in seconds; it is ended when that is exceeded. Empty: no limit.",
+        json_schema_extra={"x-orrery-group": "Run"},
+    )
+    start_after: AwareDatetime | None = Field(
+        None,
+        description="Earliest moment to start, with its time zone: at night, say. Empty: as soon as there is room.",
         json_schema_extra={"x-orrery-group": "Run"},
     )
     checkpoint_from: TrainingRef | None = Field(
