@@ -102,8 +102,10 @@ class Output:
 class Pickler(cloudpickle.Pickler):
     """cloudpickle's, with functions that belong to the namespace they are loaded into, and no open files."""
 
-    def __init__(self, output: Output, namespace: Mapping[str, Any]) -> None:
+    def __init__(self, output: Output, namespace: Mapping[str, Any], with_globals: bool) -> None:
         super().__init__(output, protocol=5, buffer_callback=output.keep)
+        #: whether a function brings the variables that it uses; else they are saved as such
+        self.with_globals = with_globals
         self.output = output
         self.namespace = namespace
 
@@ -134,8 +136,8 @@ class Pickler(cloudpickle.Pickler):
         code, _, _, _, closure = self._function_getnewargs(func)
         made = super()._dynamic_function_reduce(func)
         state, slots = made[2]
-        # the names that it uses are variables of the namespace, saved as such
-        return bound_function, (code, closure), (state, {**slots, "__globals__": {}}), None, None, made[5]
+        slots["__globals__"] = slots["__globals__"] if self.with_globals else {}
+        return bound_function, (code, closure), (state, slots), None, None, made[5]
 
 
 def bound_function(code: types.CodeType, closure: Any) -> types.FunctionType:
@@ -159,9 +161,17 @@ def user_names(namespace: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def save(folder: str, limit_bytes: int, limit_seconds: float, names: Iterable[str] | None = None) -> dict[str, Any]:
+def save(
+    folder: str,
+    limit_bytes: int,
+    limit_seconds: float,
+    names: Iterable[str] | None = None,
+    *,
+    with_globals: bool = False,
+) -> dict[str, Any]:
     """Write the variables (those of `names`, or all) to `namespace.new` and `buffers/` in `folder`; say what was done.
 
+    `with_globals`: functions bring the variables that they use, for where not all variables go.
     Raises: TooSlow.
     """
     began = time.monotonic()
@@ -171,7 +181,7 @@ def save(folder: str, limit_bytes: int, limit_seconds: float, names: Iterable[st
     saved: list[str] = []
     unsaved: list[dict[str, str]] = []
     try:
-        pickler = Pickler(output, namespace)
+        pickler = Pickler(output, namespace, with_globals)
         if names is None:
             pickler.add(_SURROUNDINGS, _surroundings())
         for name in user_names(namespace) if names is None else [name for name in names if name in namespace]:
