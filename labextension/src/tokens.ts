@@ -38,6 +38,8 @@ export namespace CommandIDs {
   export const datasetFromFile = 'orrery:dataset-from-file';
   /** `{path}`, or `{fromFiles}` for the one chosen there; else the notebook in front */
   export const runNotebook = 'orrery:run-notebook';
+  /** `{kind, id, path, startOver?}`: the run goes on with the notebook at the path */
+  export const resumeNotebook = 'orrery:resume-notebook';
   export const dashboardFromNotebook = 'orrery:dashboard-from-notebook';
   export const showSideBar = 'orrery:show-side-bar';
   export const openOverview = 'orrery:open-overview';

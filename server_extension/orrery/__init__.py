@@ -12,6 +12,21 @@ if TYPE_CHECKING:
 __all__ = ["Client", "RunFailed", "__version__"]
 
 
+def load_ipython_extension(ipython: Any) -> None:
+    """`%load_ext orrery`: the magics `%%job` and `%job`. What they need is imported when they are used."""
+
+    def job(line: str, cell: str | None = None) -> None:
+        """Run this cell as a job: %%job [--instance TYPE] [--name NAME] [-p NAME=VALUE] [--no-wait]"""
+        from orrery.client.cell_jobs import collect_named, run_cell
+
+        if cell is None:
+            collect_named(line)
+        else:
+            run_cell(line, cell, ipython.user_ns)
+
+    ipython.register_magic_function(job, magic_kind="line_cell", magic_name="job")
+
+
 def __getattr__(name: str) -> Any:
     """The SDK is imported when it is used: the platform and its jobs never need it."""
     if name in ("Client", "RunFailed"):

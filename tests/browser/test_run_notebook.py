@@ -28,12 +28,19 @@ def lab(tmp_path: Path) -> Iterator[tuple[Jupyter, httpx.Client]]:
         kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
         notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
         nbformat.write(notebook, work / "Yearly report.ipynb")
-        (work / "helper.py").write_text("def half(number):\n    return number / 2\n")
+        (work / "helper").mkdir()
+        (work / "helper" / "__init__.py").write_text("from helper.numbers import half\n")
+        (work / "helper" / "numbers.py").write_text("def half(number):\n    return number / 2\n")
+        cells = ["begun = ['once']\nprint('done once')", "lock = __import__('threading').Lock()", "begun / 2", "begun"]
+        failing = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernel}
+        )
+        nbformat.write(failing, work / "failing.ipynb")
         yield running
 
 
 def test_a_notebook_runs_as_a_job_with_its_modules_and_what_is_not_saved(
-    lab: tuple[Jupyter, httpx.Client], page: Page
+    lab: tuple[Jupyter, httpx.Client], page: Page, tmp_path: Path
 ) -> None:
     jupyter, client = lab
     open_lab(page, jupyter)
@@ -60,6 +67,9 @@ def test_a_notebook_runs_as_a_job_with_its_modules_and_what_is_not_saved(
     look(page, "run-notebook-complete")
     (training,) = client.get("trainings").json()["items"]
     assert training["spec"]["algorithm"] and training["status"]["outputs"]["model"] is None
+    # its result lies beside it
+    result = tmp_path / "work" / f"Yearly report-{training['name']}.ipynb"
+    wait_until(lambda: result.exists() and "1013" in result.read_text(), what="the result notebook")
 
     # again from the file browser: the same algorithm, its code replaced
     page.locator(".jp-DirListing-item", has_text="Yearly report.ipynb").click(button="right")
@@ -68,3 +78,37 @@ def test_a_notebook_runs_as_a_job_with_its_modules_and_what_is_not_saved(
     assert [item["name"] for item in client.get("algorithms?owner=" + training["owner"]).json()["items"]] == [
         "Yearly-report"
     ]
+
+
+def test_a_failed_notebook_is_edited_and_resumed_at_the_failed_cell(
+    lab: tuple[Jupyter, httpx.Client], page: Page
+) -> None:
+    jupyter, client = lab
+    open_lab(page, jupyter)
+    execute(page, "orrery:run-notebook", {"path": "failing.ipynb"})
+    form = panel(page, "orrery-form-training")
+    form.get_by_test_id("orrery-submit").click()
+    detail = panel(page, "orrery-detail-training")
+    badge = detail.get_by_test_id("orrery-phase").first
+    expect(badge).to_have_attribute("data-phase", "FAIL_TRAIN", timeout=LONG_MILLISECONDS)
+    detail.get_by_test_id("orrery-tab-notebook").click()
+    card = detail.get_by_test_id("orrery-saved-kernel")
+    expect(card).to_contain_text("Cut off in cell 3 of 4")
+    expect(card.get_by_role("row").nth(1)).to_contain_text("_thread.lock")
+    look(page, "resume-notebook")
+
+    card.get_by_test_id("orrery-edit-and-resume").click()
+    expect(card).to_contain_text("Change cell 3, or those after it, in orrery/failing-", timeout=LONG_MILLISECONDS)
+    cell = page.locator(".jp-NotebookPanel:visible .jp-CodeCell", has_text="begun / 2").locator(".cm-content")
+    cell.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("begun.append('edited')")
+    look(page, "resume-notebook-edited")
+    card.get_by_test_id("orrery-resume-edited").click()
+    expect(badge).to_have_attribute("data-phase", "COMPLETE", timeout=LONG_MILLISECONDS)
+    expect(detail.get_by_test_id("orrery-saved-kernel")).to_have_count(0)
+    (training,) = client.get("trainings").json()["items"]
+    notebook = client.get(f"trainings/{training['id']}/notebook").json()
+    outputs = [str(cell.get("outputs")) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert "done once" in outputs[0] and "['once', 'edited']" in outputs[-1]
+    assert client.get(f"trainings/{training['id']}/logs").text == ""

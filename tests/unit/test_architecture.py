@@ -32,6 +32,8 @@ MAY_IMPORT = {
 EXCEPTIONS = {
     # the CLI starts and stops the platform, which it otherwise knows by its API alone
     "client/cli/server.py": "orrery.api.up",
+    # a cell's variables are packed here as the job unpacks them
+    "client/cell_jobs.py": "orrery.jobs",
     # the process that jobs are forked from has their runner loaded
     "executors/zygote.py": "orrery.jobs",
     # a door of the API, kept beside what it opens to

@@ -12,6 +12,7 @@ from orrery.client.cli.output import bytes_text, cell_text, fitting_columns, loo
 from orrery.client.cli.values import (
     parse_duration,
     parse_json,
+    parse_moment,
     parse_pairs,
     parse_purposes,
     read_documents,
@@ -66,6 +67,20 @@ def test_durations(text: str, seconds: int) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match="duration"):
         parse_duration(text)
+
+
+def test_a_clock_means_the_next_time_that_it_is_so() -> None:
+    now = datetime(2026, 1, 30, 21, 0).astimezone()
+    assert parse_moment("22:00", now) == datetime(2026, 1, 30, 22, 0).astimezone()
+    assert parse_moment("7:30", now) == datetime(2026, 1, 31, 7, 30).astimezone()
+    assert parse_moment("2026-02-01T22:00") == datetime(2026, 2, 1, 22, 0).astimezone()
+    assert parse_moment("2026-02-01T22:00+05:00").isoformat() == "2026-02-01T22:00:00+05:00"
+
+
+@pytest.mark.parametrize("text", ["", "25:00", "tonight", "2026-13-01T00:00"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="is no moment"):
+        parse_moment(text)
 
 
 def test_a_path_sets_a_field_deep_inside() -> None:

@@ -65,6 +65,31 @@ export function NumberInput(props: WidgetProps): JSX.Element {
   );
 }
 
+/** A moment: picked in local time, kept with its zone. */
+export function MomentInput(props: WidgetProps): JSX.Element {
+  const change = (text: string): void => {
+    const moment = new Date(text);
+    props.onChange(Number.isNaN(moment.getTime()) ? undefined : moment.toISOString());
+  };
+  return (
+    <input
+      id={props.id}
+      className="orr-Input"
+      type="datetime-local"
+      value={typeof props.value === 'string' ? localMinute(new Date(props.value)) : ''}
+      disabled={props.disabled || props.readonly}
+      aria-describedby={described(props.id)}
+      onChange={event => change(event.target.value)}
+    />
+  );
+}
+
+/** `2026-01-31T22:00` by the clock here; empty for what is no moment. */
+export function localMinute(moment: Date): string {
+  const local = new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000);
+  return Number.isNaN(local.getTime()) ? '' : local.toISOString().slice(0, 16);
+}
+
 export function TextArea(props: WidgetProps): JSX.Element {
   return (
     <textarea

@@ -7,6 +7,7 @@ import { readContents } from './contents';
 
 /** What goes with a notebook, besides modules. */
 const COMPANIONS = new Set(['requirements.txt', 'parameters.schema.json']);
+const MOST_FILES = 1000;
 /** Code is smaller. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
@@ -22,7 +23,8 @@ export async function sendNotebook(
   if (!kind || !user) {
     throw new Error('The platform is not there yet; try again in a moment.');
   }
-  const files = await readContents(contents, [path, ...(await companionsOf(contents, path))]);
+  const places = [path, ...(await companionsOf(contents, path))];
+  const files = await readContents(contents, places);
   const size = files.reduce((sum, file) => sum + file.size, 0);
   if (size > MOST_BYTES) {
     throw new Error(
@@ -30,9 +32,11 @@ export async function sendNotebook(
         'Clear its outputs, or bring data as a dataset.'
     );
   }
+  const folder = path.split('/').slice(0, -1).join('/');
   const uploaded: UploadedFile[] = [];
-  for (const file of files) {
-    uploaded.push({ ...(await api.putObject(file)), path: file.name, purpose: null });
+  for (const [index, file] of files.entries()) {
+    const place = (places[index] ?? file.name).slice(folder === '' ? 0 : folder.length + 1);
+    uploaded.push({ ...(await api.putObject(file)), path: place, purpose: null });
   }
   const fileName = path.split('/').pop() ?? path;
   const name = resourceName(fileName.replace(/\.ipynb$/, ''));
@@ -48,12 +52,40 @@ export async function sendNotebook(
   }
 }
 
-/** Modules and requirements in the notebook's folder. */
-async function companionsOf(contents: Contents.IManager, path: string): Promise<string[]> {
-  const folder = await contents.get(path.split('/').slice(0, -1).join('/'), { content: true });
-  return (folder.content as Contents.IModel[])
+/** Modules, packages and requirements in the notebook's folder. */
+export async function companionsOf(contents: Contents.IManager, path: string): Promise<string[]> {
+  const beside = await listFolder(contents, path.split('/').slice(0, -1).join('/'));
+  const found = beside
     .filter(item => item.type === 'file' && (item.name.endsWith('.py') || COMPANIONS.has(item.name)))
     .map(item => item.path);
+  for (const folder of beside.filter(item => item.type === 'directory')) {
+    const inside = await listFolder(contents, folder.path);
+    if (inside.some(item => item.name === '__init__.py')) {
+      found.push(...(await filesBelow(contents, inside)));
+    }
+    if (found.length > MOST_FILES) {
+      throw new Error(
+        `There are more than ${MOST_FILES} files of code beside the notebook. Move it into a folder of its own.`
+      );
+    }
+  }
+  return found;
+}
+
+/** All of a package's files, those of its folders as well. */
+async function filesBelow(contents: Contents.IManager, items: Contents.IModel[]): Promise<string[]> {
+  const found = items.filter(item => item.type !== 'directory').map(item => item.path);
+  for (const folder of items) {
+    if (folder.type === 'directory' && folder.name !== '__pycache__' && found.length <= MOST_FILES) {
+      found.push(...(await filesBelow(contents, await listFolder(contents, folder.path))));
+    }
+  }
+  return found;
+}
+
+async function listFolder(contents: Contents.IManager, path: string): Promise<Contents.IModel[]> {
+  const folder = await contents.get(path, { content: true });
+  return folder.content as Contents.IModel[];
 }
 
 /** A resource's name made of a file's: what may not be in one becomes '-'. */

@@ -153,7 +153,13 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
     app.commands.addCommand(CommandIDs.openNotebook, {
       label: 'Open the notebook of a run or an algorithm',
       describedBy: {
-        args: objectSchema({ kind: 'string', id: 'string', name: 'string', parameters: 'object' })
+        args: objectSchema({
+          kind: 'string',
+          id: 'string',
+          name: 'string',
+          parameters: 'object',
+          aside: 'boolean'
+        })
       },
       execute: async args => {
         const path = await openNotebook(orrery, app.serviceManager.contents, askWhichNotebook, {
@@ -164,11 +170,11 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
         });
         if (path !== null) {
           // A report to read: a kernel is started when the reader asks for one.
-          documents?.openOrReveal(path, 'Notebook', undefined, undefined, {
-            shouldStart: false,
-            canStart: true
-          });
+          const kernel = { shouldStart: false, canStart: true };
+          const place = args.aside === true ? { mode: 'split-right' as const } : {};
+          documents?.openOrReveal(path, 'Notebook', undefined, place, kernel);
         }
+        return path;
       }
     });
 

@@ -1,11 +1,23 @@
 /** "Run as job": on a notebook's toolbar and in the file browser's menu. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { Notification } from '@jupyterlab/apputils';
 import { IDocumentManager } from '@jupyterlab/docmanager';
 import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import type { ISignal } from '@lumino/signaling';
+import { errorMessage } from '../api';
+import type { Resource } from '../api-types';
+import { plainText } from '../format';
 import { kindIcon } from '../icons';
+import { readNotebook } from '../models/contents';
+import { ResultNotebooks } from '../models/result-notebooks';
+import { resumeWith } from '../models/resume-notebook';
 import { sendNotebook } from '../models/send-notebook';
 import { CommandIDs, IOrrery } from '../tokens';
 import { showError } from '../widgets/dialogs';
+
+interface Form {
+  readonly made: ISignal<unknown, Resource>;
+}
 
 export const runNotebookPlugin: JupyterFrontEndPlugin<void> = {
   id: '@orrery/lab:run-notebook',
@@ -19,6 +31,17 @@ export const runNotebookPlugin: JupyterFrontEndPlugin<void> = {
     documents: IDocumentManager,
     browsers: IFileBrowserFactory | null
   ) => {
+    const results = new ResultNotebooks(orrery, app.serviceManager.contents, window.localStorage);
+    // who has the result open sees it grow
+    results.written.connect((_, path) => {
+      const context = documents.findWidget(path)?.context;
+      if (context && !context.model.dirty) {
+        void context.revert();
+      }
+    });
+    results.failed.connect((_, error) => {
+      Notification.warning(`The result notebook could not be written: ${errorMessage(error)}`);
+    });
     /** The notebook in front, or else the one chosen in the file browser. */
     const chosen = (args: { path?: unknown; fromFiles?: unknown }): string | null => {
       if (typeof args.path === 'string') {
@@ -53,10 +76,40 @@ export const runNotebookPlugin: JupyterFrontEndPlugin<void> = {
           const algorithm = await sendNotebook(orrery, app.serviceManager.contents, path);
           const name = `${algorithm.name.slice(0, 47)}-${stamp(new Date())}`;
           const spec = { algorithm: `${algorithm.owner}/${algorithm.name}`, register_model: false };
-          await app.commands.execute(CommandIDs.create, { kind: 'training', prefill: { name, spec } });
+          const form = (await app.commands.execute(CommandIDs.create, {
+            kind: 'training',
+            prefill: { name, spec }
+          })) as Form;
+          form.made.connect((_, training) => results.follow(training, path));
         } catch (error) {
           await showError('The notebook could not be sent', error);
         }
+      }
+    });
+    app.commands.addCommand(CommandIDs.resumeNotebook, {
+      label: 'Resume with the edited notebook',
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            kind: { type: 'string' },
+            id: { type: 'string' },
+            path: { type: 'string' },
+            startOver: { type: 'boolean' }
+          }
+        }
+      },
+      execute: async args => {
+        const path = plainText(args.path as string);
+        const kind = orrery.kinds.get(plainText(args.kind as string));
+        await documents.findWidget(path)?.context.save();
+        const notebook = await readNotebook(app.serviceManager.contents, path);
+        if (!kind || notebook === null) {
+          throw new Error(`'${path}' is not there any more; open the executed notebook again.`);
+        }
+        const id = plainText(args.id as string);
+        const answer = await resumeWith(orrery.api, kind.plural, id, notebook, args.startOver === true);
+        orrery.events.publish({ type: 'updated', resource: answer });
       }
     });
     app.contextMenu.addItem({

@@ -39,8 +39,15 @@ export class Navigator {
     form.made.connect((_, resource) => take(resource));
   }
 
-  openNotebook(kind: string, id: string, name: string, parameters?: JsonObject): Promise<unknown> {
-    const args = { kind, id, name };
+  /** Answers with its path; null where the user thought better of it. `aside`: beside this panel. */
+  openNotebook(
+    kind: string,
+    id: string,
+    name: string,
+    parameters?: JsonObject,
+    aside = false
+  ): Promise<unknown> {
+    const args = { kind, id, name, aside };
     return this.execute(CommandIDs.openNotebook, parameters ? { ...args, parameters } : args);
   }
 

@@ -15,6 +15,7 @@ from orrery.api.archive import zip_stream
 from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
 from orrery.controllers.contract import Platform
+from orrery.controllers.kernel_states import STATE_FOLDER
 from orrery.controllers.monitoring import Monitor
 from orrery.controllers.routing import Router
 from orrery.domain.access import User
@@ -112,7 +113,12 @@ class Details:
             return lambda: executor.open_file(job_id, path)
 
         try:
-            return [FileView(f.path, f.size, opener(f.path), iso(f.modified_at)) for f in executor.files(job_id)]
+            return [
+                FileView(f.path, f.size, opener(f.path), iso(f.modified_at))
+                for f in executor.files(job_id)
+                # a kernel's variables are for the job that goes on, not for whoever may look at the run
+                if not f.path.startswith(f"{STATE_FOLDER}/")
+            ]
         except NotFound:
             return []
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from orrery.client.apps import open_app
 from orrery.client.collection import Collection
@@ -97,6 +98,25 @@ class Training(Resource):
                 "and create it with register_model left on"
             )
         return self.client.models.get(model_id)
+
+    def resume(self, notebook: str | os.PathLike[str] | None = None, *, start_over: bool = False) -> Self:
+        """Run on from its checkpoints; of a notebook, from the first cell that is not done, with the variables it had.
+
+        `notebook`: the notebook with changes in the cells that are not done; `start_over` begins at its first cell.
+        Raises: Invalid when nothing was kept, or a cell that is done was changed; WrongPhase.
+        """
+        from orrery.client.notebook_runs import upload_changed
+
+        self.stop_asked = False
+        changed = upload_changed(self.client, notebook) if notebook is not None else None
+        self.act("resume", **({"notebook": changed, "start_over": start_over} if changed or start_over else {}))
+        return self
+
+    @property
+    def next_cell(self) -> tuple[int, int] | None:
+        """Of a notebook that was cut off: the cell that a resume goes on with, and how many there are."""
+        state: Mapping[str, Any] = self.status.outputs.get("kernel_state") or {}
+        return (state["cell"], state["cells"]) if state else None
 
     def tensorboard(self, *, timeout: float = 120.0) -> str:
         """Wake its TensorBoard, live while it runs; the address at which it opens for you, for twelve hours."""
@@ -211,6 +231,7 @@ class Trainings(Collection[Training]):
         instance_type: str | None = None,
         priority: Priority | None = None,
         max_seconds: int | None = None,
+        start_after: datetime | str | None = None,
         model_name: str | None = None,
         register_model: bool | None = None,
         checkpoint_from: str | Training | None = None,
@@ -227,8 +248,13 @@ class Trainings(Collection[Training]):
 
         `nodes` run a script side by side, each holding the instance type; torchrun starts `processes_per_node` on each.
         `target` is the column to predict, short for `parameters={"target": ...}`; `datasets` gives further ones by the
-        names that the algorithm knows them by.
+        names that the algorithm knows them by. `start_after` is a moment before which it waits; without a time zone, in
+        the local one.
         """
+        if isinstance(start_after, str):
+            start_after = datetime.fromisoformat(start_after)
+        if start_after is not None and start_after.tzinfo is None:
+            start_after = start_after.astimezone()
         named = {"train": dataset, "validation": validation, "test": test, **(datasets or {})}
         return super().create(
             name,
@@ -239,6 +265,7 @@ class Trainings(Collection[Training]):
             instance_type=instance_type,
             priority=priority,
             max_seconds=max_seconds,
+            start_after=start_after.isoformat() if start_after is not None else None,
             model_name=model_name,
             register_model=register_model,
             checkpoint_from=checkpoint_from,

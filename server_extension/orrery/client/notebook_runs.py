@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orrery.client.resources import Json
+from orrery.client.uploads import plan, upload_files
 from orrery.client.waiting import Display, wait_until_settled
 from orrery.errors import Invalid, NotFound
 
@@ -65,6 +68,20 @@ def run_notebook(
         display = _Saving(make_display(training, progress), target)
         wait_until_settled(training, timeout_seconds=None, display=display)
     return training
+
+
+def upload_changed(client: Client, path: str | os.PathLike[str]) -> Json:
+    """A notebook as an object, without its outputs: `{"oid", "size"}`. Raises: Invalid for what is no notebook."""
+    source = Path(path).expanduser()
+    try:
+        document: Json = json.loads(source.read_text("utf-8"))
+        for cell in document["cells"]:
+            if cell["cell_type"] == "code":
+                cell.update(outputs=[], execution_count=None)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Invalid(f"{str(source)!r} is no notebook ({error}); give the path of an .ipynb") from None
+    (sent,) = upload_files(client.transport, plan({source.name: json.dumps(document).encode()}), progress=False)
+    return {"oid": sent["oid"], "size": sent["size"]}
 
 
 def companions(notebook: Path) -> dict[str, Path]:

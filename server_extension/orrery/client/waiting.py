@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -71,6 +71,18 @@ def _ended_after(events: ResourceEvents, seconds: float | None) -> Generator[Non
     finally:
         if timer is not None:
             timer.cancel()
+        events.close()
+
+
+def wait_until_phase(resource: Resource, is_there: Callable[[str], bool]) -> None:
+    """Follow it until its phase is one that is waited for, or nothing will change any more."""
+    resource.refresh()
+    events = ResourceEvents(resource.client.transport, [resource.kind])
+    try:
+        for _ in events:
+            if is_there(resource.refresh().status.phase) or resource.has_settled():
+                return
+    finally:
         events.close()
 
 

@@ -243,10 +243,12 @@ class Commands:
                 f"{record.label} is {record.phase}; {action.title.lower()} is possible in {phases}", phase=record.phase
             )
         parsed = parse_spec(action.body, body or {}) if action.body else None
+        if parsed is not None:
+            self.claim_objects(user, parsed)
         if action.event is None:
             result = self.controllers[kind.name].act(action_name, record, parsed, user)
         else:
-            notes = self.controllers[kind.name].prepare(action_name, record)
+            notes = self.controllers[kind.name].prepare(action_name, record, parsed)
             result = self.store.update(record.id, lambda fresh: self._stepped(kind, action, fresh, notes))
         self.wake()
         return result

@@ -131,7 +131,7 @@ class Controller:
         """Do an action that is no step of the machine; return the resource to answer with."""
         raise WrongPhase(f"{record.label} has no action {action!r}")
 
-    def prepare(self, action: str, record: Record) -> Json:
+    def prepare(self, action: str, record: Record, body: BaseModel | None) -> Json:
         """Before an action that is a step of the machine: what is noted in `internal` with it.
 
         Raises: Invalid where it is not possible, with the remedy.

@@ -84,6 +84,15 @@ class Settings(BaseSettings):
     tensorboard_idle_minutes: float = Field(
         default=15.0, gt=0, description="Minutes without a request after which a TensorBoard is put to sleep."
     )
+    notebook_state_bytes: int = Field(
+        default=1 << 30,
+        ge=0,
+        description="Largest state of a notebook job's kernel, from which a failed job is resumed at the failed cell; "
+        "bytes, or with K, M, G. 0: none is saved.",
+    )
+    notebook_state_seconds: float = Field(
+        default=60.0, gt=0, description="Longest time that saving such a state may take, seconds."
+    )
     cores: float | None = Field(default=None, description="Cores that may be handed out; empty: all of the machine's.")
     memory_bytes: int | None = Field(
         default=None, description="Memory that may be handed out; empty: all of the machine's."
@@ -97,6 +106,11 @@ class Settings(BaseSettings):
     @classmethod
     def absolute(cls, home: Path) -> Path:
         return Path(os.path.abspath(home.expanduser()))
+
+    @field_validator("notebook_state_bytes", mode="before")
+    @classmethod
+    def state_with_unit(cls, value: Any) -> int:
+        return parse_bytes(value)
 
     @field_validator("memory_bytes", mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from orrery.domain.records import Json, Record
 from orrery.domain.trainings import TrainingSpec
 from orrery.executors.contract import InputFile, JobSpec, NotebookProgram, Priority, Program, PythonProgram
 from orrery.jobs.script_parameters import FLAG
+from orrery.jobs.state import LIMIT_BYTES_VARIABLE, LIMIT_SECONDS_VARIABLE
 
 #: filled in by the executor, which alone knows the folder
 WORK: Final = "$(ORRERY_WORK_DIR)"
@@ -46,6 +47,8 @@ def make_job(platform: Platform, record: Record, job_id: str) -> JobSpec:
         files.extend(dataset_files(platform.objects, name, platform.store.get(reference, trashed=True)))
     checkpoint: list[Json] = record.internal.get("checkpoint") or []
     files.extend(InputFile(f"{CHECKPOINT_INPUT}/{file['path']}", file["oid"]) for file in checkpoint)
+    state: Json = record.internal.get("state_begun_from") or {"files": []}
+    files.extend(InputFile(file["path"], file["oid"]) for file in state["files"])
     return JobSpec(
         id=job_id,
         owner=record.owner,
@@ -103,8 +106,20 @@ def _environment(
         **{f"EM_HP_{variable_name(key)}": _as_text(value) for key, value in spec.parameters.items()},
         "EM_REGION": platform.settings.region,
         "EM_APPKEY": record.owner,
+        **_state_limits(platform, source),
         "ORRERY_TRAINING": record.name,
         "ORRERY_ALGORITHM": str(source["algorithm"]),
+    }
+
+
+def _state_limits(platform: Platform, source: Json) -> dict[str, str]:
+    """A notebook of a user's own can go on in the middle; the built-in ones are short."""
+    if not source["folder"] or not is_notebook(str(source["entry_point"])):
+        return {}
+    settings = platform.settings
+    return {
+        LIMIT_BYTES_VARIABLE: str(settings.notebook_state_bytes),
+        LIMIT_SECONDS_VARIABLE: str(settings.notebook_state_seconds),
     }
 
 

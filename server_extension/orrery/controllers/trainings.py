@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import PurePosixPath
+from typing import Final
 
 from pydantic import BaseModel
 
 from orrery.controllers import jobs
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
+from orrery.controllers.kernel_states import check_resume, keep_state
 from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
 from orrery.domain.access import User
 from orrery.domain.algorithms import is_notebook
 from orrery.domain.columns import check_target, find_column
 from orrery.domain.models import MODEL as MODEL_KIND
 from orrery.domain.records import Json, Record
-from orrery.domain.trainings import TRAINING, RegisterModelBody, TrainingSpec
+from orrery.domain.trainings import TRAINING, RegisterModelBody, ResumeBody, TrainingSpec
 from orrery.errors import Invalid
 from orrery.executors.contract import Exit, ExitReason, JobPhase
 from orrery.jobs.parameters import validate
+
+#: why a training that was asked to start later has not begun
+STARTS_LATER: Final = "starts_later"
 
 
 class TrainingController(Controller):
@@ -90,14 +96,11 @@ class TrainingController(Controller):
 
     # moving it
 
-    def prepare(self, action: str, record: Record) -> Json:
+    def prepare(self, action: str, record: Record, body: BaseModel | None) -> Json:
         if action != "resume":
             return {}
-        if not record.outputs.get("checkpoint_files"):
-            raise Invalid(
-                f"{record.label} kept no checkpoint in EM_CHECKPOINT_DIR; `retry` or `start` begins from the beginning"
-            )
-        return {"resume": True}
+        assert isinstance(body, ResumeBody)
+        return check_resume(record, body, self.platform.objects)
 
     def reconcile(self, record: Record) -> Outcome:
         match record.phase:
@@ -114,7 +117,10 @@ class TrainingController(Controller):
 
     def _new_attempt(self, record: Record) -> Outcome:
         attempt = int(record.internal.get("attempt", 0)) + 1
-        cleared: Json = {"metrics": {}, "artifacts": [], "exit_code": None, "exit_reason": None, "model": None}
+        state: Json | None = record.internal.get("state") if record.internal.get("resume") else None
+        cleared: Json = {"exit_code": None, "exit_reason": None, "model": None}
+        if not state:
+            cleared |= {"metrics": {}, "artifacts": [], "kernel_state": None}
         notes: Json = {"reports_offset": 0, "reports_position": 0, "error": None, "failure": None}
         if "source" not in record.internal:
             notes["source"] = pin_source(self.platform.store.get(record.spec["algorithm"], trashed=True))
@@ -122,7 +128,14 @@ class TrainingController(Controller):
             event="accepted",
             progress={},
             outputs={**cleared, "job_id": jobs.make_job_id(record, attempt), "attempt": attempt},
-            internal={**notes, "attempt": attempt, "checkpoint": self._checkpoint(record), "resume": False},
+            internal={
+                **notes,
+                "attempt": attempt,
+                "checkpoint": self._checkpoint(record),
+                "resume": False,
+                "state": state,
+                "state_begun_from": state,
+            },
         )
 
     def _checkpoint(self, record: Record) -> list[Json]:
@@ -142,6 +155,8 @@ class TrainingController(Controller):
         if state is None:
             if record.phase == "STOP_IN_PROGRESS":
                 return Outcome(event="cancelled", message="stopped before it began")
+            if later := self._starts_later(record):
+                return later
             try:
                 executor.submit(make_job(self.platform, record, job_id))
             except Invalid as error:
@@ -158,11 +173,28 @@ class TrainingController(Controller):
                 event="started", outputs=outcome.outputs, internal=outcome.internal, progress=outcome.progress
             )
         waits = state.phase is JobPhase.QUEUED
+        was_later = record.reason == STARTS_LATER
         return Outcome(
+            reason="" if was_later else None,
+            message="" if was_later else None,
             progress=outcome.progress,
             outputs=outcome.outputs,
             internal=outcome.internal,
             again_in_seconds=jobs.WAITING_SECONDS if waits else jobs.FOLLOW_SECONDS,
+        )
+
+    def _starts_later(self, record: Record) -> Outcome | None:
+        """While the moment that it was asked to wait for is to come: so, with the next look at it."""
+        if not record.spec.get("start_after"):
+            return None
+        moment = datetime.fromisoformat(record.spec["start_after"])
+        seconds = (moment - self.platform.store.clock()).total_seconds()
+        if seconds <= 0:
+            return None
+        return Outcome(
+            reason=STARTS_LATER,
+            message=f"starts at {moment:%Y-%m-%d %H:%M %Z}",
+            again_in_seconds=min(seconds, jobs.WAITING_SECONDS),
         )
 
     def _told(self, record: Record, job_id: str) -> Outcome:
@@ -188,7 +220,11 @@ class TrainingController(Controller):
         if record.phase == "STOP_IN_PROGRESS" and event == "broke":
             event = "cancelled"
         job_id = str(record.outputs["job_id"])
-        kept = self._kept(job_id, self._paths(job_id), CHECKPOINTS) if event == "cancelled" else []
+        kept: Json = {}
+        state: Json = {}
+        if event == "cancelled":
+            shown, state = self._state(record, job_id)
+            kept = {**self._checkpoints(job_id, self._paths(job_id)), **shown}
         error = told.internal.get("error") or record.internal.get("error")
         failure: Json | None = None
         if event == "broke":
@@ -201,8 +237,8 @@ class TrainingController(Controller):
             event=event,
             message=message,
             progress=told.progress,
-            outputs={**told.outputs, **jobs.usage_outputs(exit_), **({"checkpoint_files": kept} if kept else {})},
-            internal={**told.internal, "failure": failure},
+            outputs={**told.outputs, **jobs.usage_outputs(exit_), **kept},
+            internal={**told.internal, **state, "failure": failure},
         )
 
     # at its end
@@ -225,7 +261,8 @@ class TrainingController(Controller):
         return Outcome(
             event="saved",
             message=message,
-            outputs=kept,
+            outputs={**kept, "kernel_state": None},
+            internal={"state": None, "state_begun_from": None},
             progress={**(record.progress or {}), "fraction": 1.0, "eta_seconds": 0},
         )
 
@@ -235,11 +272,19 @@ class TrainingController(Controller):
     def _kept_results(self, job_id: str, paths: list[str]) -> Json:
         """Its executed notebook, its output files and its checkpoints, as objects."""
         kept: Json = {"output_files": self._kept(job_id, paths, OUTPUT, below="")}
-        if checkpoints := self._kept(job_id, paths, CHECKPOINTS):
-            kept["checkpoint_files"] = checkpoints
+        kept |= self._checkpoints(job_id, paths)
         # a script has none, and a notebook that never began neither
         kept["notebook"] = self._keep(job_id, OUTPUT_NOTEBOOK) if OUTPUT_NOTEBOOK in paths else None
         return kept
+
+    def _checkpoints(self, job_id: str, paths: list[str]) -> Json:
+        """Those of the attempt; where it wrote none, those before stay."""
+        checkpoints = self._kept(job_id, paths, CHECKPOINTS)
+        return {"checkpoint_files": checkpoints} if checkpoints else {}
+
+    def _state(self, record: Record, job_id: str) -> tuple[Json, Json]:
+        limit = self.platform.settings.notebook_state_bytes
+        return keep_state(self.platform.executor, record, job_id, limit, lambda path: self._keep(job_id, path))
 
     def _kept(self, job_id: str, paths: list[str], folder: str, below: str | None = None) -> list[Json]:
         """The files of a folder as objects, by their paths inside it, or as `below` says."""
@@ -279,9 +324,12 @@ class TrainingController(Controller):
     def _explain(self, record: Record) -> Outcome:
         failure: Json = record.internal.get("failure") or {"reason": "failed", "message": "it failed"}
         job_id = str(record.outputs["job_id"])
-        kept = self._kept_results(job_id, self._paths(job_id))
+        shown, state = self._state(record, job_id)
+        kept = {**self._kept_results(job_id, self._paths(job_id)), **shown}
         self.platform.outbox.put("training", record.id)
-        return Outcome(event="saved", reason=failure["reason"], message=failure["message"], outputs=kept)
+        return Outcome(
+            event="saved", reason=failure["reason"], message=failure["message"], outputs=kept, internal=state
+        )
 
     # looking at it
 

@@ -61,6 +61,8 @@ class Action:
     #: offered in these phases; empty: in those where `event` is possible
     phases: frozenset[str] = frozenset()
     body: type[BaseModel] | None = None
+    #: whether a form asks for the body; False: it is done at once, and only programs give one
+    asks: bool = True
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def describe(kind: Kind) -> Json:
                 "confirm": action.confirm,
                 "destructive": action.destructive,
                 "phases": sorted(kind.offered_in(action)),
-                "schema": spec_schema(action.body) if action.body else None,
+                "schema": spec_schema(action.body) if action.body and action.asks else None,
             }
             for action in kind.actions
         ],

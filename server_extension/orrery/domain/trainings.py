@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from orrery.domain.datasets import fit_for_variables
+from orrery.domain.datasets import ObjectId, fit_for_variables
 from orrery.domain.ids import NAME
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Spec
 from orrery.domain.machine import Phase, machine
@@ -57,6 +57,11 @@ class RunSpec(Spec):
         ge=1,
         le=30 * 24 * 3600,
         description="Longest time it may run, in seconds; it is ended when that is exceeded. Empty: no limit.",
+        json_schema_extra={"x-orrery-group": "Run"},
+    )
+    start_after: AwareDatetime | None = Field(
+        None,
+        description="Earliest moment to start, with its time zone: at night, say. Empty: as soon as there is room.",
         json_schema_extra={"x-orrery-group": "Run"},
     )
     nodes: int = Field(
@@ -175,6 +180,22 @@ class RegisterModelBody(BaseModel):
     name: str | None = Field(None, description="Name of the model; left empty, the training's name.")
 
 
+class NotebookFile(BaseModel):
+    """A notebook that was uploaded as an object."""
+
+    model_config = ConfigDict(extra="forbid")
+    oid: ObjectId = Field(description="sha256 of its content, as the upload answered it.")
+    size: int = Field(ge=0, description="Bytes.")
+
+
+class ResumeBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    notebook: NotebookFile | None = Field(
+        None, description="The notebook with changes in cells that are not done; left empty, the one that was run."
+    )
+    start_over: bool = Field(False, description="Begin at the first cell of the changed notebook.")
+
+
 _ACTIVE = ("CREATE_REQUESTED", "CREATE_IN_PROGRESS", "RUNNING")
 
 TRAINING = Kind(
@@ -236,7 +257,7 @@ TRAINING = Kind(
         ),
         Action("start", "Start again", event="start", target=Target.RUNNING),
         Action("retry", "Retry", event="retry", target=Target.RUNNING),
-        Action("resume", "Resume from checkpoint", event="resume", target=Target.RUNNING),
+        Action("resume", "Resume", event="resume", target=Target.RUNNING, body=ResumeBody, asks=False),
         Action("register-model", "Create model", phases=frozenset({"COMPLETE"}), body=RegisterModelBody),
     ),
     columns=(

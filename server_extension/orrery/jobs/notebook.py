@@ -16,6 +16,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
@@ -26,13 +27,20 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
-from papermill.execute import prepare_notebook_metadata, raise_for_execution_errors, remove_error_markers
+from papermill.execute import (
+    ERROR_MARKER_TAG,
+    prepare_notebook_metadata,
+    raise_for_execution_errors,
+    remove_error_markers,
+)
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from orrery.errors import Invalid
 from orrery.jobs import report
 from orrery.jobs.kernel import Kernel
+from orrery.jobs.kernel_saving import KernelError, KernelSaving
+from orrery.jobs.state import STATE_FOLDER
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -68,15 +76,23 @@ class Record(NotebookExecutionManager):
 class Client(PapermillNotebookClient):
     """Papermill's client, with the cells' output in the log and an orderly stop."""
 
-    def __init__(self, record: Record, kernel: Kernel, stop: Stop, **options: Any) -> None:
+    def __init__(
+        self, record: Record, kernel: Kernel, stop: Stop, saving: KernelSaving, begin: int, **options: Any
+    ) -> None:
         super().__init__(record, km=kernel.manager(), coalesce_streams=True, **options)
         self.kernel = kernel
         self.stop = stop
+        self.saving = saving
+        self.first = begin
 
     def papermill_execute_cells(self) -> None:
+        self.saving.begin(self.ask)
         for index, cell in enumerate(self.nb.cells):
             if self.stop.asked:
                 break
+            if index < self.first:
+                continue
+            began = time.monotonic()
             self.nb_man.cell_start(cell, index)
             try:
                 self.execute_cell(cell, index)
@@ -87,6 +103,22 @@ class Client(PapermillNotebookClient):
                 break
             finally:
                 self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+            if not self.stop.asked:
+                self.saving.after(self.ask, self.nb, index, time.monotonic() - began, self.nb_man.path)
+
+    def ask(self, code: str, expression: str) -> str:
+        """Run `code` unseen by the notebook; the repr of `expression` after it. Raises: KernelError."""
+        assert self.kc is not None
+        asked = self.kc.execute(
+            code, silent=True, store_history=False, user_expressions={"answer": expression}, stop_on_error=False
+        )
+        reply: dict[str, Any] | None = self.wait_for_reply(asked)
+        assert reply is not None  # there is no time limit
+        content: dict[str, Any] = reply["content"]
+        answer: dict[str, Any] = content["user_expressions"]["answer"] if content["status"] == "ok" else content
+        if answer["status"] != "ok":
+            raise KernelError(str(answer.get("ename")), str(answer.get("evalue")))
+        return answer["data"]["text/plain"]
 
     def leave_kernel(self) -> None:
         """Ask the kernel to end, and keep the socket until it has: closing would drop the request."""
@@ -113,11 +145,22 @@ class Engine(NBClientEngine):
 
     @classmethod
     def execute_notebook(
-        cls, nb: Any, kernel_name: str, *, record: Record, kernel: Kernel, stop: Stop, **_: Any
+        cls,
+        nb: Any,
+        kernel_name: str,
+        *,
+        record: Record,
+        kernel: Kernel,
+        stop: Stop,
+        saving: KernelSaving,
+        begin: int,
+        **_: Any,
     ) -> Any:
         record.notebook_start()
+        saving.mark_done(record.nb, begin)
         try:
-            client = Client(record, kernel, stop, timeout=None, startup_timeout=60, kernel_name=kernel_name)
+            options: dict[str, Any] = {"timeout": None, "startup_timeout": 60, "kernel_name": kernel_name}
+            client = Client(record, kernel, stop, saving, begin, **options)
             try:
                 client.execute()
             finally:
@@ -161,10 +204,12 @@ def run(
     parameters: Mapping[str, Any],
     kernel_name: str = "python3",
     grace_seconds: float = 10.0,
+    state_folder: Path | None = None,
 ) -> int:
     """Execute `input_path` with `parameters`, leaving `output_path`; returns the job's exit status.
 
     The kernel works in the present folder. A SIGTERM ends it in time and leaves the notebook as far as it came.
+    Where `state_folder` (beside the output unless given) holds the state of an earlier kernel, it goes on from there.
     """
     try:
         kernel = Kernel(kernel_name)
@@ -173,15 +218,17 @@ def run(
         _log(invalid.message + "\n")
         return EXIT_FAILED
     stop = Stop(kernel, grace_seconds)
+    saving = KernelSaving.from_environment(state_folder or output_path.with_name(STATE_FOLDER))
     mark = _reports_size()
     try:
         if kernel.can_fork:
             kernel.fork()
         stop.install()
         nb = _load(input_path, output_path, parameters, kernel_name)
+        begin = saving.place(nb)
         record = Record(nb, output_path, counts_cells=not _reports_own_progress(nb))
         papermill_engines.register("orrery", Engine)
-        return _execute(record, kernel, stop, mark)
+        return _execute(record, kernel, stop, saving, begin, mark)
     except Invalid as invalid:
         kernel.signal(signal.SIGKILL)  # it has run nothing yet
         report.error(invalid.code, invalid.message, **invalid.details)
@@ -192,25 +239,35 @@ def run(
         stop.remove()
 
 
-def _execute(record: Record, kernel: Kernel, stop: Stop, mark: int) -> int:
+def _execute(record: Record, kernel: Kernel, stop: Stop, saving: KernelSaving, begin: int, mark: int) -> int:
     try:
         papermill_engines.execute_notebook_with_engine(
-            "orrery", record.nb, kernel.name, record=record, kernel=kernel, stop=stop
+            "orrery", record.nb, kernel.name, record=record, kernel=kernel, stop=stop, saving=saving, begin=begin
         )
         if stop.asked:
+            _note(record, saving)
             return EXIT_STOPPED
         raise_for_execution_errors(record.nb, None)
     except PapermillExecutionError as error:
-        record.save()
-        _report_once(mark, "cell_failed", f"{error.ename}: {error.evalue}", cell=error.cell_index + 1)
+        _note(record, saving)
+        message = f"{error.ename}: {error.evalue}{saving.explain(error.ename, error.evalue)}"
+        _report_once(mark, "cell_failed", message, cell=error.cell_index + 1)
         return EXIT_FAILED
     except (DeadKernelError, RuntimeError) as error:
-        record.save()
+        _note(record, saving)
         if stop.asked:
             return EXIT_STOPPED
         _report_once(mark, "kernel_died", _death(kernel.exit_code(), error), status=kernel.exit_code())
         return EXIT_FAILED
+    saving.discard()
     return EXIT_OK
+
+
+def _note(record: Record, saving: KernelSaving) -> None:
+    """Say at the notebook's top where a resume goes on; the next run takes it out like Papermill's own markers."""
+    if text := saving.note():
+        record.nb.cells.insert(0, nbformat.v4.new_markdown_cell(text, metadata={"tags": [ERROR_MARKER_TAG]}))
+    record.save()
 
 
 def _load(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -73,6 +73,11 @@ def artifact(path: str | os.PathLike[str], title: str) -> None:
 def result(values: Mapping[str, object]) -> None:
     """The job's outcome in short; the last call counts. For a training: its held-out metrics."""
     _write("result", values=dict(values))
+
+
+def state(cell: int | None, problem: str, unsaved: Sequence[Mapping[str, str]] = ()) -> None:
+    """The kernel's variables were saved before `cell`, counted from 1, but for those of `unsaved`; or why not."""
+    _write("state", cell=cell, problem=problem, unsaved=list(unsaved))
 
 
 def error(code: str, message: str, **details: object) -> None:

@@ -42,6 +42,7 @@ def main(job_dir: Path) -> int:
 
             warm()  # nothing is left to do in a pre-warmed process
             from orrery.jobs import notebook
+            from orrery.jobs.state import STATE_FOLDER
 
             if program.get("folder"):
                 status = _enter_source(work / program["folder"])
@@ -53,6 +54,7 @@ def main(job_dir: Path) -> int:
                 parameters=program.get("parameters") or {},
                 kernel_name=program.get("kernel_name") or "python3",
                 grace_seconds=float(job.get("grace_seconds") or 10.0),
+                state_folder=work / STATE_FOLDER,
             )
         case "python":
             return run_python(program["entry"], program.get("arguments") or {})

@@ -1,12 +1,24 @@
 /** The notebook of a run (as executed, even while it runs) or of an algorithm (as it will be run). */
 import { notebookIcon } from '@jupyterlab/ui-components';
 import { useState } from 'react';
+import { savedKernel } from '../../models/resume-notebook';
 import { usePanel } from '../context';
 import { showError } from '../dialogs';
 import { Button, Icon } from '../parts';
 import type { TabProps } from './props';
+import { SavedKernelCard } from './saved-kernel';
 
 export function NotebookTab(props: TabProps): JSX.Element {
+  const saved = savedKernel(props.resource);
+  return (
+    <>
+      {saved && <SavedKernelCard {...props} saved={saved} />}
+      <ExecutedNotebook {...props} />
+    </>
+  );
+}
+
+function ExecutedNotebook(props: TabProps): JSX.Element {
   const { model, resource } = props;
   const { go, api } = usePanel();
   const [isOpening, setOpening] = useState(false);

@@ -8,7 +8,7 @@ import typer
 
 from orrery.client.cli.app import Output, OutputOption, connect, note, wait_for
 from orrery.client.cli.runs import DescriptionOption, Priority, TagOption, Visibility, WaitOption
-from orrery.client.cli.values import parse_metrics
+from orrery.client.cli.values import parse_metrics, parse_moment
 from orrery.errors import Invalid
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ MetricOption = Annotated[
         metavar="NAME=PATTERN",
         help="A metric of the log: a regular expression with a group around the value. May be given several times.",
     ),
+]
+
+StartAfterOption = Annotated[
+    str | None,
+    typer.Option(metavar="WHEN", help="Wait until then: 22:00, 2026-01-31T22:00, or with a zone, ...+01:00."),
 ]
 
 algorithm = typer.Typer(
@@ -108,6 +113,7 @@ def train(
     priority: Annotated[Priority | None, typer.Option(case_sensitive=False, help="Higher goes first.")] = None,
     experiment: Annotated[str | None, typer.Option(help="The experiment that it is listed under.")] = None,
     max_time: Annotated[str | None, typer.Option(help="End it after 90s, 15m, 2h, 1d.")] = None,
+    start_after: StartAfterOption = None,
     checkpoint_from: Annotated[
         str | None, typer.Option(metavar="TRAINING", help="Begin from the checkpoints of this training.")
     ] = None,
@@ -167,6 +173,7 @@ def train(
             nodes=nodes,
             processes_per_node=processes_per_node,
             torchrun=True if torchrun or (processes_per_node or 1) > 1 else None,
+            start_after=parse_moment(start_after) if start_after else None,
             model_name=model_name,
             description=description,
             tags=tag or (),
@@ -202,6 +209,7 @@ def run(
     instance: Annotated[str | None, typer.Option(help="Its size: cpu-small ...")] = None,
     priority: Annotated[Priority | None, typer.Option(case_sensitive=False, help="Higher goes first.")] = None,
     max_time: Annotated[str | None, typer.Option(help="End it after 90s, 15m, 2h, 1d.")] = None,
+    start_after: StartAfterOption = None,
     save_to: Annotated[
         str | None, typer.Option("--to", metavar="FILE", help="With --wait: where the result notebook is saved.")
     ] = None,
@@ -225,6 +233,7 @@ def run(
             instance_type=instance,
             priority=priority.value if priority else None,
             max_seconds=parse_duration(max_time) if max_time else None,
+            start_after=parse_moment(start_after) if start_after else None,
             save_to=save_to,
             wait=wait,
         )
@@ -236,13 +245,29 @@ def run(
 
 def resume(
     training: Annotated[str, typer.Argument(metavar="TRAINING", help="A stopped or failed training.")],
+    notebook: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The notebook, changed in cells that are not done: the failed one, say."),
+    ] = None,
+    start_over: Annotated[
+        bool, typer.Option("--start-over", help="Begin at the first cell of the changed notebook.")
+    ] = False,
     wait: WaitOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Run a stopped or failed training again from the checkpoints that it kept."""
+    """Run a stopped or failed training on: from its checkpoints, or a notebook from the cell where it was cut off.
+
+    \b
+    Examples:
+      orrery resume forest-1 --wait
+      orrery resume report-20260131-235959 --notebook report.ipynb
+    """
     with connect() as client:
-        found = client.trainings.get(training).resume()
-        note(f"training {found.qualified_name} goes on from its checkpoints")
+        found = client.trainings.get(training)
+        place = found.next_cell
+        found.resume(notebook, start_over=start_over)
+        where = f"at cell {place[0]} of {place[1]}" if place else "from its checkpoints"
+        note(f"training {found.qualified_name} {'starts over' if start_over else f'goes on {where}'}")
         if wait:
             wait_for(found)
         _print_training(found, output)

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -99,6 +100,20 @@ def parse_duration(text: str) -> int:
         raise Invalid(f"{text!r} is no duration; write for instance 90s, 15m, 2h or 1h30m")
     days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def parse_moment(text: str, now: datetime | None = None) -> datetime:
+    """`22:00` is the next time that it is so; a date and time without a zone are local. Raises: Invalid."""
+    now = now or datetime.now().astimezone()
+    try:
+        if len(text) <= len("22:00"):
+            clock = time.fromisoformat(text.zfill(len("22:00")))
+            today = datetime.combine(now.date(), clock).astimezone(now.tzinfo)
+            return today if today > now else datetime.combine(now.date() + timedelta(days=1), clock).astimezone()
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is not None else moment.astimezone()
+    except ValueError:
+        raise Invalid(f"{text!r} is no moment; write for instance 22:00, 2026-01-31T22:00 or ...+01:00") from None
 
 
 def read_text(source: str) -> str:

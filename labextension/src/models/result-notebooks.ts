@@ -1,0 +1,126 @@
+/** The result of a notebook that was sent to run: written beside it, cell by cell, while it runs. */
+import type { Contents } from '@jupyterlab/services';
+import { Signal } from '@lumino/signaling';
+import { ApiError } from '../api';
+import type { Resource, ResourceEvent } from '../api-types';
+import type { IOrrery } from '../tokens';
+import { writeNotebook } from './contents';
+import { Model } from './model';
+
+const KEY = 'orrery:result-notebooks';
+/** Between two looks at a run whose cells end quickly. */
+const PAUSE = 1000;
+
+/** Follows runs by their ids, also after the page has been loaded again. */
+export class ResultNotebooks extends Model {
+  /** A result was written: its path. */
+  readonly written = new Signal<this, string>(this);
+  /** A result could not be written: why. */
+  readonly failed = new Signal<this, unknown>(this);
+  private readonly targets: Map<string, string>;
+  private readonly busy = new Set<string>();
+  private readonly again = new Set<string>();
+
+  constructor(
+    private readonly orrery: IOrrery,
+    private readonly contents: Contents.IManager,
+    private readonly storage: Pick<Storage, 'getItem' | 'setItem'>
+  ) {
+    super();
+    this.targets = new Map(
+      Object.entries(JSON.parse(storage.getItem(KEY) ?? '{}') as Record<string, string>)
+    );
+    orrery.events.received.connect(this.onEvent, this);
+    orrery.events.reset.connect(this.lookAtAll, this);
+  }
+
+  override dispose(): void {
+    this.orrery.events.received.disconnect(this.onEvent, this);
+    this.orrery.events.reset.disconnect(this.lookAtAll, this);
+    super.dispose();
+  }
+
+  /** Where the result of this run goes, if it is followed. */
+  targetOf(id: string): string | undefined {
+    return this.targets.get(id);
+  }
+
+  follow(run: Resource, source: string): void {
+    this.targets.set(run.id, resultPath(source, run.name));
+    this.keep();
+    void this.write(run.id);
+  }
+
+  private onEvent(_: unknown, event: ResourceEvent): void {
+    const { id } = event.resource;
+    if (!this.targets.has(id)) {
+      return;
+    }
+    if (event.type === 'deleted' || event.type === 'purged') {
+      this.forget(id);
+    } else {
+      void this.write(id);
+    }
+  }
+
+  private lookAtAll(): void {
+    this.targets.forEach((_, id) => void this.write(id));
+  }
+
+  /** One write at a time for each run; what comes meanwhile is looked at once more afterwards. */
+  private async write(id: string): Promise<void> {
+    if (this.busy.has(id)) {
+      this.again.add(id);
+      return;
+    }
+    this.busy.add(id);
+    try {
+      await this.writeOnce(id);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.isUnavailable)) {
+        this.forget(id);
+        this.failed.emit(error);
+      }
+    }
+    await new Promise(resolve => setTimeout(resolve, PAUSE));
+    this.busy.delete(id);
+    if (this.again.delete(id) && this.targets.has(id) && !this.isDisposed) {
+      void this.write(id);
+    }
+  }
+
+  private async writeOnce(id: string): Promise<void> {
+    const path = this.targets.get(id);
+    if (path === undefined) {
+      return;
+    }
+    // read before the notebook: what it says of the end is then true of the notebook as well
+    const run = await this.orrery.api.get('trainings', id);
+    try {
+      await writeNotebook(this.contents, path, await this.orrery.api.notebook('trainings', id));
+      this.written.emit(path);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 404)) {
+        throw error;
+      }
+      // it has not begun
+    }
+    if (run.status.settled) {
+      this.forget(id);
+    }
+  }
+
+  private forget(id: string): void {
+    this.targets.delete(id);
+    this.keep();
+  }
+
+  private keep(): void {
+    this.storage.setItem(KEY, JSON.stringify(Object.fromEntries(this.targets)));
+  }
+}
+
+/** Beside the notebook, as the command line names it. */
+export function resultPath(source: string, run: string): string {
+  return `${source.replace(/\.ipynb$/, '')}-${run}.ipynb`;
+}

@@ -1,0 +1,161 @@
+import { Signal } from '@lumino/signaling';
+import type { Contents } from '@jupyterlab/services';
+import { describe, expect, it, vi } from 'vitest';
+import { ApiError } from '../src/api';
+import { localMinute } from '../src/forms/inputs';
+import { ResultNotebooks, resultPath } from '../src/models/result-notebooks';
+import { changedCell, resumeWith, savedKernel, withoutOutputs } from '../src/models/resume-notebook';
+import { companionsOf } from '../src/models/send-notebook';
+import { MemoryPlatform, makeResource } from './platform';
+
+/** Files in memory, listed as Jupyter's contents API does. */
+class MemoryContents {
+  readonly fileChanged = new Signal<this, never>(this);
+  readonly saved = new Map<string, unknown>();
+
+  constructor(private readonly paths: string[] = []) {}
+
+  get manager(): Contents.IManager {
+    return this as unknown as Contents.IManager;
+  }
+
+  get(path: string): Promise<unknown> {
+    const prefix = path === '' ? '' : `${path}/`;
+    const names = this.paths.filter(one => one.startsWith(prefix)).map(one => one.slice(prefix.length));
+    const content = [...new Set(names.map(name => name.split('/')[0] ?? ''))].map(name => ({
+      name,
+      path: prefix + name,
+      type: names.includes(name) ? 'file' : 'directory'
+    }));
+    return Promise.resolve({ content });
+  }
+
+  save(path: string, model: { content?: unknown }): Promise<unknown> {
+    this.saved.set(path, model.content);
+    return Promise.resolve({});
+  }
+}
+
+function memoryStorage(): Storage {
+  const kept = new Map<string, string>();
+  return {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value)
+  } as Storage;
+}
+
+describe('what goes with a notebook', () => {
+  it('is the modules, packages and requirements beside it', async () => {
+    const contents = new MemoryContents([
+      'work/report.ipynb',
+      'work/other.ipynb',
+      'work/helper.py',
+      'work/requirements.txt',
+      'work/table.csv',
+      'work/tools/__init__.py',
+      'work/tools/deep/words.txt',
+      'work/tools/__pycache__/x.pyc',
+      'work/data/big.csv'
+    ]);
+    expect(await companionsOf(contents.manager, 'work/report.ipynb')).toEqual([
+      'work/helper.py',
+      'work/requirements.txt',
+      'work/tools/__init__.py',
+      'work/tools/deep/words.txt'
+    ]);
+  });
+
+  it('is refused where it is too much to be code', async () => {
+    const many = Array.from({ length: 1001 }, (_, index) => `tools/m${index}.py`);
+    const contents = new MemoryContents(['a.ipynb', 'tools/__init__.py', ...many]);
+    await expect(companionsOf(contents.manager, 'a.ipynb')).rejects.toThrow('a folder of its own');
+  });
+});
+
+describe('the result of a notebook', () => {
+  it('is written beside it while it runs, and followed no longer than that', async () => {
+    const platform = new MemoryPlatform();
+    let settled = false;
+    platform.on('GET', '/trainings/trn_1', () => ({
+      body: makeResource({ status: { ...makeResource().status, settled } })
+    }));
+    platform.on('GET', '/trainings/trn_1/notebook', () => ({
+      body: { cells: [settled ? 'last' : 'first'] }
+    }));
+    const orrery = platform.make();
+    const contents = new MemoryContents();
+    const storage = memoryStorage();
+    const results = new ResultNotebooks(orrery, contents.manager, storage);
+    results.follow(makeResource({ name: 'report-1' }), 'work/report.ipynb');
+    const path = 'work/report-report-1.ipynb';
+    expect(results.targetOf('trn_1')).toBe(path);
+    await vi.waitFor(() => expect(contents.saved.get(path)).toEqual({ cells: ['first'] }));
+    results.dispose();
+
+    // the page was loaded again
+    settled = true;
+    const again = new ResultNotebooks(orrery, contents.manager, storage);
+    orrery.events.reset.emit();
+    await vi.waitFor(() => expect(contents.saved.get(path)).toEqual({ cells: ['last'] }));
+    await vi.waitFor(() => expect(again.targetOf('trn_1')).toBeUndefined());
+    again.dispose();
+  });
+
+  it('is named as the command line names it', () => {
+    expect(resultPath('a/b.ipynb', 'b-2')).toBe('a/b-b-2.ipynb');
+  });
+});
+
+describe('going on with a notebook', () => {
+  it('knows where, and what it will lack', () => {
+    const status = makeResource().status;
+    expect(savedKernel(makeResource())).toBeNull();
+    const kernel_state = {
+      cell: 7,
+      cells: 9,
+      unsaved: [{ name: 'lock', type: '_thread.lock', reason: 'no' }],
+      files_left_out: ['table.csv']
+    };
+    expect(savedKernel(makeResource({ status: { ...status, outputs: { kernel_state } } }))).toEqual({
+      cell: 7,
+      cells: 9,
+      unsaved: [{ name: 'lock', type: '_thread.lock', reason: 'no' }],
+      filesLeftOut: ['table.csv']
+    });
+  });
+
+  it('sends the code alone, and tells which done cell was changed', async () => {
+    const notebook = {
+      cells: [
+        { cell_type: 'code', source: '1', outputs: [{ text: 'x' }], execution_count: 4 },
+        { cell_type: 'markdown', source: 'a' }
+      ]
+    };
+    expect(withoutOutputs(notebook).cells).toEqual([
+      { cell_type: 'code', source: '1', outputs: [], execution_count: null },
+      { cell_type: 'markdown', source: 'a' }
+    ]);
+    const platform = new MemoryPlatform();
+    platform.api.putObject = () => Promise.resolve({ oid: 'o', size: 3 });
+    platform.on('POST', '/trainings/trn_1/resume', call => {
+      expect(call.body).toEqual({ notebook: { oid: 'o', size: 3 }, start_over: false });
+      return {
+        status: 422,
+        body: { error: { code: 'invalid', message: 'no', details: { changed_cell: 2 } } }
+      };
+    });
+    const refused: unknown = await resumeWith(platform.api, 'trainings', 'trn_1', notebook).catch(
+      (error: unknown) => error
+    );
+    expect(refused).toBeInstanceOf(ApiError);
+    expect(changedCell(refused)).toBe(2);
+    expect(changedCell(new Error('other'))).toBeNull();
+  });
+});
+
+describe('a moment in a form', () => {
+  it('is shown by the clock here', () => {
+    expect(localMinute(new Date(2026, 0, 31, 22, 5))).toBe('2026-01-31T22:05');
+    expect(localMinute(new Date('never'))).toBe('');
+  });
+});

@@ -1,0 +1,157 @@
+"""`%%job` in a real kernel: its cell runs on a real platform, with the kernel's variables."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+from orrery import Client
+from orrery.testing.platform import RunningPlatform
+from orrery.testing.waiting import wait_until
+
+
+@dataclass
+class Shown:
+    """What a cell left in the notebook."""
+
+    stdout: str = ""
+    stderr: str = ""
+    displays: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    error: str = ""
+
+    def take(self, message: dict[str, Any]) -> None:
+        content = message["content"]
+        match message["msg_type"]:
+            case "stream":
+                setattr(self, content["name"], getattr(self, content["name"]) + content["text"])
+            case "display_data" | "execute_result":
+                self.displays.append(content["data"])
+            case "error":
+                self.error = "\n".join(content["traceback"])
+            case _:
+                pass
+
+
+@dataclass
+class Notebook:
+    client: BlockingKernelClient
+    #: the kernel's
+    process: int
+
+    def run(self, cell: str) -> Shown:
+        shown = Shown()
+        self.client.execute_interactive(cell, output_hook=shown.take, timeout=120)
+        return shown
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
+    with RunningPlatform(tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("notebooks")
+
+
+@pytest.fixture(scope="module")
+def notebook(platform: RunningPlatform, folder: Path) -> Iterator[Notebook]:
+    found = platform.announcement
+    (folder / "helper.py").write_text("def doubled(value):\n    return value * 2\n")
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(
+        cwd=str(folder), env={**os.environ, "ORRERY_URL": found["url"], "ORRERY_TOKEN": found["token"]}
+    )
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        process: Any = manager.provisioner
+        notebook = Notebook(client, process.pid)
+        assert notebook.run("%load_ext orrery").error == ""
+        yield notebook
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+
+
+@pytest.fixture
+def client(platform: RunningPlatform) -> Iterator[Client]:
+    found = platform.announcement
+    with Client(found["url"], found["token"]) as client:
+        yield client
+
+
+def test_a_cell_runs_as_a_job_with_the_variables_it_reads_and_gives_back_those_it_assigns(
+    notebook: Notebook, client: Client
+) -> None:
+    assert (
+        notebook.run(
+            "import numpy as np, os, threading\nfrom helper import doubled\n"
+            "rate, unread, rows = 0.5, threading.Lock(), np.arange(100_000)\n"
+            "class Model:\n    def fit(self, x):\n        self.weight = float(x.sum()) * rate\n        return self"
+        ).error
+        == ""
+    )
+    shown = notebook.run(
+        "%%job --name fitted -p rate=2\n"
+        "model = Model().fit(rows); where = os.environ['ORRERY_TRAINING']; lock = threading.Lock()\n"
+        "print('fitting', doubled(rate))\n{'weight': model.weight}"
+    )
+    assert shown.error == "" and "fitting 4\n" in shown.stdout, shown
+    assert "cpu-small" in shown.stderr
+    assert "lock (_thread.lock) stays in the job" in shown.stderr
+    weight = float(sum(range(100_000))) * 2
+    assert shown.displays[-1]["text/plain"] == str({"weight": weight})
+    told = notebook.run("print(where, model.weight, type(model) is Model, rate)").stdout
+    assert told == f"fitted {weight} True 0.5\n"
+    assert client.trainings.get("fitted").status.phase == "COMPLETE"
+
+
+def test_an_error_shows_the_jobs_traceback(notebook: Notebook) -> None:
+    shown = notebook.run("%%job --name broken\ndef inner():\n    return 1 / 0\ninner()")
+    assert "return 1 / 0" in shown.stdout and "inner()" in shown.stdout
+    assert shown.error.startswith("job ")
+    assert shown.error.endswith("broken failed: ZeroDivisionError: division by zero")
+
+
+def test_what_cannot_be_sent_is_said_before_anything_is_sent(notebook: Notebook, client: Client) -> None:
+    notebook.run("import threading\nguard = threading.Lock()\n")
+    shown = notebook.run("%%job --name unsent\nwith guard:\n    pass")
+    assert "the cell reads 'guard' (_thread.lock), which cannot be sent" in shown.error
+    assert "unrecognized arguments: --instnce" in notebook.run("%%job --instnce x\n1").error
+    assert not [one for one in client.trainings.list() if one.name == "unsent"]
+
+
+def test_an_interrupt_stops_the_job(notebook: Notebook, client: Client) -> None:
+    def interrupt_once_it_runs() -> None:
+        wait_until(lambda: [one for one in client.trainings.list() if one.name == "endless"], what="the job")
+        wait_until(lambda: "begun" in list(client.trainings.get("endless").logs()), what="the job's output")
+        os.kill(notebook.process, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt_once_it_runs)
+    thread.start()
+    shown = notebook.run("%%job --name endless\nprint('begun')\nwhile True: pass")
+    thread.join()
+    assert "KeyboardInterrupt" in shown.error and "endless was stopped" in shown.stderr
+    assert client.trainings.get("endless").status.phase == "STOPPED"
+
+
+def test_a_job_can_be_sent_and_its_variables_taken_later(notebook: Notebook) -> None:
+    notebook.run("later = None; base = 20")
+    shown = notebook.run("%%job --name deferred --no-wait\nlater = base + 1\nprint('computed')")
+    assert shown.error == "" and "%job deferred" in shown.stdout
+    assert notebook.run("print(later)").stdout == "None\n"
+    assert "computed" in notebook.run("%job deferred").stdout
+    assert notebook.run("print(later)").stdout == "21\n"
