@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orrery._version import __version__
-from orrery.api import apps, batch, details, docs, errors, events, overview, profiles, resources, system, uploads
+from orrery.api import apps, batch, details, docs, errors, events, overview, profiles, queue, resources, system, uploads
 from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
 from orrery.api.limits import BodyLimit
 from orrery.controllers.algorithms import AlgorithmController, synchronise_built_ins
@@ -28,6 +28,7 @@ from orrery.controllers.dashboards import DashboardController
 from orrery.controllers.datasets import DatasetController, DatasetVersionController
 from orrery.controllers.endpoints import EndpointController
 from orrery.controllers.engine import Engine
+from orrery.controllers.estimates import Estimates
 from orrery.controllers.experiments import ExperimentController
 from orrery.controllers.housekeeping import Housekeeping
 from orrery.controllers.jobs import resource_id_of
@@ -94,7 +95,7 @@ def make_executor(settings: Settings, objects: ObjectStore) -> LocalExecutor:
         memory_bytes=settings.memory_bytes or capacity.memory_bytes,
         gpus=capacity.gpus,
     )
-    return LocalExecutor(settings.home, objects, capacity=capacity)
+    return LocalExecutor(settings.home, objects, capacity=capacity, limits=settings.limits.limits)
 
 
 def make_tracking(platform: Platform) -> Tracking:
@@ -132,6 +133,7 @@ def assemble(
     store = ResourceStore(database, KINDS, instance=instance_of(settings.home))
     signer = Signer.open(settings.home / "secrets" / "jwt.key")
     address = {"url": ""}
+    executor = executor or make_executor(settings, objects)
     platform = Platform(
         settings=settings,
         store=store,
@@ -139,7 +141,8 @@ def assemble(
         outbox=OutboxStore(database),
         objects=objects,
         uploads=Uploads(settings.home / "uploads", objects, Limits(upload_bytes=settings.max_upload_bytes)),
-        executor=executor or make_executor(settings, objects),
+        executor=executor,
+        estimates=Estimates(store, executor),
         make_token=lambda owner: signer.sign(User(owner), JOB_LIFETIME_SECONDS)[0],
         url=lambda: address["url"],
     )
@@ -200,6 +203,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     docs.install(app)
     app.add_middleware(BodyLimit, max_bytes=assembly.platform.settings.max_request_bytes)
     app.include_router(system.make_router(commands, assembly.signer, user, mode))
+    app.include_router(queue.make_router(commands, user))
     app.include_router(overview.make_router(overview.Overview(commands, assembly.router, assembly.monitor), user))
     app.include_router(events.make_router(assembly.hub, user))
     app.include_router(batch.make_router(app, user))

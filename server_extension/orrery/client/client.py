@@ -240,8 +240,25 @@ class Client:
         return self.transport.json("POST", "/auth/token", body=body)
 
     def queue(self) -> Json:
-        """Jobs that wait and the machine's capacity: `{"items", "capacity"}`."""
+        """Jobs that wait and the machine's capacity: `{"items", "capacity", "pause", "limits"}`."""
         return self.transport.json("GET", "/queue")
+
+    def pause_queue(self, reason: str = "", *, drain: bool = False) -> Json:
+        """Start no more jobs; what runs goes on. With `drain`, for emptying the machine. For administrators."""
+        return self.transport.json("POST", "/queue/drain" if drain else "/queue/pause", body={"reason": reason})
+
+    def resume_queue(self) -> Json:
+        """Start jobs again. For administrators."""
+        return self.transport.json("POST", "/queue/resume", body={})
+
+    def queue_limits(self, **changes: Any) -> Json:
+        """Who may hold how much, with changes: `users={"alice": {"cores": 4, "jobs": None}}`, `groups`, `everyone`.
+
+        For administrators.
+        """
+        if not changes:
+            return self.transport.json("GET", "/queue/limits")
+        return self.transport.json("PATCH", "/queue/limits", body=plain(changes))
 
     def instance_types(self) -> list[Json]:
         return self.transport.json("GET", "/instance-types")["items"]

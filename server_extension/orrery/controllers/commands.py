@@ -109,6 +109,7 @@ class Commands:
             )
         check_name(new.name)
         check_group(user, new.visibility, new.group)
+        self._remember_groups(user)
         spec = parse_spec(kind.spec, new.spec)
         # before anything is read of them
         self.claim_objects(user, spec, made_objects=made_objects)
@@ -139,6 +140,12 @@ class Commands:
         created = self.store.create(record, draft.edges(), idempotency=key)
         self.wake()
         return created
+
+    def _remember_groups(self, user: User) -> None:
+        """The queue counts what a group's members hold. A job's token says nothing of its owner's groups."""
+        groups, executor = tuple(sorted(user.groups)), self.platform.executor
+        if groups and executor.rules().members.get(user.name) != groups:
+            executor.change_rules(lambda rules: replace(rules, members={**rules.members, user.name: groups}))
 
     def resolve_references(self, user: User, owner: str, spec: BaseModel) -> dict[str, Record]:
         """Every reference in the spec, resolved for `user`. Raises: Invalid naming the field."""

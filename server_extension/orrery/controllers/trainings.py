@@ -27,7 +27,8 @@ class TrainingController(Controller):
     def admit(self, draft: Draft) -> Json:
         spec = draft.spec
         assert isinstance(spec, TrainingSpec)
-        self.platform.settings.instance_type(spec.instance_type)
+        resources = self.platform.settings.instance_type(spec.instance_type).resources
+        self.platform.executor.rules().check(draft.owner, resources)
         algorithm = draft.references["algorithm"]
         stored = spec.model_dump(mode="json")
         stored["parameters"] = validate(algorithm.spec["parameters_schema"], spec.parameters, path="spec.parameters")
@@ -278,9 +279,7 @@ class TrainingController(Controller):
         """Its place in the queue while it waits."""
         if record.phase != "CREATE_IN_PROGRESS":
             return {}
-        job_id = record.outputs.get("job_id")
-        entry = self.platform.executor.queue_entry(str(job_id))
-        return {"queue": {"place": entry.place, "reason": entry.reason}} if entry is not None else {}
+        return jobs.queue_view(self.platform, str(record.outputs.get("job_id")))
 
     def purge(self, record: Record) -> None:
         for attempt in range(1, int(record.internal.get("attempt", 0)) + 1):

@@ -29,8 +29,7 @@ class Limit:
 
     def over(self, other: Limit) -> Limit:
         """This limit, with the other's where it says nothing."""
-        said = {name: value for name, value in asdict(self).items() if value is not None}
-        return replace(other, **said)
+        return replace(other, **said(self))
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -187,11 +186,13 @@ def _mapping(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value or {})
 
 
+def said(limit: Limit) -> dict[str, Any]:
+    """The amounts that it limits."""
+    return {name: value for name, value in asdict(limit).items() if value is not None}
+
+
 def limits_to_json(limits: Limits) -> dict[str, Any]:
     """Only what is said: a limit of None is left out."""
-
-    def said(limit: Limit) -> dict[str, Any]:
-        return {name: value for name, value in asdict(limit).items() if value is not None}
 
     def named(part: Mapping[str, Limit]) -> dict[str, Any]:
         return {name: said(limit) for name, limit in sorted(part.items())}
@@ -205,6 +206,8 @@ def changed(limits: Limits, changes: Mapping[str, Any]) -> Limits:
     None takes away what was said: of one amount, or of everything about one name. Raises: `Invalid`.
     """
     everyone = _patched(limits.everyone, _mapping(changes.get("everyone")), "everyone")
+    if "everyone" in changes and changes["everyone"] is None:
+        everyone = Limit()
     parts: dict[str, dict[str, Limit]] = {}
     for part, before in (("users", limits.users), ("groups", limits.groups)):
         named = dict(before)
