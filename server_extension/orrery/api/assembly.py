@@ -17,7 +17,21 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orrery._version import __version__
-from orrery.api import apps, batch, details, docs, errors, events, overview, profiles, queue, resources, system, uploads
+from orrery.api import (
+    apps,
+    batch,
+    details,
+    docs,
+    errors,
+    events,
+    overview,
+    profiles,
+    queue,
+    resources,
+    sweeps,
+    system,
+    uploads,
+)
 from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
 from orrery.api.limits import BodyLimit
 from orrery.controllers.algorithms import AlgorithmController, synchronise_built_ins
@@ -37,6 +51,7 @@ from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
 from orrery.controllers.routing import Router
 from orrery.controllers.settings import Settings
+from orrery.controllers.templates import TemplateController
 from orrery.controllers.tensorboard import CHECK_SECONDS, TensorBoards
 from orrery.controllers.trainings import TrainingController
 from orrery.domain.access import User
@@ -157,6 +172,7 @@ def assemble(
             ExperimentController(platform),
             AlgorithmController(platform),
             TrainingController(platform),
+            TemplateController(platform),
             ModelController(platform),
             EndpointController(platform, router),
             dashboards,
@@ -210,6 +226,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(uploads.make_router(assembly.platform.uploads, assembly.platform.objects, user))
     app.include_router(apps.make_api(commands, assembly.app_hosts, assembly.signer, user))
     app.include_router(apps.make_router(commands, assembly.app_hosts, assembly.signer, user, assembly.base_path))
+    app.include_router(sweeps.make_router(commands, user))
     for kind in commands.store.kinds:
         app.include_router(resources.make_router(kind, commands, user))
     app.include_router(profiles.make_router(commands, user))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from orrery.client.apps import Dashboard, open_app
 from orrery.client.collection import Collection
 from orrery.client.resources import Json, Resource, read_number
+from orrery.client.templates import Template
 from orrery.client.uploads import Sources, plan, upload_files
 from orrery.errors import Invalid, NotFound
 
@@ -378,6 +379,7 @@ CLASSES: Mapping[str, type[Resource]] = {
     "experiment": Experiment,
     "algorithm": Algorithm,
     "training": Training,
+    "template": Template,
     "model": Model,
     "endpoint": Endpoint,
     "dashboard": Dashboard,

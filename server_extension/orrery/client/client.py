@@ -41,6 +41,7 @@ from orrery.client.discovery import find_platform
 from orrery.client.events import ResourceEvents
 from orrery.client.kinds import Kind, Kinds, read_kinds
 from orrery.client.resources import Json, Resource, plain
+from orrery.client.templates import Template, Templates
 from orrery.client.transport import Patience, Transport
 from orrery.client.uploads import Sources
 from orrery.errors import Invalid, NameTaken, NotFound, Stale
@@ -69,6 +70,7 @@ class Client:
         self.experiments = Experiments(self, "experiments", Experiment)
         self.algorithms = Algorithms(self, "algorithms", Algorithm)
         self.trainings = Trainings(self, "trainings", Training)
+        self.templates = Templates(self, "templates", Template)
         self.models = Models(self, "models", Model)
         self.endpoints = Endpoints(self, "endpoints", Endpoint)
         self.dashboards = Dashboards(self, "dashboards", Dashboard)
@@ -136,6 +138,27 @@ class Client:
             raise Invalid("what is to be trained? give an algorithm ('xgboost'), or `script=` with code of your own")
         training = self.trainings.create(name, algorithm=algorithm, dataset=dataset, target=target, **options)
         return training.wait(progress=progress) if wait else training
+
+    def sweep(
+        self,
+        name: str,
+        *,
+        spec: Mapping[str, Any],
+        parameters: Mapping[str, Sequence[Any]] | None = None,
+        datasets: Sequence[Mapping[str, str]] | None = None,
+        description: str = "",
+        tags: Sequence[str] = (),
+    ) -> list[Training]:
+        """Begin one training for every combination of `parameters`' values and `datasets`, under one experiment.
+
+        `spec` is what all have alike; `datasets` are laid over its own: `[{"train": "iris"}, {"train": "iris-clean"}]`.
+        Raises: Invalid when one of them could not be; then none is made.
+        """
+        body = {"name": name, "spec": spec, "parameters": parameters, "datasets": datasets}
+        body |= {"description": description, "tags": list(tags)}
+        given = {key: plain(value) for key, value in body.items() if value is not None}
+        answer = self.transport.create("/trainings/sweep", given)
+        return [Training(self, document) for document in answer["items"]]
 
     def run_notebook(
         self,

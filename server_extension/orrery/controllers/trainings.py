@@ -8,12 +8,14 @@ from pydantic import BaseModel
 
 from orrery.controllers import jobs
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
+from orrery.controllers.templates import template_of
 from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
 from orrery.domain.access import User
 from orrery.domain.columns import check_target, find_column
 from orrery.domain.models import MODEL as MODEL_KIND
 from orrery.domain.records import Json, Record
-from orrery.domain.trainings import TRAINING, RegisterModelBody, TrainingSpec
+from orrery.domain.templates import TEMPLATE
+from orrery.domain.trainings import TRAINING, RegisterModelBody, SaveTemplateBody, TrainingSpec
 from orrery.errors import Invalid
 from orrery.executors.contract import Exit, ExitReason, JobPhase
 from orrery.jobs.parameters import validate
@@ -261,6 +263,8 @@ class TrainingController(Controller):
         return self.commands.create(owner, MODEL_KIND, new, idempotency_key=key, made_objects=True)
 
     def act(self, action: str, record: Record, body: BaseModel | None, user: User) -> Record:
+        if isinstance(body, SaveTemplateBody):
+            return self.commands.create(user, TEMPLATE, template_of(record, body))
         assert isinstance(body, RegisterModelBody)
         if not record.outputs.get("model_files"):
             raise Invalid(f"{record.label} saved no model in EM_MODEL_DIR; there is nothing to register")

@@ -11,6 +11,9 @@ from orrery.domain.endpoints import ENDPOINT
 from orrery.domain.experiments import EXPERIMENT
 from orrery.domain.kinds import Registry
 from orrery.domain.models import MODEL
+from orrery.domain.templates import TEMPLATE
 from orrery.domain.trainings import TRAINING
 
-KINDS: Final = Registry((DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, MODEL, ENDPOINT, DASHBOARD))
+KINDS: Final = Registry(
+    (DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, TEMPLATE, MODEL, ENDPOINT, DASHBOARD)
+)

@@ -62,6 +62,7 @@ def _complete_kind(incomplete: str) -> list[str]:
         "experiments",
         "algorithms",
         "trainings",
+        "templates",
         "models",
         "endpoints",
         "dashboards",
