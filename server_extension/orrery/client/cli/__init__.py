@@ -7,9 +7,9 @@ from orrery.client.cli.app import app
 
 def main() -> None:
     """Run the command line; ends the process with the exit code."""
-    from orrery.client.cli import activity, dashboards, platform, queue, resources, runs, train
+    from orrery.client.cli import activity, dashboards, platform, queue, resources, runs, train, transfer
 
-    for family in (platform, queue, train, runs, dashboards, resources, activity):
+    for family in (platform, queue, train, runs, dashboards, resources, transfer, activity):
         family.register(app)
     app(prog_name="orrery")
 
