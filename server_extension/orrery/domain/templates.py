@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import ConfigDict
+
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, Column, ColumnType, Kind
 from orrery.domain.machine import Phase, machine
 from orrery.domain.trainings import TrainingSpec
@@ -9,6 +11,9 @@ from orrery.domain.trainings import TrainingSpec
 
 class TemplateSpec(TrainingSpec):
     """The fields of a training; all but the algorithm may be left open, its datasets and hyperparameters too."""
+
+    #: forms ask for no more than the algorithm
+    model_config = ConfigDict(json_schema_extra={"x-orrery-open": True})
 
 
 TEMPLATE = Kind(
