@@ -153,9 +153,21 @@ export interface Sizes {
 }
 
 /** What waits, in order, and what the machine has and has handed out. */
+/** An administrator's: no job starts. */
+export interface Pause {
+  by: string;
+  since: string;
+  reason: string;
+  /** The machine is being emptied. */
+  draining: boolean;
+  /** Jobs that still run. */
+  running: number;
+}
+
 export interface QueueState {
   items: { resource: string | null; title: string; place: number; priority: string; reason: string }[];
   capacity: { total: Sizes; held: Sizes };
+  pause: Pause | null;
 }
 
 export type Page<T = Resource> = Omit<Schemas['ResourcePage'], 'items'> & { items: T[] };

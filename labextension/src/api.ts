@@ -217,6 +217,14 @@ export class Api {
     return this.request('GET', '/queue');
   }
 
+  pauseQueue(reason: string): Promise<QueueState> {
+    return this.request('POST', '/queue/pause', { body: { reason } });
+  }
+
+  resumeQueue(): Promise<QueueState> {
+    return this.request('POST', '/queue/resume', { body: {} });
+  }
+
   list(plural: string, query: Query = {}, signal?: AbortSignal): Promise<Page> {
     return this.request('GET', `/${plural}`, signal ? { query, signal } : { query });
   }

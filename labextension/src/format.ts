@@ -31,6 +31,19 @@ export function formatDuration(seconds: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
+/** When a job that waits may start: "starts in about 12 min"; empty where that is not known. */
+export function formatStart(seconds: unknown): string {
+  if (typeof seconds !== 'number') {
+    return '';
+  }
+  if (seconds < 10) {
+    return 'starts in a moment';
+  }
+  return seconds < 60
+    ? `starts in about ${Math.round(seconds / 10) * 10} s`
+    : `starts in about ${formatDuration(seconds).replace(/ \d+ s$/, '')}`;
+}
+
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) {
     return String(value);

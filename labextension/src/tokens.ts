@@ -28,7 +28,7 @@ export namespace CommandIDs {
   export const openList = 'orrery:open-list';
   /** `{kind, ref, tab?}` */
   export const open = 'orrery:open';
-  /** `{kind, copyOf?, editOf?, prefill?, paths?, draft?, aside?}`; answers with the panel, which tells what it made */
+  /** `{kind, copyOf?, editOf?, template?, prefill?, paths?, draft?, aside?}`; answers with the panel, which tells what it made */
   export const create = 'orrery:create';
   /** `{path, plural, id}` */
   export const openNotebook = 'orrery:open-notebook';

@@ -41,8 +41,10 @@ it('counts only what comes first', () => {
   }));
   const held = { cores: 1, memory_bytes: GIB, gpus: 0 };
   const size = { cores: 1, memory_bytes: GIB, gpus: 0 };
-  const queue = { items, capacity: { total: TOTAL, held } };
-  expect(describePlace(size, 'LOW', queue)).toBe('3 jobs before yours');
-  expect(describePlace(size, 'HIGH', queue)).toBe('1 job before yours');
+  const queue = { items, capacity: { total: TOTAL, held }, pause: null };
+  expect(describePlace(size, 'LOW', queue)).toMatch(/^3 jobs wait with this priority/);
+  expect(describePlace(size, 'HIGH', queue)).toMatch(/^1 job waits with this priority/);
   expect(describePlace(size, 'LOW', { ...queue, items: [] })).toBe('starts at once');
+  const pause = { by: 'root', since: '', reason: '', draining: false, running: 0 };
+  expect(describePlace(size, 'LOW', { ...queue, items: [], pause })).toMatch(/root has paused/);
 });

@@ -63,6 +63,37 @@ describe('FormModel', () => {
     expect(form.isReadingColumns).toBe(false);
   });
 
+  it('begins from a template, whose name stays its own', async () => {
+    const platform = new MemoryPlatform();
+    const spec = { ...TRAIN, parameters: { rounds: 7 }, experiment: null, from_elsewhere: 1 };
+    platform.on('GET', '/templates/tpl_1', () => ({
+      body: makeResource({ kind: 'template', name: 'quick', spec })
+    }));
+    const form = await openForm(platform, TRAINING, { template: 'tpl_1' });
+    expect(form.spec).toMatchObject(TRAIN);
+    expect((form.spec.parameters as JsonObject).rounds).toBe(7);
+    expect(Object.keys(form.spec)).not.toContain('from_elsewhere');
+    expect(form.data.name).toBeUndefined();
+  });
+
+  it('asks for no more than an algorithm where a kind may be left open', async () => {
+    const platform = new MemoryPlatform();
+    platform.on('POST', '/templates', call => ({
+      status: 201,
+      body: makeResource({ spec: call.body?.spec as JsonObject })
+    }));
+    const spec_schema = { ...TRAINING.spec_schema, 'x-orrery-open': true };
+    const form = await openForm(platform, {
+      ...TRAINING,
+      kind: 'template',
+      plural: 'templates',
+      spec_schema
+    });
+    await form.setData({ name: 'open', spec: { algorithm: 'orrery/xgboost' } });
+    expect(await form.submit()).not.toBeNull();
+    expect(form.problems).toEqual([]);
+  });
+
   it('asks for the data that the chosen algorithm needs', async () => {
     const form = await openForm(new MemoryPlatform(), TRAINING);
     await form.setData({ name: 'a', spec: { algorithm: 'orrery/xgboost', parameters: {} } });

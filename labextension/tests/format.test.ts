@@ -4,6 +4,7 @@ import {
   formatBytes,
   formatDuration,
   formatNumber,
+  formatStart,
   humanize,
   propertyTitle,
   readableSpec,
@@ -14,6 +15,14 @@ import { resourcePath } from '../src/api';
 import { makeResource } from './platform';
 
 describe('format', () => {
+  it('says when a job may start, and nothing where that is not known', () => {
+    expect(formatStart(null)).toBe('');
+    expect(formatStart(4)).toBe('starts in a moment');
+    expect(formatStart(42)).toBe('starts in about 40 s');
+    expect(formatStart(725)).toBe('starts in about 12 min');
+    expect(formatStart(2 * 3600 + 300)).toBe('starts in about 2 h 5 min');
+  });
+
   it('writes bytes, durations and numbers for people', () => {
     expect(formatBytes(0)).toBe('0 B');
     expect(formatBytes(124869)).toBe('122 KiB');

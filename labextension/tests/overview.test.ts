@@ -46,7 +46,13 @@ it('keeps what it has while nothing new was sampled', () => {
 
 it('loads while it is looked at, and again after what happened', async () => {
   const platform = new MemoryPlatform();
-  const body = { counts: {}, running: [], queue: { waiting: 0, items: [] }, holders: [], endpoints: [] };
+  const body = {
+    counts: {},
+    running: [],
+    queue: { waiting: 0, items: [], pause: null },
+    holders: [],
+    endpoints: []
+  };
   platform.on('GET', '/overview', () => ({ body }));
   platform.on('GET', '/overview/activity', call => ({ body: { range: call.query.get('range') } }));
   platform.on('GET', '/system/history', () => ({ body: history([1]) }));

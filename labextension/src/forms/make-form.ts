@@ -71,13 +71,15 @@ function keepOnly(properties: Record<string, Schema>, only: readonly string[], p
 function makeSpecSchema(kind: Kind, found: Found): Schema {
   const spec = plainSchema(kind.spec_schema);
   spec.title = '';
+  // A template's: what a run must be given may be left open.
+  const isOpen = spec['x-orrery-open'] === true;
   delete spec.description;
   for (const { path, schema } of [...walk(spec)]) {
     const parameters = found.parameters[path.join('.')];
     if (schema['x-orrery-parameters-of'] && parameters) {
       const plain = plainSchema(parameters);
       schema.properties = plain.properties ?? {};
-      schema.required = plain.required ?? [];
+      schema.required = isOpen ? [] : (plain.required ?? []);
       schema.additionalProperties = false;
     }
     if (schema['x-orrery-upload']) {
@@ -91,7 +93,9 @@ function makeSpecSchema(kind: Kind, found: Found): Schema {
       schema.properties = Object.fromEntries(
         found.datasets.map(({ name, title }) => [name, { ...entry, title: propertyTitle(name, title) }])
       );
-      schema.required = found.datasets.filter(dataset => dataset.required).map(dataset => dataset.name);
+      schema.required = found.datasets
+        .filter(dataset => dataset.required && !isOpen)
+        .map(dataset => dataset.name);
       if (schema.required.length > 0 && path.length === 1) {
         spec.required = [...new Set([...(spec.required ?? []), ...path])];
       }

@@ -95,7 +95,7 @@ function refusalOf(
 
 const RANKS: Record<string, number> = { LOW: 0, NORMAL: 1, HIGH: 2 };
 
-/** "starts at once", or how many come first. */
+/** "starts at once", or what it waits for. */
 export function describePlace(size: Sizes, priority: string, queue: QueueState): string {
   const { total, held } = queue.capacity;
   const free = {
@@ -103,10 +103,13 @@ export function describePlace(size: Sizes, priority: string, queue: QueueState):
     memory_bytes: total.memory_bytes - held.memory_bytes,
     gpus: total.gpus - held.gpus
   };
+  if (queue.pause) {
+    return `waits until the queue is resumed, which ${queue.pause.by} has paused`;
+  }
   const rank = RANKS[priority] ?? 1;
   const before = queue.items.filter(item => (RANKS[item.priority] ?? 3) >= rank).length;
   if (before > 0) {
-    return `${plural(before, 'job')} before yours`;
+    return `${plural(before, 'job waits', 'jobs wait')} with this priority or a higher one; users take turns`;
   }
   return fits(size, free)
     ? 'starts at once'

@@ -41,6 +41,8 @@ export interface FormOptions {
   copyOf?: string;
   /** The resource to change, instead of making a new one. */
   editOf?: string;
+  /** A template of trainings to begin from, for any form that has fields of one. */
+  template?: string;
   prefill?: JsonObject;
 }
 
@@ -297,6 +299,15 @@ export class FormModel extends Model {
       try {
         const original = await this.api.get(this.kind.plural, this.options.copyOf);
         return { ...commonValues(original), spec: readableSpec(original), name: `${original.name}-copy` };
+      } catch (error) {
+        this.setProblems([{ path: '', message: errorMessage(error) }]);
+      }
+    }
+    if (this.options.template) {
+      try {
+        const template = readableSpec(await this.api.get('templates', this.options.template));
+        const said = Object.fromEntries(Object.entries(template).filter(([, value]) => value !== null));
+        data.spec = { ...keepKnown(said, known), ...data.spec };
       } catch (error) {
         this.setProblems([{ path: '', message: errorMessage(error) }]);
       }

@@ -3,7 +3,7 @@
  * figures change without any event, so they alone are read every few seconds, only while somebody looks.
  */
 import { ApiError, errorMessage } from '../api';
-import type { Resource, ResourceEvent } from '../api-types';
+import type { Pause, Resource, ResourceEvent } from '../api-types';
 import type { IOrrery } from '../tokens';
 import { isRun } from './kinds';
 import { Model, throttle } from './model';
@@ -22,6 +22,8 @@ export interface QueueItem extends Sizes {
   place: number;
   priority: string;
   reason: string;
+  /** null: not known */
+  starts_in_seconds: number | null;
   submitted_at: string;
 }
 
@@ -69,7 +71,7 @@ export interface Machine {
 export interface OverviewDocument {
   counts: Record<string, Record<string, number>>;
   running: Resource[];
-  queue: { waiting: number; items: QueueItem[] };
+  queue: { waiting: number; items: QueueItem[]; pause: Pause | null };
   capacity: { total: Sizes; held: Sizes };
   holders: Holder[];
   endpoints: EndpointCalls[];

@@ -116,6 +116,7 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           kind: 'string',
           copyOf: 'string',
           editOf: 'string',
+          template: 'string',
           draft: 'string',
           prefill: 'object',
           aside: 'boolean'
@@ -232,6 +233,9 @@ function makeFormArgs(args: ReadonlyPartialJSONObject): FormArgs {
   }
   if (args.copyOf) {
     formArgs.copyOf = text(args.copyOf);
+  }
+  if (args.template) {
+    formArgs.template = text(args.template);
   }
   if (args.prefill) {
     formArgs.prefill = args.prefill as JsonObject;

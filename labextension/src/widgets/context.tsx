@@ -29,7 +29,10 @@ export class Navigator {
     void this.execute(CommandIDs.open, tab ? { kind, ref, tab } : { kind, ref });
   }
 
-  create(kind: string, options: { copyOf?: string; editOf?: string; prefill?: JsonObject } = {}): void {
+  create(
+    kind: string,
+    options: { copyOf?: string; editOf?: string; template?: string; prefill?: JsonObject } = {}
+  ): void {
     void this.execute(CommandIDs.create, { kind, ...options });
   }
 

@@ -5,7 +5,7 @@ import { Signal } from '@lumino/signaling';
 import type { KeyboardEvent } from 'react';
 import { useId } from 'react';
 import type { Action, Kind, Resource } from '../api-types';
-import { displayName, formatAgo, formatTime, humanize, plainText } from '../format';
+import { displayName, formatAgo, formatStart, formatTime, humanize, plainText } from '../format';
 import { copyIcon, kindIcon, linkIcon, linkOutIcon, trashIcon } from '../icons';
 import { dashboardUrl } from '../models/dashboards';
 import { Deletion } from '../models/deletion';
@@ -302,6 +302,21 @@ function NextStep(props: { resource: Resource }): JSX.Element | null {
       />
     );
   }
+  if (resource.kind === 'template') {
+    return (
+      <>
+        {kinds.get('tuning') && (
+          <Button label="Tune with it" onClick={() => go.create('tuning', { template: resource.id })} />
+        )}
+        <Button
+          label="Use template"
+          kind="accept"
+          onClick={() => go.create('training', { template: resource.id })}
+          testId="orrery-use-template"
+        />
+      </>
+    );
+  }
   if (resource.kind === 'model' && kinds.get('endpoint')) {
     return (
       <Button
@@ -351,6 +366,7 @@ function Word(props: { kind: Kind; resource: Resource }): JSX.Element | null {
       {queue && typeof queue === 'object' && !Array.isArray(queue) && !phase.settled && (
         <div className="orr-Muted" data-testid="orrery-queue">
           Place {plainText(queue.place)} in the queue{queue.reason ? `: ${plainText(queue.reason)}` : ''}
+          {formatStart(queue.starts_in_seconds) && ` (${formatStart(queue.starts_in_seconds)})`}
         </div>
       )}
       {isMoving && status.progress && (

@@ -51,12 +51,13 @@ export class FormPanel extends KindPanel<FormModel> {
 
   /** What opens this form again; files that are already on their way are not read twice. */
   get restoreArgs(): JsonObject {
-    const { kind, draft, copyOf, editOf, prefill } = this.args;
+    const { kind, draft, copyOf, editOf, template, prefill } = this.args;
     return {
       kind,
       draft,
       ...(copyOf ? { copyOf } : {}),
       ...(editOf ? { editOf } : {}),
+      ...(template ? { template } : {}),
       ...(prefill ? { prefill } : {})
     };
   }

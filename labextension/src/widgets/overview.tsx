@@ -2,17 +2,18 @@
 import { refreshIcon } from '@jupyterlab/ui-components';
 import type { ReactNode } from 'react';
 import type { Resource } from '../api-types';
-import { formatAgo, formatDuration, plural } from '../format';
+import { formatDuration, plural } from '../format';
 import { kindIcon, orreryIcon } from '../icons';
 import { useModel } from '../models/model';
-import type { OverviewDocument, QueueItem } from '../models/overview';
+import type { OverviewDocument } from '../models/overview';
 import { OverviewModel } from '../models/overview';
 import { CommandIDs } from '../tokens';
 import { Card } from './cards';
 import type { PanelContext } from './context';
 import { usePanel, useTick } from './context';
 import { ActivityCard, InstanceTypesCard } from './overview-activity';
-import { MachineCard, shownSizes } from './overview-machine';
+import { MachineCard } from './overview-machine';
+import { QueueCard } from './overview-queue';
 import { EndpointsCard, HoldersCard, StatesCard } from './overview-tables';
 import { Busy, Icon, IconButton, Note, ProgressBar, ReferenceLink, describeProgress } from './parts';
 import { PlatformPanel } from './platform-panel';
@@ -61,7 +62,7 @@ function Overview(props: { model: OverviewModel }): JSX.Element {
       <Tiles document={document} />
       <div className="orr-Home-columns">
         <RunningCard running={document.running} />
-        <QueueCard queue={document.queue} />
+        <QueueCard queue={document.queue} model={model} />
       </div>
       <MachineCard model={model} document={document} />
       <div className="orr-Home-columns">
@@ -201,57 +202,5 @@ function RunningCard(props: { running: Resource[] }): JSX.Element {
         </ul>
       )}
     </Card>
-  );
-}
-
-function QueueCard(props: { queue: OverviewDocument['queue'] }): JSX.Element {
-  const { items, waiting } = props.queue;
-  useTick(30_000, items.length > 0);
-  return (
-    <Card title="Queue" testId="orrery-overview-queue">
-      {items.length === 0 ? (
-        <p className="orr-Muted">Nothing waits: the next job starts at once.</p>
-      ) : (
-        <>
-          <ol className="orr-PlainList orr-Home-queue">
-            {items.map(item => (
-              <QueueRow key={`${item.place}-${item.resource ?? item.owner}`} item={item} />
-            ))}
-          </ol>
-          {waiting > items.length && (
-            <p className="orr-Muted">and {plural(waiting - items.length, 'more', 'more')} behind these</p>
-          )}
-        </>
-      )}
-    </Card>
-  );
-}
-
-function QueueRow(props: { item: QueueItem }): JSX.Element {
-  const { item } = props;
-  const { go } = usePanel();
-  const { resource, kind } = item;
-  return (
-    <li>
-      <span className="orr-Home-place" title={`Place ${item.place}`}>
-        {item.place}
-      </span>
-      <div>
-        <div>
-          {resource && kind ? (
-            <button type="button" className="orr-Link" onClick={() => go.open(kind, resource)}>
-              {item.title}
-            </button>
-          ) : (
-            <span className="orr-Muted">a job of {item.owner}</span>
-          )}
-          <span className="orr-Muted">
-            {' '}
-            · {shownSizes(item)} · {item.priority.toLowerCase()} priority · {formatAgo(item.submitted_at)}
-          </span>
-        </div>
-        {item.reason && <div className="orr-Muted">{item.reason}</div>}
-      </div>
-    </li>
   );
 }

@@ -26,7 +26,9 @@ from orrery.api import (
     events,
     overview,
     profiles,
+    queue,
     resources,
+    sweeps,
     system,
     tunings,
     uploads,
@@ -41,6 +43,7 @@ from orrery.controllers.dashboards import DashboardController
 from orrery.controllers.datasets import DatasetController, DatasetVersionController
 from orrery.controllers.endpoints import EndpointController
 from orrery.controllers.engine import Engine
+from orrery.controllers.estimates import Estimates
 from orrery.controllers.experiments import ExperimentController
 from orrery.controllers.housekeeping import Housekeeping
 from orrery.controllers.jobs import resource_id_of
@@ -49,6 +52,7 @@ from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
 from orrery.controllers.routing import Router
 from orrery.controllers.settings import Settings
+from orrery.controllers.templates import TemplateController
 from orrery.controllers.tensorboard import CHECK_SECONDS, TensorBoards
 from orrery.controllers.trainings import TrainingController
 from orrery.controllers.tunings import TuningController
@@ -111,7 +115,7 @@ def make_executor(settings: Settings, objects: ObjectStore) -> LocalExecutor:
         memory_bytes=settings.memory_bytes or capacity.memory_bytes,
         gpus=capacity.gpus,
     )
-    return LocalExecutor(settings.home, objects, capacity=capacity)
+    return LocalExecutor(settings.home, objects, capacity=capacity, limits=settings.limits.limits)
 
 
 def make_tracking(platform: Platform) -> Tracking:
@@ -149,6 +153,7 @@ def assemble(
     store = ResourceStore(database, KINDS, instance=instance_of(settings.home))
     signer = Signer.open(settings.home / "secrets" / "jwt.key")
     address = {"url": ""}
+    executor = executor or make_executor(settings, objects)
     platform = Platform(
         settings=settings,
         store=store,
@@ -156,7 +161,8 @@ def assemble(
         outbox=OutboxStore(database),
         objects=objects,
         uploads=Uploads(settings.home / "uploads", objects, Limits(upload_bytes=settings.max_upload_bytes)),
-        executor=executor or make_executor(settings, objects),
+        executor=executor,
+        estimates=Estimates(store, executor),
         make_token=lambda owner: signer.sign(User(owner), JOB_LIFETIME_SECONDS)[0],
         url=lambda: address["url"],
     )
@@ -174,6 +180,7 @@ def assemble(
             AlgorithmController(platform),
             trainings,
             tunings,
+            TemplateController(platform),
             ModelController(platform),
             EndpointController(platform, router),
             dashboards,
@@ -221,12 +228,14 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     docs.install(app)
     app.add_middleware(BodyLimit, max_bytes=assembly.platform.settings.max_request_bytes)
     app.include_router(system.make_router(commands, assembly.signer, user, mode))
+    app.include_router(queue.make_router(commands, user))
     app.include_router(overview.make_router(overview.Overview(commands, assembly.router, assembly.monitor), user))
     app.include_router(events.make_router(assembly.hub, user))
     app.include_router(batch.make_router(app, user))
     app.include_router(uploads.make_router(assembly.platform.uploads, assembly.platform.objects, user))
     app.include_router(apps.make_api(commands, assembly.app_hosts, assembly.signer, user))
     app.include_router(apps.make_router(commands, assembly.app_hosts, assembly.signer, user, assembly.base_path))
+    app.include_router(sweeps.make_router(commands, user))
     for kind in commands.store.kinds:
         app.include_router(resources.make_router(kind, commands, user))
     app.include_router(tunings.make_router(commands, assembly.tunings, user))

@@ -1,15 +1,46 @@
-"""The queue and what is handed out, as answers: everybody sees that something waits, its name only who may read it."""
+"""The queue and what is handed out: everybody sees that something waits, its name only who may read it.
 
-from __future__ import annotations
+Limits, the pause and the drain are an administrator's.
+"""
 
+# pyright: reportInvalidTypeForm=false, reportUnknownParameterType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
+from typing import Annotated, Any
 
-from orrery.api.views import iso
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
 from orrery.controllers.jobs import resource_id_of
+from orrery.controllers.settings import LimitSettings
 from orrery.domain.access import Act, User, is_allowed
 from orrery.domain.records import Json
+from orrery.errors import Forbidden
 from orrery.executors.contract import Capacity, Resources
+from orrery.executors.policy import Pause, Rules, changed, limits_to_json, said
+
+
+class PauseBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    reason: str = Field("", max_length=500, description="Shown to everybody who waits.")
+
+
+class LimitsBody(BaseModel):
+    """What is left out stays as it is; null takes away what an administrator said before."""
+
+    model_config = ConfigDict(extra="forbid")
+    everyone: LimitSettings | None = Field(None, description="Each user, as far as nothing is said by name.")
+    users: dict[str, LimitSettings | None] = Field(default_factory=dict)
+    groups: dict[str, LimitSettings | None] = Field(
+        default_factory=dict, description="All members of a group together, with what is the group's own."
+    )
 
 
 def sizes(resources: Resources) -> Json:
@@ -20,9 +51,24 @@ def capacity_view(capacity: Capacity) -> Json:
     return {"total": sizes(capacity.total), "held": sizes(capacity.held)}
 
 
+def pause_view(rules: Rules, running: int) -> Json | None:
+    """None while jobs start. `running`: the jobs that still do."""
+    pause = rules.pause
+    if pause is None:
+        return None
+    return {
+        "by": pause.by,
+        "since": iso(datetime.fromtimestamp(pause.since, UTC)),
+        "reason": pause.reason,
+        "draining": pause.is_draining,
+        "running": running,
+    }
+
+
 def queue_views(commands: Commands, user: User, limit: int | None = None) -> list[Json]:
     """What waits, the next one first."""
     entries = list(islice(commands.platform.executor.queue(), limit))
+    starts = commands.platform.estimates.starts() if entries else {}
     records = commands.store.find_many(resource_id_of(entry.job_id) for entry in entries)
     items: list[Json] = []
     for entry in entries:
@@ -37,8 +83,69 @@ def queue_views(commands: Commands, user: User, limit: int | None = None) -> lis
                 "place": entry.place,
                 "priority": entry.priority.name,
                 "reason": entry.reason if shown else "",
+                "starts_in_seconds": starts.get(entry.job_id),
                 **sizes(entry.resources),
                 "submitted_at": iso(entry.submitted_at),
             }
         )
     return items
+
+
+def queue_document(commands: Commands, user: User, limit: int | None = None) -> Json:
+    executor = commands.platform.executor
+    rules = executor.rules()
+    bounds = [{"whose": bound.whose, **said(bound.limit)} for bound in rules.bounds(user.name)]
+    return {
+        "items": queue_views(commands, user, limit),
+        "capacity": capacity_view(executor.capacity()),
+        "pause": pause_view(rules, len(executor.holders())),
+        #: what one may hold oneself
+        "limits": [bound for bound in bounds if len(bound) > 1],
+    }
+
+
+def make_router(commands: Commands, current_user: Any) -> APIRouter:
+    router = APIRouter(prefix="/api/v1/queue", tags=["Queue"])
+    caller = Annotated[User, Depends(current_user)]
+    executor = commands.platform.executor
+
+    def administrator(user: caller) -> User:
+        if not user.admin:
+            raise Forbidden(f"only administrators may do this to the queue, and {user.name} is none; ask one")
+        return user
+
+    admin = Annotated[User, Depends(administrator)]
+
+    def stop_starting(user: User, body: PauseBody | None, *, draining: bool) -> Response:
+        pause = Pause(user.name, time.time(), body.reason if body else "", draining)
+        executor.change_rules(lambda rules: replace(rules, pause=pause))
+        return Orjson(queue_document(commands, user))
+
+    @router.get("", summary="What waits, in order, why, and when it may start; what is held")
+    def queue(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return Orjson(queue_document(commands, user))
+
+    @router.post("/pause", summary="Start no more jobs; what runs goes on (administrators)")
+    def pause(user: admin, body: PauseBody | None = None) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return stop_starting(user, body, draining=False)
+
+    @router.post("/drain", summary="Empty the machine: start no more jobs, and tell when none runs (administrators)")
+    def drain(user: admin, body: PauseBody | None = None) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return stop_starting(user, body, draining=True)
+
+    @router.post("/resume", summary="Start jobs again (administrators)")
+    def resume(user: admin) -> Response:  # pyright: ignore[reportUnusedFunction]
+        executor.change_rules(lambda rules: replace(rules, pause=None))
+        return Orjson(queue_document(commands, user))
+
+    @router.get("/limits", summary="Who may hold how much at a time (administrators)")
+    def read_limits(_: admin) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return Orjson(limits_to_json(executor.rules().limits))
+
+    @router.patch("/limits", summary="Change who may hold how much (administrators)")
+    def change_limits(_: admin, body: LimitsBody) -> Response:  # pyright: ignore[reportUnusedFunction]
+        changes = body.model_dump(exclude_unset=True)
+        rules = executor.change_rules(lambda rules: replace(rules, limits=changed(rules.limits, changes)))
+        return Orjson(limits_to_json(rules.limits))
+
+    return router

@@ -121,6 +121,7 @@ def make_router(kind: Kind, commands: Commands, current_user: Authenticate) -> A
         f"{title_of(kind)}Create", __base__=Envelope, spec=(kind.spec, ... if _has_required(kind) else kind.spec())
     )
     identifier = Annotated[str, Path(description="Its id, or `name`, or `name@version`.")]
+    dry = Annotated[bool, Query(description="Only check it: nothing is written.")]
     one: dict[int | str, dict[str, Any]] = {200: {"model": ResourceView}}
 
     if kind.creatable:
@@ -132,8 +133,9 @@ def make_router(kind: Kind, commands: Commands, current_user: Authenticate) -> A
             user: caller,
             body: Annotated[create_body, Body()],
             idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+            dry_run: dry = False,
         ) -> Response:
-            return routes.create(user, body, idempotency_key)
+            return routes.create(user, body, idempotency_key, dry_run=dry_run)
 
     @router.get("", responses={200: {"model": ResourcePage}}, summary=f"List {kind.title_plural.lower()}")
     def list_(
@@ -180,8 +182,9 @@ def make_router(kind: Kind, commands: Commands, current_user: Authenticate) -> A
         id: identifier,
         body: PatchBody,
         if_match: Annotated[str | None, Header()] = None,
+        dry_run: dry = False,
     ) -> Response:
-        return routes.patch(user, id, body, if_match)
+        return routes.patch(user, id, body, if_match, dry_run=dry_run)
 
     @router.delete("/{id}", status_code=200, summary=f"Move a {kind.title.lower()} to the trash")
     def delete(
@@ -272,7 +275,7 @@ class KindRoutes:
             headers["Location"] = f"/api/v1/{kind.plural}/{record.id}"
         return Orjson(content, status, headers)
 
-    def create(self, user: User, body: Any, idempotency_key: str | None) -> Response:
+    def create(self, user: User, body: Any, idempotency_key: str | None, *, dry_run: bool = False) -> Response:
         new = NewResource(
             name=body.name,
             spec=body.spec.model_dump(mode="json", exclude_unset=True),
@@ -282,6 +285,8 @@ class KindRoutes:
             group=body.group,
             tags=tuple(body.tags),
         )
+        if dry_run:
+            return Orjson({"spec": self.commands.check(user, self.kind, new)})
         return self.answer(self.commands.create(user, self.kind, new, idempotency_key=idempotency_key), 201)
 
     def list_page(self, query: rows.Query, *, total: bool) -> Response:
@@ -305,7 +310,9 @@ class KindRoutes:
             raise Invalid(f"state {strange[0]!r} is unknown; a {self.kind.title.lower()} has {', '.join(all_states)}")
         return frozenset(wanted) | {name for name, phase in known.items() if phase.state in states}
 
-    def patch(self, user: User, reference: str, body: PatchBody, if_match: str | None) -> Response:
+    def patch(
+        self, user: User, reference: str, body: PatchBody, if_match: str | None, *, dry_run: bool = False
+    ) -> Response:
         record = self.commands.resolve(user, self.kind, reference)
         changes = Changes(
             name=body.name,
@@ -323,7 +330,7 @@ class KindRoutes:
                     f"If-Match {if_match!r} is no etag of ours; send the one that the resource was answered with"
                 )
             etag = int(text)
-        return self.answer(self.commands.patch(user, record, changes, etag=etag))
+        return self.answer(self.commands.patch(user, record, changes, etag=etag, dry_run=dry_run))
 
     def act(self, user: User, reference: str, action: str, body: Json | None) -> Response:
         record = self.commands.resolve(user, self.kind, reference)

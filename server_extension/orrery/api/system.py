@@ -1,4 +1,4 @@
-"""Routes about the platform itself: health, kinds, who one is, tokens, sizes, the queue, metrics."""
+"""Routes about the platform itself: health, kinds, who one is, tokens, sizes, metrics."""
 
 # pyright: reportInvalidTypeForm=false, reportUnknownParameterType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownMemberType=false
@@ -12,7 +12,6 @@ from starlette.responses import PlainTextResponse, Response
 
 from orrery._version import __version__
 from orrery.api.auth import Signer, check_lifetime
-from orrery.api.queue import capacity_view, queue_views
 from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
 from orrery.domain.access import User
@@ -69,11 +68,6 @@ def make_router(commands: Commands, signer: Signer, current_user: Any, mode: str
             for name, size in platform.settings.instance_types.items()
         ]
         return Orjson({"items": items})
-
-    @router.get("/api/v1/queue", summary="What waits, in order, and why; what is held")
-    def queue(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
-        capacity = platform.executor.capacity()
-        return Orjson({"items": queue_views(commands, user), "capacity": capacity_view(capacity)})
 
     @router.get("/metrics", summary="Prometheus metrics")
     def metrics(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]

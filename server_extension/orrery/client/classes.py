@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from orrery.client.apps import Dashboard
 from orrery.client.builtin import Algorithm, Dataset, DatasetVersion, Endpoint, Experiment, Model, Training
 from orrery.client.resources import Resource
+from orrery.client.templates import Template
 from orrery.client.tunings import Tuning
 
 CLASSES: Mapping[str, type[Resource]] = {
@@ -16,6 +17,7 @@ CLASSES: Mapping[str, type[Resource]] = {
     "algorithm": Algorithm,
     "training": Training,
     "tuning": Tuning,
+    "template": Template,
     "model": Model,
     "endpoint": Endpoint,
     "dashboard": Dashboard,

@@ -41,6 +41,7 @@ from orrery.client.discovery import find_platform
 from orrery.client.events import ResourceEvents
 from orrery.client.kinds import Kind, Kinds, read_kinds
 from orrery.client.resources import Json, Resource, plain
+from orrery.client.templates import Template, Templates
 from orrery.client.transport import Patience, Transport
 from orrery.client.tunings import Tuning, Tunings
 from orrery.client.uploads import Sources
@@ -71,6 +72,7 @@ class Client:
         self.algorithms = Algorithms(self, "algorithms", Algorithm)
         self.trainings = Trainings(self, "trainings", Training)
         self.tunings = Tunings(self, "tunings", Tuning)
+        self.templates = Templates(self, "templates", Template)
         self.models = Models(self, "models", Model)
         self.endpoints = Endpoints(self, "endpoints", Endpoint)
         self.dashboards = Dashboards(self, "dashboards", Dashboard)
@@ -159,6 +161,27 @@ class Client:
         """
         tuning = self.tunings.create(name, algorithm=algorithm, space=space, objective=objective, **options)
         return tuning.wait(progress=progress) if wait else tuning
+
+    def sweep(
+        self,
+        name: str,
+        *,
+        spec: Mapping[str, Any],
+        parameters: Mapping[str, Sequence[Any]] | None = None,
+        datasets: Sequence[Mapping[str, str]] | None = None,
+        description: str = "",
+        tags: Sequence[str] = (),
+    ) -> list[Training]:
+        """Begin one training for every combination of `parameters`' values and `datasets`, under one experiment.
+
+        `spec` is what all have alike; `datasets` are laid over its own: `[{"train": "iris"}, {"train": "iris-clean"}]`.
+        Raises: Invalid when one of them could not be; then none is made.
+        """
+        body = {"name": name, "spec": spec, "parameters": parameters, "datasets": datasets}
+        body |= {"description": description, "tags": list(tags)}
+        given = {key: plain(value) for key, value in body.items() if value is not None}
+        answer = self.transport.create("/trainings/sweep", given)
+        return [Training(self, document) for document in answer["items"]]
 
     def run_notebook(
         self,
@@ -263,8 +286,25 @@ class Client:
         return self.transport.json("POST", "/auth/token", body=body)
 
     def queue(self) -> Json:
-        """Jobs that wait and the machine's capacity: `{"items", "capacity"}`."""
+        """Jobs that wait and the machine's capacity: `{"items", "capacity", "pause", "limits"}`."""
         return self.transport.json("GET", "/queue")
+
+    def pause_queue(self, reason: str = "", *, drain: bool = False) -> Json:
+        """Start no more jobs; what runs goes on. With `drain`, for emptying the machine. For administrators."""
+        return self.transport.json("POST", "/queue/drain" if drain else "/queue/pause", body={"reason": reason})
+
+    def resume_queue(self) -> Json:
+        """Start jobs again. For administrators."""
+        return self.transport.json("POST", "/queue/resume", body={})
+
+    def queue_limits(self, **changes: Any) -> Json:
+        """Who may hold how much, with changes: `users={"alice": {"cores": 4, "jobs": None}}`, `groups`, `everyone`.
+
+        For administrators.
+        """
+        if not changes:
+            return self.transport.json("GET", "/queue/limits")
+        return self.transport.json("PATCH", "/queue/limits", body=plain(changes))
 
     def instance_types(self) -> list[Json]:
         return self.transport.json("GET", "/instance-types")["items"]

@@ -161,6 +161,15 @@ def duration_text(seconds: float) -> str:
     return "0 s"
 
 
+def start_text(seconds: float | None) -> str:
+    """`in a moment`, `in about 12 min`; empty where it is not known."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return "in a moment"
+    return f"in about {duration_text(seconds if seconds < 60 else round(seconds, -1)).split(' s')[0]}"
+
+
 class Panel:
     """`orrery_widgets.Progress`, fed by the wait itself."""
 

@@ -17,7 +17,7 @@ from orrery.domain.ids import check_name, make_id
 from orrery.domain.kinds import Action, Kind, Spec
 from orrery.domain.records import Json, Record, Target, object_ids
 from orrery.domain.references import named_references, parse_reference, replace_references
-from orrery.errors import Invalid, NotFound, OrreryError, Stale, WrongPhase
+from orrery.errors import Invalid, NameTaken, NotFound, OrreryError, Stale, WrongPhase
 from orrery.store.resources import make_in_use, summary
 from orrery.store.rows import Query
 
@@ -102,24 +102,9 @@ class Commands:
         `by_platform`: the platform itself asks, for the user: it made the objects named, so that they need not be the
         user's uploads, and fills in fields that are its own.
         """
-        owner = new.owner or user.name
-        if not user.may_own_as(owner):
-            raise Invalid(
-                f"owner {owner!r} is neither you ({user.name}) nor a group of yours",
-                fields=[_field("owner", "not yours")],
-            )
-        check_name(new.name)
-        check_group(user, new.visibility, new.group)
-        spec = parse_spec(kind.spec, new.spec)
-        if not by_platform:
-            check_made_by_platform(kind, spec)
-        # before anything is read of them
-        self.claim_objects(user, spec, by_platform=by_platform)
-        draft = Draft(user, owner, new.name, spec, self.resolve_references(user, owner, spec))
-        stored = replace_references(
-            self.controllers[kind.name].admit(draft), {path: record.id for path, record in draft.references.items()}
-        )
-        now = self.store.clock()
+        self._remember_groups(user)
+        draft, stored = self._draft(user, kind, new, by_platform=by_platform)
+        owner, now = draft.owner, self.store.clock()
         record = Record(
             id=make_id(kind.prefix),
             kind=kind.name,
@@ -142,6 +127,44 @@ class Commands:
         created = self.store.create(record, draft.edges(), idempotency=key)
         self.wake()
         return created
+
+    def check(self, user: User, kind: Kind, new: NewResource, *, is_new: bool = True) -> Json:
+        """All that `create` checks, and nothing is written; the spec as it would be stored.
+
+        `is_new`: the name must be free. Raises: as `create` does.
+        """
+        draft, stored = self._draft(user, kind, new)
+        if is_new and not kind.versioned and self.store.find_named(kind.name, [draft.owner], new.name, None):
+            raise NameTaken(f"{kind.title.lower()} {draft.owner}/{new.name} exists already; choose another name")
+        return stored
+
+    def _draft(self, user: User, kind: Kind, new: NewResource, *, by_platform: bool = False) -> tuple[Draft, Json]:
+        """A create request, checked, and its spec as it is stored."""
+        owner = new.owner or user.name
+        if not user.may_own_as(owner):
+            raise Invalid(
+                f"owner {owner!r} is neither you ({user.name}) nor a group of yours",
+                fields=[_field("owner", "not yours")],
+            )
+        check_name(new.name)
+        check_group(user, new.visibility, new.group)
+        check_tags(new.tags)
+        spec = parse_spec(kind.spec, new.spec)
+        if not by_platform:
+            check_made_by_platform(kind, spec)
+        # before anything is read of them
+        self.claim_objects(user, spec, by_platform=by_platform)
+        draft = Draft(user, owner, new.name, spec, self.resolve_references(user, owner, spec))
+        stored = replace_references(
+            self.controllers[kind.name].admit(draft), {path: record.id for path, record in draft.references.items()}
+        )
+        return draft, stored
+
+    def _remember_groups(self, user: User) -> None:
+        """The queue counts what a group's members hold. A job's token says nothing of its owner's groups."""
+        groups, executor = tuple(sorted(user.groups)), self.platform.executor
+        if groups and executor.rules().members.get(user.name) != groups:
+            executor.change_rules(lambda rules: replace(rules, members={**rules.members, user.name: groups}))
 
     def resolve_references(self, user: User, owner: str, spec: BaseModel) -> dict[str, Record]:
         """Every reference in the spec, resolved for `user`. Raises: Invalid naming the field."""
@@ -180,8 +203,10 @@ class Commands:
         near = difflib.get_close_matches(value.partition("@")[0], sorted(names), n=1)
         return f"; did you mean {near[0]!r}?" if near else ""
 
-    def patch(self, user: User, record: Record, changes: Changes, *, etag: int | None = None) -> Record:
-        """Raises: Forbidden, Invalid, NameTaken, Stale, WrongPhase."""
+    def patch(
+        self, user: User, record: Record, changes: Changes, *, etag: int | None = None, dry_run: bool = False
+    ) -> Record:
+        """`dry_run`: only check; the record as it is. Raises: Forbidden, Invalid, NameTaken, Stale, WrongPhase."""
         require(user, Act.WRITE, record)
         kind = self.store.kinds.named(record.kind)
         fixed = sorted(changes.spec.keys() - kind.mutable)
@@ -208,6 +233,9 @@ class Commands:
             stored = replace_references(
                 self.controllers[kind.name].admit(draft), {path: found.id for path, found in draft.references.items()}
             )
+
+        if dry_run:
+            return record
 
         def change(fresh: Record) -> Record:
             changed = replace(

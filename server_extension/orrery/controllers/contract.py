@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from orrery.controllers.estimates import Estimates
 from orrery.controllers.settings import Settings
 from orrery.domain.access import User, Visibility
 from orrery.domain.kinds import Kind, Spec
@@ -32,6 +33,7 @@ class Platform:
     objects: ObjectStore
     uploads: Uploads
     executor: Executor
+    estimates: Estimates
     #: a token by which a job may call the platform as its owner
     make_token: Callable[[str], str]
     #: where jobs reach the platform

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from orrery.controllers.contract import Platform
 from orrery.domain.records import Json, Record, utc_now
 from orrery.errors import UnknownJob
 from orrery.executors.contract import Executor, Exit, ExitReason, JobState
@@ -26,6 +27,15 @@ def make_job_id(record: Record, attempt: int) -> str:
 def resource_id_of(executor_id: str) -> str:
     """The resource that a job's or service's id belongs to."""
     return executor_id.partition("-")[0]
+
+
+def queue_view(platform: Platform, job_id: str) -> Json:
+    """A waiting job's place, why it waits and when it will start: what a kind's `view` adds; empty once it holds."""
+    entry = platform.executor.queue_entry(job_id)
+    if entry is None:
+        return {}
+    seconds = platform.estimates.starts_in(job_id)
+    return {"queue": {"place": entry.place, "reason": entry.reason, "starts_in_seconds": seconds}}
 
 
 def find_job(executor: Executor, job_id: str) -> JobState | None:

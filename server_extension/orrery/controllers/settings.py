@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orrery.errors import Invalid
 from orrery.executors.contract import Resources
+from orrery.executors.policy import Limit, Limits
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -57,6 +58,46 @@ def default_instance_types() -> dict[str, InstanceType]:
     }
 
 
+class LimitSettings(BaseModel):
+    """At most so much held at a time, and the share of the turns; what is left out has no limit of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    cores: float | None = Field(default=None, ge=0, description="Cores held at a time.")
+    memory_bytes: int | None = Field(default=None, ge=0, description="Memory held at a time, in bytes or 8G.")
+    gpus: int | None = Field(default=None, ge=0, description="GPUs held at a time.")
+    jobs: int | None = Field(default=None, ge=0, description="Jobs that run at a time; replicas are not counted.")
+    share: float | None = Field(default=None, gt=0, description="One's due beside the others, who have 1.")
+
+    @field_validator("memory_bytes", mode="before")
+    @classmethod
+    def written_with_a_unit(cls, value: Any) -> int | None:
+        return None if value is None else parse_bytes(value)
+
+    @property
+    def limit(self) -> Limit:
+        return Limit(**self.model_dump())
+
+
+class LimitsSettings(BaseModel):
+    """Who may hold how much."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    everyone: LimitSettings = Field(
+        default=LimitSettings(), description="Each user, as far as nothing is said by name."
+    )
+    users: dict[str, LimitSettings] = Field(default_factory=dict[str, LimitSettings])
+    groups: dict[str, LimitSettings] = Field(
+        default_factory=dict[str, LimitSettings], description="All members of a group together."
+    )
+
+    @property
+    def limits(self) -> Limits:
+        def named(part: dict[str, LimitSettings]) -> dict[str, Limit]:
+            return {name: given.limit for name, given in part.items()}
+
+        return Limits(self.everyone.limit, named(self.users), named(self.groups))
+
+
 class Settings(BaseSettings):
     """Set each by `ORRERY_<NAME>`, e.g. `ORRERY_HOME`, `ORRERY_TRASH_DAYS`."""
 
@@ -96,6 +137,11 @@ class Settings(BaseSettings):
     cores: float | None = Field(default=None, description="Cores that may be handed out; empty: all of the machine's.")
     memory_bytes: int | None = Field(
         default=None, description="Memory that may be handed out; empty: all of the machine's."
+    )
+    limits: LimitsSettings = Field(
+        default_factory=LimitsSettings,
+        description="Who may hold how much at a time, as JSON: {everyone, users: {name}, groups: {name}}, each with "
+        "cores, memory_bytes, gpus, jobs, share.",
     )
     region: str = Field(default="local", description="Value of EM_REGION in jobs.")
     admins: list[str] = Field(

@@ -11,13 +11,15 @@ from pydantic import BaseModel
 from orrery.controllers import jobs
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
 from orrery.controllers.kernel_states import check_resume, keep_state
+from orrery.controllers.templates import template_of
 from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
 from orrery.domain.access import User
 from orrery.domain.algorithms import is_notebook
 from orrery.domain.columns import check_target, find_column
 from orrery.domain.models import MODEL as MODEL_KIND
 from orrery.domain.records import Json, Record
-from orrery.domain.trainings import TRAINING, RegisterModelBody, ResumeBody, TrainingSpec
+from orrery.domain.templates import TEMPLATE
+from orrery.domain.trainings import TRAINING, RegisterModelBody, ResumeBody, SaveTemplateBody, TrainingSpec
 from orrery.errors import Invalid
 from orrery.executors.contract import Exit, ExitReason, JobPhase
 from orrery.jobs.parameters import validate
@@ -34,7 +36,8 @@ class TrainingController(Controller):
     def admit(self, draft: Draft) -> Json:
         spec = draft.spec
         assert isinstance(spec, TrainingSpec)
-        self.platform.settings.instance_type(spec.instance_type)
+        resources = self.platform.settings.instance_type(spec.instance_type).resources
+        self.platform.executor.rules().check(draft.owner, resources.times(spec.nodes))
         algorithm = draft.references["algorithm"]
         self._check_nodes(spec, algorithm)
         stored = spec.model_dump(mode="json")
@@ -316,6 +319,8 @@ class TrainingController(Controller):
         return self.commands.create(owner, MODEL_KIND, new, idempotency_key=key, by_platform=True)
 
     def act(self, action: str, record: Record, body: BaseModel | None, user: User) -> Record:
+        if isinstance(body, SaveTemplateBody):
+            return self.commands.create(user, TEMPLATE, template_of(record, body))
         assert isinstance(body, RegisterModelBody)
         if not record.outputs.get("model_files"):
             raise Invalid(f"{record.label} saved no model in EM_MODEL_DIR; there is nothing to register")
@@ -341,9 +346,7 @@ class TrainingController(Controller):
         """Its place in the queue while it waits."""
         if record.phase != "CREATE_IN_PROGRESS":
             return {}
-        job_id = record.outputs.get("job_id")
-        entry = self.platform.executor.queue_entry(str(job_id))
-        return {"queue": {"place": entry.place, "reason": entry.reason}} if entry is not None else {}
+        return jobs.queue_view(self.platform, str(record.outputs.get("job_id")))
 
     def purge(self, record: Record) -> None:
         for attempt in range(1, int(record.internal.get("attempt", 0)) + 1):

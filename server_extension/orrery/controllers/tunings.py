@@ -84,7 +84,7 @@ class TuningController(Controller):
 
     # moving it
 
-    def prepare(self, action: str, record: Record) -> Json:
+    def prepare(self, action: str, record: Record, body: BaseModel | None) -> Json:
         counts = self.trials.count(record.id)
         if action == "retry":
             # failures so far are forgiven, else it would end at once

@@ -175,6 +175,14 @@ def count_ranks(spec: Json) -> int:
     return int(spec.get("nodes") or 1) * int(spec.get("processes_per_node") or 1)
 
 
+class SaveTemplateBody(BaseModel):
+    """What *Save as template* asks for."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(description="Name of the template.")
+    description: str = Field("", max_length=10_000, description="What it is good for.")
+
+
 class RegisterModelBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str | None = Field(None, description="Name of the model; left empty, the training's name.")
@@ -258,6 +266,7 @@ TRAINING = Kind(
         Action("start", "Start again", event="start", target=Target.RUNNING),
         Action("retry", "Retry", event="retry", target=Target.RUNNING),
         Action("resume", "Resume", event="resume", target=Target.RUNNING, body=ResumeBody, asks=False),
+        Action("save-template", "Save as template", body=SaveTemplateBody),
         Action("register-model", "Create model", phases=frozenset({"COMPLETE"}), body=RegisterModelBody),
     ),
     columns=(

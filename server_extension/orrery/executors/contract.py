@@ -24,24 +24,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
+
+from orrery.executors.policy import Rules as Rules
+from orrery.executors.resources import Resources as Resources
+
+DEFAULT_RESOURCES: Final = Resources()
 
 
 class Priority(IntEnum):
-    """Order in the queue; within one priority the first to come is the first to start."""
+    """Order in the queue; within one priority users take turns (`orrery.executors.shares`)."""
 
     LOW = 0
     NORMAL = 1
     HIGH = 2
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What a job or one replica holds while it runs."""
-
-    cores: float = 1.0
-    memory_bytes: int = 1 << 30
-    gpus: int = 0
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ class JobSpec:
     owner: str
     program: Program
     #: what one node holds
-    resources: Resources = Resources()
+    resources: Resources = DEFAULT_RESOURCES
     #: how many times the program runs, side by side; a notebook runs on one
     nodes: int = 1
     priority: Priority = Priority.NORMAL
@@ -113,8 +109,7 @@ class JobSpec:
     @property
     def held(self) -> Resources:
         """What all its nodes hold together: they start at once or not at all."""
-        one = self.resources
-        return Resources(one.cores * self.nodes, one.memory_bytes * self.nodes, one.gpus * self.nodes)
+        return self.resources.times(self.nodes)
 
 
 class JobPhase(StrEnum):
@@ -175,6 +170,18 @@ class QueueEntry:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """One job that has been given its part of the machine."""
+
+    job_id: str
+    owner: str
+    title: str
+    resources: Resources
+    #: None: its process is being started
+    started_at: datetime | None
+
+
+@dataclass(frozen=True)
 class Capacity:
     """What the executor may hand out, and what is held now."""
 
@@ -214,7 +221,7 @@ class ServiceSpec:
     owner: str
     argv: tuple[str, ...]
     replicas: int = 1
-    resources: Resources = Resources()
+    resources: Resources = DEFAULT_RESOURCES
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     files: tuple[InputFile, ...] = ()
     ready_path: str = "/v2/health/ready"
@@ -299,6 +306,33 @@ class Executor(Protocol):
 
     def queue_entry(self, job_id: str) -> QueueEntry | None:
         """The job's place in the queue; None when it does not wait."""
+        ...
+
+    def holders(self) -> list[Holder]:
+        """The jobs that hold a part of the machine."""
+        ...
+
+    def forecast(self, expected: Mapping[str, float], most: int = 100) -> dict[str, float]:
+        """In how many seconds each of the first `most` in line starts, if all goes as expected.
+
+        `expected`: the id of a job that waits or holds -> the seconds that it will still run. Those whose start hangs
+        on one that is not in it are left out.
+        """
+        ...
+
+    def rules(self) -> Rules:
+        """The limits, the shares and the pause that hold now."""
+        ...
+
+    def change_rules(self, change: Callable[[Rules], Rules]) -> Rules:
+        """Change what administrators have said, durably; `change` is given that, without the configuration's limits.
+
+        Returns the rules that hold then.
+        """
+        ...
+
+    def check(self, owner: str, resources: Resources) -> None:
+        """Raises: `Unschedulable` for what `owner` could never be given here, however long it waited."""
         ...
 
     def capacity(self) -> Capacity: ...

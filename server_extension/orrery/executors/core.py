@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,9 @@ from pathlib import Path
 from orrery.executors.contract import Exit, Resources
 from orrery.executors.folders import ShimRecord
 from orrery.executors.launch import Zygote
+from orrery.executors.policy import Limits, Rules
 from orrery.executors.queue import Claim, Ledger
+from orrery.executors.rulebook import RuleBook
 from orrery.executors.supervision import Run
 from orrery.executors.workfiles import ObjectSource
 
@@ -24,12 +27,19 @@ class Core:
     """Records and the ledger change only under `lock`, which is never held while waiting for a process."""
 
     def __init__(
-        self, home: Path, objects: ObjectSource, capacity: Resources, gpus: tuple[str, ...], zygote: Zygote | None
+        self,
+        home: Path,
+        objects: ObjectSource,
+        capacity: Resources,
+        gpus: tuple[str, ...],
+        zygote: Zygote | None,
+        limits: Limits,
     ) -> None:
         self.home = home
         self.objects = objects
         self.lock = threading.RLock()
         self.ledger = Ledger(capacity, gpus)
+        self.rulebook = RuleBook(home / "queue.json", limits)
         #: GPUs of this machine: a program that was given none must not see them
         self.hides_gpus = bool(gpus)
         self.zygote = zygote
@@ -47,6 +57,8 @@ class Core:
 
     def open(self) -> None:
         """Calls are accepted from now on, and made once it is started."""
+        self.rulebook.read()
+        self.ledger.rules = self.rulebook.rules
         self.loop = asyncio.new_event_loop()
 
     def start(self) -> None:
@@ -118,13 +130,21 @@ class Core:
 
     def hold(self, claim: Claim, gpus: tuple[str, ...]) -> None:
         """Note what an adopted run holds already. Under the lock."""
-        self.ledger.hold(claim, gpus)
+        self.ledger.hold(claim, time.time(), gpus)
 
     def release(self, identifier: str) -> None:
         """Leave the line, give back what is held, and see who may start now. Under the lock."""
         self._on_admitted.pop(identifier, None)
-        self.ledger.release(identifier)
+        self.ledger.release(identifier, time.time())
         self.admit_soon()
+
+    def change_rules(self, change: Callable[[Rules], Rules]) -> Rules:
+        """Change what administrators said, durably, and see who may start now."""
+        with self.lock:
+            self.rulebook.change(change)
+            self.ledger.rules = self.rulebook.rules
+            self.admit_soon()
+            return self.ledger.rules
 
     def admit_soon(self) -> None:
         if not self._is_admitting and len(self.ledger.line):
@@ -136,7 +156,7 @@ class Core:
             self._is_admitting = False
             if self.is_closed:
                 return
-            for claim in self.ledger.admit():
+            for claim in self.ledger.admit(time.time()):
                 self._on_admitted.pop(claim.id)(claim)
 
     # --- runs ---

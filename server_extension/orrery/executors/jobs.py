@@ -17,16 +17,18 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from orrery.errors import Conflict, Invalid, JobActive, OrreryError, UnknownJob
-from orrery.executors import folders, queue, workfiles
+from orrery.executors import folders, queue, reasons, workfiles
 from orrery.executors.contract import (
     CommandProgram,
     Exit,
     ExitReason,
+    Holder,
     JobPhase,
     JobSpec,
     JobState,
@@ -120,7 +122,15 @@ class Jobs:
             on_ended=lambda ended: self._on_ended(spec.id, ended),
         )
         name = f"{spec.owner}/{spec.title or spec.id}"
-        claim = queue.Claim(spec.id, name, spec.held, int(spec.priority), job.sequence)
+        claim = queue.Claim(
+            spec.id,
+            name,
+            spec.held,
+            int(spec.priority),
+            job.sequence,
+            owner=spec.owner,
+            since=job.submitted_at.timestamp(),
+        )
         return ActiveJob(job, folder, claim, JobPhase.QUEUED, run)
 
     def close(self) -> None:
@@ -151,6 +161,7 @@ class Jobs:
         if spec.nodes < 1 or (spec.nodes > 1 and isinstance(spec.program, NotebookProgram)):
             raise Invalid(f"nodes is {spec.nodes}; a notebook runs on 1 node, anything else on 1 or more")
         queue.check_schedulable(spec.held, self._core.ledger.capacity)
+        self._core.ledger.rules.check(spec.owner, spec.held)
         for file in spec.files:
             workfiles.check_path(file.path)
         if isinstance(spec.program, CommandProgram) and not spec.program.argv:
@@ -325,22 +336,30 @@ class Jobs:
             states = [self.state(job_id) for job_id in [*self._active, *self._ended]]
         return sorted(states, key=lambda state: state.submitted_at)
 
+    def holders(self) -> list[Holder]:
+        with self._core.lock:
+            running = [self._active[id] for id in self._core.ledger.holders if id in self._active]
+            return [
+                Holder(one.job.spec.id, one.job.spec.owner, one.job.spec.title, one.job.spec.resources, one.started_at)
+                for one in running
+            ]
+
     def queue(self) -> list[QueueEntry]:
         with self._core.lock:
-            ledger = self._core.ledger
-            explained = queue.explain_line(ledger.line, ledger.holders, ledger.capacity)
-            waiting = ((self._active[claim.id].job, reason) for claim, reason in explained if claim.id in self._active)
-            return [_entry(job, place, reason) for place, (job, reason) in enumerate(waiting, start=1)]
+            return list(self._entries())
 
     def queue_entry(self, job_id: str) -> QueueEntry | None:
         with self._core.lock:
-            ledger = self._core.ledger
-            place = 0
-            for claim, reason in queue.explain_line(ledger.line, ledger.holders, ledger.capacity):
-                place += claim.id in self._active
-                if claim.id == job_id and claim.id in self._active:
-                    return _entry(self._active[job_id].job, place, reason)
-            return None
+            if job_id not in self._core.ledger.line:
+                return None
+            return next((entry for entry in self._entries() if entry.job_id == job_id), None)
+
+    def _entries(self) -> Iterator[QueueEntry]:
+        place = 0
+        for claim, reason in reasons.explain_line(self._core.ledger, time.time()):
+            if claim.id in self._active:
+                place += 1
+                yield _entry(self._active[claim.id].job, place, reason)
 
 
 def _entry(job: AcceptedJob, place: int, reason: str) -> QueueEntry:

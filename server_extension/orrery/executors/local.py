@@ -10,16 +10,17 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from orrery.errors import InUse, Unavailable
-from orrery.executors import machine, workfiles
+from orrery.executors import machine, queue, workfiles
 from orrery.executors.contract import (
     Capacity,
     FileInfo,
+    Holder,
     JobSpec,
     JobState,
     QueueEntry,
@@ -29,8 +30,10 @@ from orrery.executors.contract import (
     UsageSample,
 )
 from orrery.executors.core import Core
+from orrery.executors.forecast import Forecast
 from orrery.executors.jobs import Jobs
 from orrery.executors.launch import Zygote
+from orrery.executors.policy import Limits, Rules
 from orrery.executors.services import Services
 from orrery.executors.workfiles import ObjectSource
 
@@ -45,7 +48,8 @@ class LocalExecutor:
 
     `capacity`: what may be handed out; None: all cores, memory and GPUs of this machine. `preload`: keep a process
     ready from which notebook jobs start quickly; without it each starts a Python of its own. `lock_timeout_seconds`:
-    how long `start` waits for a predecessor over the same home.
+    how long `start` waits for a predecessor over the same home. `limits`: those of the configuration; administrators
+    say others over them (`change_rules`).
     """
 
     def __init__(
@@ -56,13 +60,16 @@ class LocalExecutor:
         capacity: Resources | None = None,
         preload: bool = True,
         lock_timeout_seconds: float = 10.0,
+        limits: Limits | None = None,
     ) -> None:
         gpus = machine.detect_gpus()
         if capacity is None:
             capacity = machine.detect_capacity(len(gpus))
         elif capacity.gpus > len(gpus):
             gpus = tuple(str(index) for index in range(capacity.gpus))
-        self._core = Core(Path(home).absolute(), objects, capacity, gpus, Zygote() if preload else None)
+        self._core = Core(
+            Path(home).absolute(), objects, capacity, gpus, Zygote() if preload else None, limits or Limits()
+        )
         self._jobs = Jobs(self._core)
         self._services = Services(self._core)
         self._lock_timeout_seconds = lock_timeout_seconds
@@ -166,6 +173,25 @@ class LocalExecutor:
 
     def queue(self) -> list[QueueEntry]:
         return self._jobs.queue()
+
+    def holders(self) -> list[Holder]:
+        return self._jobs.holders()
+
+    def forecast(self, expected: Mapping[str, float], most: int = 100) -> dict[str, float]:
+        with self._core.lock:
+            ledger = self._core.ledger.copy()
+        return Forecast(ledger, expected, time.time()).starts(most)
+
+    def rules(self) -> Rules:
+        with self._core.lock:
+            return self._core.ledger.rules
+
+    def change_rules(self, change: Callable[[Rules], Rules]) -> Rules:
+        return self._core.change_rules(change)
+
+    def check(self, owner: str, resources: Resources) -> None:
+        queue.check_schedulable(resources, self._core.ledger.capacity)
+        self.rules().check(owner, resources)
 
     def capacity(self) -> Capacity:
         with self._core.lock:

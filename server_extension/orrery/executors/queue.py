@@ -1,51 +1,31 @@
-"""Admission: who may start now, and why the others wait. Pure: it reads no clock, no disk and no process.
+"""Admission: who may start now. Pure: it reads no clock, no disk and no process.
 
-The rule, for people to rely on:
+Whose turn it is says `shares`; this says who of them starts:
 
-1. Higher priority first; within one priority, first come, first started.
+1. In that order, whoever fits starts. Whoever would exceed a limit of theirs is passed over until something of theirs
+   ends, with those of the same limit who come after and want the same.
 2. The first in line that does not fit *has the floor*: whatever becomes free is kept for it.
 3. A later one may overtake only with what is left over when everything the one with the floor asked for is set aside:
-   everything that runs and stands behind it in line, plus the newcomer, plus its own claim must fit the machine.
-   So overtaking never delays whoever has the floor.
+   everything that overtook before and still runs, plus the newcomer, plus its own claim must fit the machine. So
+   overtaking never delays whoever has the floor.
+4. While the queue is paused no job starts. Replicas of services do.
 """
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from orrery.errors import Invalid, Unschedulable
-from orrery.executors.contract import Priority, Resources
+from orrery.executors.contract import Resources
+from orrery.executors.policy import Rules, Tally, amounts
+from orrery.executors.shares import SERVICE_RANK, Accounts, Claim, Line
 from orrery.executors.shim import human_bytes
+
+__all__ = ["SERVICE_RANK", "Claim", "Ledger", "Line", "admit", "check_schedulable", "fits", "need", "subtract", "total"]
 
 #: cores are given in fractions: sums of them are compared with this tolerance
 EPSILON = 1e-6
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Somebody who holds, or waits for, a part of the machine."""
-
-    id: str
-    #: what people call it: "alice/breast-1"
-    name: str
-    resources: Resources
-    #: services come before every job
-    rank: int
-    sequence: int
-    #: of a roll-out: the holder that this one will replace, whose cores it shares until that one has gone
-    replaces: str | None = None
-
-    @property
-    def order(self) -> tuple[int, int]:
-        return (-self.rank, self.sequence)
-
-
-#: the reason of whoever fits
-STARTS = "starts in a moment"
-#: the rank of a replica, before every priority of jobs
-SERVICE_RANK = max(Priority) + 1
 
 
 def add(left: Resources, right: Resources) -> Resources:
@@ -106,52 +86,51 @@ def check_schedulable(wanted: Resources, capacity: Resources) -> None:
             )
 
 
-class Line:
-    """Those who wait, in order. Not thread-safe."""
-
-    def __init__(self) -> None:
-        self._order: list[tuple[int, int, str]] = []
-        self._claims: dict[str, Claim] = {}
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __contains__(self, identifier: str) -> bool:
-        return identifier in self._claims
-
-    def __iter__(self) -> Iterator[Claim]:
-        return (self._claims[identifier] for _, _, identifier in self._order)
-
-    def add(self, claim: Claim) -> None:
-        if claim.id not in self._claims:
-            self._claims[claim.id] = claim
-            bisect.insort(self._order, (*claim.order, claim.id))
-
-    def remove(self, identifier: str) -> None:
-        claim = self._claims.pop(identifier, None)
-        if claim is not None:
-            del self._order[bisect.bisect_left(self._order, (*claim.order, claim.id))]
+def tally(holders: Mapping[str, Claim], rules: Rules) -> Tally:
+    """What everybody under a limit holds."""
+    made = Tally(rules)
+    for holder in holders.values():
+        made.add(holder.owner, wants(holder, holders))
+    return made
 
 
-def admit(line: Line, holders: Mapping[str, Claim], capacity: Resources) -> list[Claim]:
-    """Those of the line who may start now, in order. Stops looking as soon as nothing is left to give."""
+def wants(claim: Claim, holders: Mapping[str, Claim]) -> dict[str, float]:
+    return amounts(need(claim, holders), jobs=0 if claim.is_service else 1)
+
+
+def admit(
+    line: Iterable[Claim], holders: Mapping[str, Claim], capacity: Resources, rules: Rules | None = None
+) -> list[Claim]:
+    """Those of the line, given in order, who may start now. Stops looking as soon as nothing is left to give.
+
+    Those who overtake are marked so.
+    """
+    rules = rules or Rules()
     free = subtract(capacity, total(holders.values(), holders))
     floor: Claim | None = None
     spare = free
     admitted: list[Claim] = []
+    held = tally(holders, rules)
     for claim in line:
+        if rules.pause is not None and not claim.is_service:
+            continue
         wanted = need(claim, holders)
+        amount = wants(claim, holders)
+        if (over := held.over(claim.owner, amount)) is not None:
+            held.keep(*over)
+            continue
         if floor is None and fits(wanted, free):
             admitted.append(claim)
-            free = subtract(free, wanted)
         elif floor is None:
             floor = claim
-            behind = total((holder for holder in holders.values() if holder.order > claim.order), holders)
-            spare = subtract(subtract(capacity, behind), claim.resources)
+            past = [holder for holder in (*holders.values(), *admitted) if holder.overtook]
+            spare = subtract(subtract(capacity, total(past, holders)), claim.resources)
         elif fits(wanted, free) and fits(wanted, spare):
-            admitted.append(claim)
-            free = subtract(free, wanted)
+            admitted.append(replace(claim, overtook=True))
             spare = subtract(spare, wanted)
+        if admitted and admitted[-1].id == claim.id:
+            free = subtract(free, wanted)
+            held.add(claim.owner, amount)
         if floor is not None and is_used_up(free, spare):
             break
     return admitted
@@ -162,67 +141,37 @@ def is_used_up(*parts: Resources) -> bool:
     return any(part.cores <= EPSILON or part.memory_bytes < 0 for part in parts)
 
 
-def explain(claim: Claim, holders: Mapping[str, Claim], capacity: Resources) -> str:
-    """What it waits for and who has it: "waits for 2 cores: 2 of 2 are held by alice/breast-1"."""
-    held = total(holders.values(), holders)
-    reasons: list[str] = []
-    for (kind, amount), (_, has), (_, taken) in zip(
-        _parts(need(claim, holders)), _parts(capacity), _parts(held), strict=True
-    ):
-        if amount <= has - taken + EPSILON:
-            continue
-        who = sorted(holders.values(), key=lambda holder: -_amount(holder, kind))
-        names = [holder.name for holder in who if _amount(holder, kind) > 0]
-        others = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        part = f"{human_bytes(taken)} of {human_bytes(has)}" if kind == "memory" else f"{taken:g} of {has:g}"
-        reasons.append(f"{describe(kind, amount)}: {part} are held by {', '.join(names[:3])}{others}")
-    return f"waits for {'; for '.join(reasons)}" if reasons else STARTS
-
-
-def _amount(claim: Claim, kind: str) -> float:
-    return dict(_parts(claim.resources))[kind]
-
-
-def explain_line(line: Line, holders: Mapping[str, Claim], capacity: Resources) -> Iterator[tuple[Claim, str]]:
-    """Everybody in line with the reason, in order. Claims that need the same are worked out once."""
-    first: Claim | None = None
-    known: dict[Resources, str] = {}
-    for place, claim in enumerate(line, start=1):
-        needed = need(claim, holders)
-        if needed not in known:
-            known[needed] = explain(claim, holders, capacity)
-        reason = known[needed]
-        if first is None:
-            first = claim
-        elif reason == STARTS:
-            reason = f"waits its turn, number {place}: what is free is kept for {first.name}, which came first"
-        else:
-            reason += f"; number {place} in line, {first.name} is next"
-        yield claim, reason
-
-
 class Ledger:
-    """Who holds what of the machine, who waits for what, and which GPU is whose. Not thread-safe."""
+    """Who holds what of the machine, who waits for what, and which GPU is whose. Not thread-safe.
+
+    `now` is the time in seconds since 1970.
+    """
 
     def __init__(self, capacity: Resources, gpus: Sequence[str]) -> None:
         self.capacity = capacity
+        self.rules = Rules()
         self.line = Line()
         self.holders: dict[str, Claim] = {}
+        self.accounts = Accounts(capacity)
         self._free_gpus = list(gpus)
         self._gpus: dict[str, tuple[str, ...]] = {}
 
     def held(self) -> Resources:
         return total(self.holders.values(), self.holders)
 
-    def admit(self) -> list[Claim]:
+    def in_order(self, now: float) -> Iterator[Claim]:
+        """Those who wait; nothing may be changed while it is read."""
+        return self.line.in_order(self.accounts, self.rules.share, now)
+
+    def admit(self, now: float) -> list[Claim]:
         """Give to all who may have: they leave the line and hold."""
-        admitted = admit(self.line, self.holders, self.capacity) if len(self.line) else []
+        admitted = admit(self.in_order(now), self.holders, self.capacity, self.rules) if len(self.line) else []
         for claim in admitted:
             self.line.remove(claim.id)
-            self.hold(claim)
+            self.hold(claim, now)
         return admitted
 
-    def hold(self, claim: Claim, gpus: Sequence[str] | None = None) -> None:
+    def hold(self, claim: Claim, now: float, gpus: Sequence[str] | None = None) -> None:
         """Note that the claim is held, with these very GPUs where it runs already."""
         if gpus is None:
             taken = tuple(self._free_gpus[: claim.resources.gpus])
@@ -231,18 +180,24 @@ class Ledger:
         self._free_gpus = [gpu for gpu in self._free_gpus if gpu not in taken]
         self._gpus[claim.id] = taken
         self.holders[claim.id] = claim
+        self.accounts.hold(claim, now)
 
     def gpus_of(self, identifier: str) -> tuple[str, ...]:
         return self._gpus.get(identifier, ())
 
-    def release(self, identifier: str) -> None:
+    def release(self, identifier: str, now: float) -> None:
         """Leave the line and give back what is held. Harmless for an id that has neither."""
         self.line.remove(identifier)
-        if self.holders.pop(identifier, None) is not None:
+        if (claim := self.holders.pop(identifier, None)) is not None:
+            self.accounts.release(claim, now)
             self._free_gpus = sorted({*self._free_gpus, *self._gpus.pop(identifier, ())}, key=natural)
 
-    def explain(self, claim: Claim) -> str:
-        return explain(claim, self.holders, self.capacity)
+    def copy(self) -> Ledger:
+        """One to try things with; the claims are shared, for they never change."""
+        made = Ledger(self.capacity, self._free_gpus)
+        made.rules, made.line, made.holders = self.rules, Line(self.line), dict(self.holders)
+        made.accounts, made._gpus = self.accounts.copy(), dict(self._gpus)
+        return made
 
 
 def natural(gpu: str) -> tuple[int, str]:

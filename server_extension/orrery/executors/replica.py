@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from orrery.errors import OrreryError
-from orrery.executors import contract, folders, machine, queue, workfiles
+from orrery.executors import contract, folders, machine, queue, reasons, workfiles
 from orrery.executors.contract import Exit, ReplicaPhase, ServiceSpec
 from orrery.executors.core import Core
 from orrery.executors.folders import ShimRecord
@@ -75,6 +75,7 @@ class ReplicaRun:
             spec.resources,
             queue.SERVICE_RANK,
             sequence,
+            owner=spec.owner,
         )
         self._on_change = on_change
         self._run: Run | None = None
@@ -85,7 +86,7 @@ class ReplicaRun:
     def state(self) -> contract.Replica:
         message = self.message
         if self.phase is ReplicaPhase.PENDING and not message:
-            message = self.core.ledger.explain(self.claim)
+            message = reasons.explain(self.claim, self.core.ledger)
         return contract.Replica(
             self.id, self.revision, self.phase, f"unix:{self.socket}", self.restarts, self.started_at, message
         )

@@ -272,6 +272,7 @@ class Services:
 
     def _check(self, spec: ServiceSpec) -> None:
         queue.check_schedulable(spec.resources, self._core.ledger.capacity)
+        self._core.ledger.rules.check(spec.owner, spec.resources)
         for file in spec.files:
             workfiles.check_path(file.path)
         if not spec.argv:

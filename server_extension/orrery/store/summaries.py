@@ -36,6 +36,15 @@ class InstanceUse:
 
 
 @dataclass(frozen=True)
+class RunTime:
+    """One run that came to its end: of what, on which size, for how long."""
+
+    algorithm: str | None
+    instance_type: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Buckets:
     """A stretch of time in equal parts. `offset` moves their edges, so that days begin at a viewer's midnight."""
 
@@ -112,11 +121,32 @@ class Summaries:
             rows = connection.execute(statement).all()
         return [InstanceUse(name, started_at, ended_at) for name, started_at, ended_at in rows if name]
 
+    def durations(self, kind: str, phase: str) -> list[RunTime]:
+        """How long the newest resources of a kind ran that ended in a phase, at most `USE_LOOKED_AT` of them."""
+        r = tables.resources.c
+        statement = (
+            select(self._named("algorithm"), self._named("instance_type"), r.started_at, r.ended_at)
+            .where(r.deleted_at.is_(None), r.kind == kind, r.phase == phase, r.ended_at.is_not(None))
+            .order_by(r.ended_at.desc())
+            .limit(USE_LOOKED_AT)
+        )
+        with self.database.read() as connection:
+            rows = connection.execute(statement).all()
+        return [
+            RunTime(algorithm, size, (ended_at - started_at).total_seconds())
+            for algorithm, size, started_at, ended_at in rows
+            if started_at is not None and ended_at >= started_at
+        ]
+
     def _instance_type(self) -> ColumnElement[str | None]:
+        return self._named("instance_type")
+
+    def _named(self, field: str) -> ColumnElement[str | None]:
+        """A text of the spec."""
         spec = tables.resources.c.spec
         if self.database.is_sqlite:
-            return func.json_extract(spec, "$.instance_type", type_=String)
-        return cast(cast(spec, String), JSON)["instance_type"].astext
+            return func.json_extract(spec, f"$.{field}", type_=String)
+        return cast(cast(spec, String), JSON)[field].astext
 
 
 def _seen_by(viewer: User) -> list[ColumnElement[bool]]:

@@ -63,6 +63,7 @@ def _complete_kind(incomplete: str) -> list[str]:
         "algorithms",
         "trainings",
         "tunings",
+        "templates",
         "models",
         "endpoints",
         "dashboards",

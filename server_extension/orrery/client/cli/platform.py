@@ -1,10 +1,10 @@
-"""Commands about the platform itself: start and stop it, its queue, who one is."""
+"""Commands about the platform itself: start and stop it, who one is."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -17,7 +17,7 @@ HomeOption = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    for command in (up, down, queue, whoami, token, open_, kinds):
+    for command in (up, down, whoami, token, open_, kinds):
         app.command(command.__name__.rstrip("_"), rich_help_panel=_PANEL)(command)
 
 
@@ -46,42 +46,6 @@ def down(home: HomeOption = None) -> None:
     from orrery.client.cli.server import shut_down
 
     raise typer.Exit(shut_down(home))
-
-
-def queue(output: OutputOption = Output.TABLE) -> None:
-    """Show the jobs that wait for a place, in their order, and why."""
-    from orrery.client.cli.output import print_document, print_table
-
-    with connect() as client:
-        answer = client.queue()
-    if output in (Output.JSON, Output.YAML):
-        print_document(answer, output)
-        return
-    rows = [
-        [
-            str(i.get("place", "-")),
-            i.get("priority") or "-",
-            i.get("owner") or "-",
-            i.get("title") or "-",
-            i.get("reason") or "-",
-        ]
-        for i in answer["items"]
-    ]
-    if rows:
-        print_table(["Place", "Priority", "Owner", "Job", "Waits because"], rows)
-    note(f"{'' if rows else 'Nothing waits. '}{_capacity_text(answer.get('capacity') or {})}")
-
-
-def _capacity_text(capacity: dict[str, dict[str, Any]]) -> str:
-    """What is in use of the machine; nothing where the platform does not say."""
-    from orrery.client.cli.output import bytes_text
-
-    total, held = capacity.get("total"), capacity.get("held")
-    if not total or not held:
-        return ""
-    gpus = f", {held['gpus']} of {total['gpus']} GPUs" if total.get("gpus") else ""
-    memory = f"{bytes_text(held['memory_bytes'])} of {bytes_text(total['memory_bytes'])} memory"
-    return f"In use: {held['cores']:g} of {total['cores']:g} cores, {memory}{gpus}"
 
 
 def whoami(output: OutputOption = Output.TABLE) -> None:

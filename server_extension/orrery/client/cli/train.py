@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orrery.client.cli.app import Output, OutputOption, connect, note, wait_for
 from orrery.client.cli.runs import DescriptionOption, Priority, TagOption, Visibility, WaitOption
+from orrery.client.cli.sweeps import begin_many
 from orrery.client.cli.values import parse_metrics, parse_moment
 from orrery.errors import Invalid
 
@@ -129,6 +130,16 @@ def train(
     ] = None,
     torchrun: Annotated[bool, typer.Option("--torchrun", help="Start the script with torchrun (PyTorch).")] = False,
     model_name: Annotated[str | None, typer.Option(help="The model's name, where it is not the training's.")] = None,
+    template: Annotated[
+        str | None, typer.Option(metavar="TEMPLATE", help="Begin from a template; what else is given goes over it.")
+    ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=V1,V2",
+            help="Make a training for each value of a hyperparameter, or of 'dataset'; several are combined.",
+        ),
+    ] = None,
     description: DescriptionOption = "",
     tag: TagOption = None,
     wait: WaitOption = False,
@@ -140,6 +151,8 @@ def train(
     Examples:
       orrery train xgboost --name breast-1 --dataset breast --target diagnosis --wait
       orrery train xgboost --name breast-2 --dataset breast@1 --target diagnosis -p max_depth=4 -p eta=0.1
+      orrery train --template quick --name breast-3 -p max_depth=2
+      orrery train xgboost --name depths --dataset breast --target diagnosis --sweep max_depth=2,4,8
       orrery train --script ./forest --entry train.py --name forest-1 --dataset train=breast -p trees=200 \\
           --metric accuracy='accuracy=([0-9.]+)' --wait
       orrery train --script ./ddp --name ddp-1 --nodes 2 --processes-per-node 2 --wait
@@ -153,6 +166,26 @@ def train(
         raise Invalid("--entry and --metric are of a script of your own; give its folder with --script")
     seconds = parse_duration(max_time) if max_time else None
     with connect() as client:
+        if template is not None or sweep:
+            if script is not None:
+                raise Invalid("--script makes an algorithm of its own; leave --template and --sweep away with it")
+            named = parse_datasets(dataset or ()) | {
+                key: value for key, value in (("validation", validation), ("test", test)) if value is not None
+            }
+            spec: dict[str, Any] = {
+                "algorithm": algorithm,
+                "datasets": named,
+                "parameters": {**({"target": target} if target is not None else {}), **parameters},
+                "experiment": experiment,
+                "instance_type": instance,
+                "priority": priority.value if priority else None,
+                "max_seconds": seconds,
+                "checkpoint_from": checkpoint_from,
+                "environment": parse_texts(environment or (), "--env"),
+                "model_name": model_name,
+            }
+            begin_many(client, name, template, sweep or (), spec, description, tag, wait=wait, output=output)
+            return
         training = client.train(
             algorithm,
             name=name,

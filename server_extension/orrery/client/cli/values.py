@@ -23,6 +23,14 @@ def parse_value(text: str) -> Any:
         return text
 
 
+def parse_list(text: str) -> list[Any]:
+    """`2,4,8` or `[2, 4, 8]`: the values, each as `parse_value` reads it; one with a comma needs the second form."""
+    whole = parse_value(text)
+    if isinstance(whole, list):
+        return cast("list[Any]", whole)
+    return [parse_value(part.strip()) for part in text.split(",") if part.strip()]
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(name)
 

@@ -1,0 +1,122 @@
+/** The queue on the overview: who waits, why and for how long; what an administrator has stopped, and does about it. */
+import { InputDialog } from '@jupyterlab/apputils';
+import { formatAgo, formatStart, plural } from '../format';
+import { useModel } from '../models/model';
+import type { OverviewDocument, OverviewModel, QueueItem } from '../models/overview';
+import { Card } from './cards';
+import { usePanel, useTick } from './context';
+import { showError } from './dialogs';
+import { shownSizes } from './overview-machine';
+import { Button, Note } from './parts';
+
+type Queue = OverviewDocument['queue'];
+
+export function QueueCard(props: { queue: Queue; model: OverviewModel }): JSX.Element {
+  const { items, waiting, pause } = props.queue;
+  useTick(30_000, items.length > 0);
+  return (
+    <Card
+      title="Queue"
+      testId="orrery-overview-queue"
+      action={<Switch isPaused={pause !== null} model={props.model} />}
+    >
+      {pause && (
+        <Note kind="warn">
+          <span data-testid="orrery-queue-pause">{describePause(pause)}</span>
+        </Note>
+      )}
+      {items.length === 0 ? (
+        <p className="orr-Muted">
+          {pause ? 'Nothing waits.' : 'Nothing waits: the next job starts at once.'}
+        </p>
+      ) : (
+        <>
+          <ol className="orr-PlainList orr-Home-queue">
+            {items.map(item => (
+              <QueueRow key={`${item.place}-${item.resource ?? item.owner}`} item={item} />
+            ))}
+          </ol>
+          {waiting > items.length && (
+            <p className="orr-Muted">and {plural(waiting - items.length, 'more', 'more')} behind these</p>
+          )}
+        </>
+      )}
+    </Card>
+  );
+}
+
+/** "Paused by root 4 min ago: new disks. No job starts; 2 still run." */
+export function describePause(pause: NonNullable<Queue['pause']>): string {
+  const done = pause.draining ? 'Being drained' : 'Paused';
+  const reason = pause.reason === '' ? '' : `: ${pause.reason}`;
+  const left =
+    pause.running === 0 ? 'none runs' : `${pause.running} still ${pause.running === 1 ? 'runs' : 'run'}`;
+  return `${done} by ${pause.by} ${formatAgo(pause.since)}${reason}. No job starts; ${left}.`;
+}
+
+/** Pause and resume, for administrators. */
+function Switch(props: { isPaused: boolean; model: OverviewModel }): JSX.Element | null {
+  const { api, kinds } = usePanel();
+  useModel(kinds);
+  if (!kinds.user?.admin) {
+    return null;
+  }
+  const change = async (): Promise<void> => {
+    try {
+      if (props.isPaused) {
+        await api.resumeQueue();
+      } else {
+        const answer = await InputDialog.getText({
+          title: 'Start no more jobs',
+          label: 'Why? Everybody who waits reads it. What runs goes on.',
+          okLabel: 'Pause'
+        });
+        if (!answer.button.accept) {
+          return;
+        }
+        await api.pauseQueue(answer.value ?? '');
+      }
+      props.model.refresh();
+    } catch (error) {
+      await showError(props.isPaused ? 'The queue goes on waiting' : 'The queue was not paused', error);
+    }
+  };
+  return (
+    <Button
+      label={props.isPaused ? 'Resume' : 'Pause …'}
+      onClick={() => void change()}
+      testId="orrery-queue-switch"
+    />
+  );
+}
+
+function QueueRow(props: { item: QueueItem }): JSX.Element {
+  const { item } = props;
+  const { go } = usePanel();
+  const { resource, kind } = item;
+  const start = formatStart(item.starts_in_seconds);
+  return (
+    <li>
+      <span className="orr-Home-place" title={`Place ${item.place}`}>
+        {item.place}
+      </span>
+      <div>
+        <div>
+          {resource && kind ? (
+            <button type="button" className="orr-Link" onClick={() => go.open(kind, resource)}>
+              {item.title}
+            </button>
+          ) : (
+            <span className="orr-Muted">a job of {item.owner}</span>
+          )}
+          <span className="orr-Muted">
+            {' '}
+            · {shownSizes(item)} · {item.priority.toLowerCase()} priority · {formatAgo(item.submitted_at)}
+            {start === '' ? '' : ` · ${start}`}
+          </span>
+        </div>
+        {item.reason && <div className="orr-Muted">{item.reason}</div>}
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,179 @@
+"""Making what is there as a file says: all of it is planned and checked before the first thing is done.
+
+What a document does not say stays as it is. Nothing is ever deleted.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from orrery.client.cli.manifests import Difference, Manifest, differences, names_in, with_ids
+from orrery.client.resources import Json, Resource
+from orrery.errors import Conflict, Invalid, NotFound, OrreryError
+
+if TYPE_CHECKING:
+    from orrery.client.client import Client
+
+_DRY: Json = {"dry_run": "true"}
+
+
+@dataclass
+class Step:
+    """What is to be done for one document."""
+
+    manifest: Manifest
+    does: Literal["create", "change", "nothing"]
+    existing: Resource | None = None
+    differences: list[Difference] = field(default_factory=list[Difference])
+    #: what a change sends
+    change: Json = field(default_factory=dict[str, Any])
+    #: documents of the same file that are made before
+    needs: list[Step] = field(default_factory=list["Step"])
+
+    @property
+    def label(self) -> str:
+        return self.manifest.label
+
+
+class PartlyApplied(Conflict):
+    """Something failed after other things had been done."""
+
+    code = "partly_applied"
+
+
+def make_plan(client: Client, manifests: Sequence[Manifest]) -> list[Step]:
+    """The steps in the order they can be done in, each checked by the platform as far as what it needs is there.
+
+    Raises: Invalid with the field and the remedy.
+    """
+    seen: set[tuple[str, str | None, str]] = set()
+    steps: list[Step] = []
+    for manifest in manifests:
+        kind = client.declaration(manifest.kind)
+        key = (kind.name, manifest.owner, manifest.name)
+        if key in seen:
+            raise Invalid(f"{manifest.label} is written twice; leave one away")
+        seen.add(key)
+        if not kind.creatable:
+            message = f"a {kind.title.lower()} is made by the platform, not from a file"
+            raise Invalid(f"{message}; leave {manifest.label} away")
+        steps.append(Step(manifest, "create", _find(client, manifest)))
+    ordered = _in_order(client, steps)
+    for step in ordered:
+        if step.existing is None:
+            _check_create(client, step)
+        else:
+            _compare(client, step, step.existing)
+    return ordered
+
+
+def _find(client: Client, manifest: Manifest) -> Resource | None:
+    try:
+        return client.kind(manifest.kind).get(f"{manifest.owner or client.user}/{manifest.name}")
+    except NotFound:
+        return None
+
+
+def _in_order(client: Client, steps: list[Step]) -> list[Step]:
+    """Those that others name come before them. Raises: Invalid for a circle."""
+    by_name: dict[str, list[Step]] = {}
+    for step in steps:
+        for name in {step.manifest.name, f"{step.manifest.owner or client.user}/{step.manifest.name}"}:
+            by_name.setdefault(name, []).append(step)
+    for step in steps:
+        named = [other for name in sorted(names_in(step.manifest.spec)) for other in by_name.get(name, [])]
+        step.needs = [other for other in named if other is not step and other.existing is None]
+    ordered: list[Step] = []
+    left = list(steps)
+    while left:
+        ready = [step for step in left if not any(needed in left for needed in step.needs)]
+        if not ready:
+            # a text may look like a name: the platform will say what is missing
+            ready = left[:1]
+        ordered += ready
+        left = [step for step in left if step not in ready]
+    return ordered
+
+
+def _check_create(client: Client, step: Step) -> None:
+    plural = client.declaration(step.manifest.kind).plural
+    try:
+        client.transport.json("POST", f"/{plural}", body=step.manifest.body, query=_DRY)
+    except Invalid as error:
+        # what it names is made before it: then it is checked there
+        if not step.needs or error.code == "unschedulable":
+            raise _told(step, error) from error
+
+
+def _compare(client: Client, step: Step, existing: Resource) -> None:
+    kind = client.declaration(step.manifest.kind)
+    said = with_ids(step.manifest.spec, existing)
+    # as the platform would store it: references resolved, defaults filled in; under a name that is nobody's
+    body = {"name": f"check-{secrets.token_hex(8)}", "spec": {**_without_none(existing.spec), **said}}
+    try:
+        stored = client.transport.json("POST", f"/{kind.plural}", body=body, query=_DRY)["spec"]
+    except OrreryError as error:
+        raise _told(step, error) from error
+    for name in said:
+        step.differences += differences(existing.spec.get(name), stored.get(name), f"spec.{name}")
+    for name, value in step.manifest.envelope.items():
+        step.differences += differences(existing.document.get(name), value, name)
+    inside = [(found.path.split(".")[1], found) for found in step.differences if found.path.startswith("spec.")]
+    fields = {field for field, _ in inside}
+    fixed = [found for field, found in inside if f"spec.{field}" not in kind.mutable]
+    if fixed:
+        raise Invalid(
+            f"{step.label} is there, and {fixed[0]}: that cannot be changed of a {kind.title.lower()}; "
+            "give the document another name, or leave the field as it is",
+            fields=[{"path": found.path, "message": "cannot be changed"} for found in fixed],
+        )
+    step.does = "change" if step.differences else "nothing"
+    step.change = {name: value for name, value in step.manifest.envelope.items()}
+    step.change["spec"] = {name: said[name] for name in sorted(fields)}
+    if step.does == "change":
+        try:
+            client.transport.json("PATCH", existing.path, body=step.change, query=_DRY)
+        except OrreryError as error:
+            raise _told(step, error) from error
+
+
+def _without_none(spec: Any) -> Json:
+    return {name: value for name, value in spec.items() if value is not None}
+
+
+def _told(step: Step, error: OrreryError) -> OrreryError:
+    """The same error, saying of which document."""
+    return type(error)(f"{step.label}: {error.message}", **error.details)
+
+
+def carry_out(client: Client, steps: Sequence[Step], tell: Callable[[Step, Resource | None], None]) -> None:
+    """Do them in order; before what needs another, that one has settled.
+
+    Raises: PartlyApplied, when something failed that could not be foreseen.
+    """
+    made: dict[int, Resource] = {}
+    done: list[str] = []
+    for step in steps:
+        try:
+            for needed in step.needs:
+                if id(needed) in made:
+                    made[id(needed)].wait(progress=False)
+            if step.does == "create":
+                made[id(step)] = client.kind(step.manifest.kind).create_from(step.manifest.body)
+            elif step.does == "change" and step.existing is not None:
+                headers = {"If-Match": str(step.existing.document["etag"])}
+                client.transport.json("PATCH", step.existing.path, body=step.change, headers=headers)
+        except OrreryError as error:
+            if not done:
+                raise _told(step, error) from error
+            raise PartlyApplied(
+                f"{step.label}: {error.message}; done before it: {', '.join(done)}. Apply the file again once that is "
+                "put right: what is as it says is left alone",
+                **error.details,
+            ) from error
+        if step.does != "nothing":
+            done.append(step.label)
+        tell(step, made.get(id(step)))

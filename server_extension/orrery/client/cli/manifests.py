@@ -1,0 +1,217 @@
+"""Resources as text: what `orrery export` writes and `orrery apply` reads. Pure.
+
+    apiVersion: orrery/v1
+    kind: training
+    name: breast-1
+    spec:
+      algorithm: orrery/xgboost
+      datasets: {train: breast@1}
+
+Resources are named, not given by id. A file is not to be trusted: its size, its nesting and what its aliases unfold to
+are bounded, no tag makes an object, and a key that is written twice is refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import yaml
+
+from orrery.client.cli.output import look_up
+from orrery.client.cli.values import set_path
+from orrery.client.resources import Json, Resource
+from orrery.errors import Invalid, TooLarge
+
+API_VERSION: Final = "orrery/v1"
+MAX_BYTES: Final = 1 << 20
+#: values in all, aliases unfolded
+MAX_VALUES: Final = 50_000
+MAX_DEPTH: Final = 30
+_FIELDS: Final = ("apiVersion", "kind", "name", "owner", "description", "visibility", "group", "tags", "spec")
+_ENVELOPE: Final = ("description", "visibility", "group", "tags")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One document: what somebody wants to be there."""
+
+    kind: str
+    name: str
+    owner: str | None
+    #: the fields outside the spec that are said
+    envelope: Json = field(default_factory=dict[str, Any])
+    spec: Json = field(default_factory=dict[str, Any])
+
+    @property
+    def label(self) -> str:
+        return f"{self.kind} {f'{self.owner}/' if self.owner else ''}{self.name}"
+
+    @property
+    def body(self) -> Json:
+        """The create request."""
+        owner = {"owner": self.owner} if self.owner else {}
+        return {"name": self.name, **owner, **self.envelope, "spec": self.spec}
+
+
+class _Loader(yaml.SafeLoader):
+    """Times stay text, for the API speaks JSON; and no key is written twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is written twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read_manifests(text: bytes, name: str = "the file") -> list[Manifest]:
+    """The documents of a YAML or JSON text. Raises: Invalid, TooLarge."""
+    if len(text) > MAX_BYTES:
+        raise TooLarge(f"{name} has {len(text):,} bytes; at most {MAX_BYTES:,} are read: split it into several files")
+    try:
+        for node in cast("Iterator[yaml.Node]", yaml.compose_all(text, _Loader)):  # pyright: ignore[reportUnknownMemberType]
+            _check_size(node, name)
+        documents: list[Any] = list(yaml.load_all(text, _Loader))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"{name} is neither YAML nor JSON that can be read: {error}") from error
+    found = [document for document in documents if document is not None]
+    if not found:
+        raise Invalid(f"{name} is empty; write kind, name and spec of a resource")
+    return [_read(document, f"{name}, document {place}") for place, document in enumerate(found, start=1)]
+
+
+def _check_size(node: yaml.Node, name: str) -> None:
+    """Counts each node once, however often aliases name it, so that counting what unfolds costs nothing."""
+    counted: dict[int, int] = {}
+
+    def count(part: yaml.Node, depth: int) -> int:
+        if depth > MAX_DEPTH:
+            raise Invalid(f"{name} is nested more than {MAX_DEPTH} deep, or an alias names what it is in; write it out")
+        if id(part) in counted:
+            return counted[id(part)]
+        children: list[yaml.Node] = []
+        if isinstance(part, yaml.MappingNode):
+            children = [child for pair in part.value for child in pair]
+        elif isinstance(part, yaml.SequenceNode):
+            children = part.value
+        size = 1
+        for child in children:
+            size += count(child, depth + 1)
+            if size > MAX_VALUES:
+                raise Invalid(f"{name} unfolds to more than {MAX_VALUES:,} values; use fewer aliases")
+        counted[id(part)] = size
+        return size
+
+    count(node, 0)
+
+
+def _read(document: Any, where: str) -> Manifest:
+    if not isinstance(document, dict):
+        raise Invalid(f"{where} is {document!r}; a resource is a mapping with kind, name and spec")
+    content = cast("dict[str, Any]", document)
+    version = content.get("apiVersion", API_VERSION)
+    if version != API_VERSION:
+        raise Invalid(f"{where} has apiVersion {version!r}; this client knows {API_VERSION!r}")
+    for key in content:
+        if key not in _FIELDS:
+            near = difflib.get_close_matches(str(key), _FIELDS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; it may have {', '.join(_FIELDS)}"
+            raise Invalid(f"{where} has a field {key!r} that means nothing here{hint}")
+    for key in ("kind", "name"):
+        if not isinstance(content.get(key), str):
+            raise Invalid(f"{where} does not say its {key}; write {key}: and a text")
+    spec: Any = content.get("spec") or {}
+    if not isinstance(spec, dict):
+        raise Invalid(f"{where}: spec is {spec!r}; it is a mapping")
+    try:
+        json.dumps(content, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise Invalid(f"{where} holds what JSON cannot say: {error}") from error
+    envelope = {key: content[key] for key in _ENVELOPE if content.get(key) is not None}
+    return Manifest(content["kind"], content["name"], content.get("owner"), envelope, cast("Json", spec))
+
+
+# --- writing ---
+
+
+def export(resource: Resource) -> Json:
+    """The document that makes this resource anew, with names in the place of ids."""
+    spec: Json = json.loads(json.dumps(dict(resource.spec)))
+    for reference in resource.document.get("references") or ():
+        own = reference["owner"] == resource.owner
+        version = f"@{reference['version']}" if reference.get("version") else ""
+        set_path(spec, reference["path"], f"{'' if own else reference['owner'] + '/'}{reference['name']}{version}")
+    document: Json = {"apiVersion": API_VERSION, "kind": resource.kind, "name": resource.name}
+    for key in _ENVELOPE:
+        value = resource.document.get(key)
+        if value and value != "private":
+            document[key] = value
+    return {**document, "spec": {key: value for key, value in spec.items() if value not in (None, {}, [])}}
+
+
+def write_manifests(documents: list[Json]) -> str:
+    return "---\n".join(yaml.safe_dump(document, sort_keys=False, allow_unicode=True) for document in documents)
+
+
+# --- comparing ---
+
+
+@dataclass(frozen=True)
+class Difference:
+    path: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.path}: {_short(self.before)} -> {_short(self.after)}"
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def differences(before: Any, after: Any, path: str) -> list[Difference]:
+    """What differs, as deep inside as mappings go. None and what is not there are the same."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        old, new = cast("Mapping[str, Any]", before), cast("Mapping[str, Any]", after)
+        return [found for key in {**old, **new} for found in differences(old.get(key), new.get(key), f"{path}.{key}")]
+    return [] if before == after else [Difference(path, before, after)]
+
+
+def with_ids(spec: Json, existing: Resource) -> Json:
+    """The spec, with the id wherever it names what the existing resource refers to at that place.
+
+    A name without a version means the version that is pinned, so that the same file may be applied again.
+    """
+    found: Json = json.loads(json.dumps(spec))
+    for reference in existing.document.get("references") or ():
+        given = look_up(found, reference["path"])
+        name, full = reference["name"], f"{reference['owner']}/{reference['name']}"
+        version = f"@{reference['version']}" if reference.get("version") else ""
+        if given in {name, full, f"{name}{version}", f"{full}{version}"}:
+            set_path(found, reference["path"], reference["id"])
+    return found
+
+
+def names_in(value: Any) -> set[str]:
+    """Every text in it that may name a resource, without its version."""
+    if isinstance(value, str):
+        return {value.partition("@")[0]}
+    parts: list[Any] = []
+    if isinstance(value, Mapping):
+        parts = list(cast("Mapping[str, Any]", value).values())
+    elif isinstance(value, list):
+        parts = cast("list[Any]", value)
+    return set[str]().union(*map(names_in, parts))

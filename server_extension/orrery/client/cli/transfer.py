@@ -1,0 +1,85 @@
+"""Resources as files: export and apply."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orrery.client.cli.app import KindArgument, NamesArgument, connect, note
+from orrery.errors import Invalid
+
+if TYPE_CHECKING:
+    from orrery.client.cli.applying import Step
+
+
+def register(app: typer.Typer) -> None:
+    for command in (export, apply):
+        app.command(command.__name__, rich_help_panel="Resources")(command)
+
+
+def export(kind: KindArgument, names: NamesArgument) -> None:
+    """Print resources as YAML that `orrery apply` takes, with names in the place of ids.
+
+    \b
+    Example:
+      orrery export template quick deep > templates.yaml
+    """
+    from orrery.client.cli.manifests import export as document_of
+    from orrery.client.cli.manifests import write_manifests
+
+    with connect() as client:
+        declaration = client.declaration(kind)
+        if not declaration.creatable:
+            raise Invalid(f"a {declaration.title.lower()} is made by the platform and cannot be applied from a file")
+        documents = [document_of(client.kind(kind).get(name)) for name in names]
+    typer.echo(write_manifests(documents), nl=False)
+
+
+def apply(
+    file: Annotated[str, typer.Option("--file", "-f", help="YAML or JSON with one or more resources; - for stdin.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+) -> None:
+    """Make what is there as a file says: create what is missing, change what differs.
+
+    All of it is checked first; what cannot be changed is refused before anything is done. Nothing is deleted.
+
+    \b
+    Examples:
+      orrery apply -f project.yaml --dry-run
+      orrery export training breast-1 | sed 's/breast-1/breast-2/' | orrery apply -f -
+    """
+    from orrery.client.cli.applying import carry_out, make_plan
+    from orrery.client.cli.manifests import read_manifests
+
+    manifests = read_manifests(_read(file), "stdin" if file == "-" else file)
+    with connect() as client:
+        steps = make_plan(client, manifests)
+        if dry_run:
+            for step in steps:
+                _tell(step, dry_run=True)
+            return
+        carry_out(client, steps, lambda step, _: _tell(step))
+
+
+def _read(file: str) -> bytes:
+    from orrery.client.cli.manifests import MAX_BYTES
+
+    # one byte more than is taken tells that it is too much
+    if file == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    try:
+        with Path(file).open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise Invalid(f"{file!r} cannot be read: {error.strerror}") from error
+
+
+def _tell(step: Step, *, dry_run: bool = False) -> None:
+    words: dict[str, Any] = {"create": "created", "change": "changed", "nothing": "as it should be"}
+    would = {"create": "would be created", "change": "would be changed", "nothing": "is as it should be"}
+    note(f"{step.label} {(would if dry_run else words)[step.does]}")
+    for difference in step.differences:
+        note(f"  {difference}")

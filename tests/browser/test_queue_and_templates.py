@@ -1,0 +1,94 @@
+"""The queue that an administrator pauses, and templates: saved from a training, used by a form, in both themes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+from tests.browser.lab import (
+    CSV,
+    LONG_MILLISECONDS,
+    execute,
+    look,
+    open_lab,
+    panel,
+    running_lab,
+    train,
+    use_theme,
+    violations,
+)
+
+from orrery.testing.jupyter import Jupyter
+from orrery.testing.platform import create_dataset, wait_settled
+
+Stocked = tuple[Jupyter, httpx.Client]
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stocked]:
+    with running_lab(tmp_path_factory.mktemp("lab")) as (lab, client):
+        create_dataset(client, "flowers", CSV)
+        train(client, "tulip", max_depth=3)
+        assert wait_settled(client, "trainings", "tulip")["status"]["phase"] == "COMPLETE"
+        yield lab, client
+
+
+def test_an_administrator_pauses_the_queue_and_everybody_reads_why(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    open_lab(page, lab)
+    execute(page, "orrery:open-overview")
+    queue = panel(page, "orrery-overview").get_by_test_id("orrery-overview-queue")
+    queue.get_by_test_id("orrery-queue-switch").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox").fill("new disks at noon")
+    dialog.get_by_role("button", name="Pause").click()
+    expect(queue.get_by_test_id("orrery-queue-pause")).to_contain_text("new disks at noon. No job starts; none runs.")
+    train(client, "rose")
+    expect(queue).to_contain_text("nothing starts: the queue is paused by", timeout=LONG_MILLISECONDS)
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"queue-paused-{theme}")
+        assert violations(page, "#orrery-overview") == []
+    queue.get_by_test_id("orrery-queue-switch").click()
+    expect(queue.get_by_test_id("orrery-queue-pause")).to_have_count(0)
+    assert wait_settled(client, "trainings", "rose")["status"]["phase"] == "COMPLETE"
+
+
+def test_a_template_is_saved_from_a_training_and_fills_in_the_form(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    open_lab(page, lab)
+    execute(page, "orrery:open", {"kind": "training", "ref": "tulip"})
+    page.get_by_role("button", name="Save as template").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("quick")
+    look(page, "template-save")
+    dialog.get_by_role("button", name="Save as template").click()
+    wait_settled_soon(client)
+    execute(page, "orrery:open-list", {"kind": "template"})
+    rows = page.get_by_role("row")
+    expect(rows.filter(has_text="quick")).to_contain_text("max_depth")
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"templates-{theme}")
+    execute(page, "orrery:open", {"kind": "template", "ref": "quick"})
+    page.get_by_test_id("orrery-use-template").click()
+    form = panel(page, "orrery-form-training")
+    expect(form.get_by_label("Max depth")).to_have_value("3")
+    form.get_by_label("Name", exact=True).fill("from-template")
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"template-used-{theme}")
+    form.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("from-template").first).to_be_visible()
+    made = wait_settled(client, "trainings", "from-template")
+    assert made["spec"]["parameters"]["max_depth"] == 3
+    assert made["spec"]["parameters"]["target"] == "species"
+
+
+def wait_settled_soon(client: httpx.Client) -> None:
+    from orrery.testing.waiting import wait_until
+
+    wait_until(lambda: client.get("templates/quick").status_code == 200, what="the template")
+    assert wait_settled(client, "templates", "quick")["status"]["phase"] == "ACTIVE"

@@ -1,0 +1,134 @@
+"""`orrery export` and `orrery apply` against a real platform."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from orrery.api.auth import Signer
+from orrery.domain.access import User
+from orrery.testing.platform import RunningPlatform, create_dataset, put_object, wait_settled
+from orrery.testing.waiting import wait_until
+
+CSV = b"width,height,species\n" + b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, b"ab"[i % 2 : i % 2 + 1]) for i in range(200))
+PROJECT = """\
+apiVersion: orrery/v1
+kind: training
+name: applied
+spec:
+  algorithm: xgboost
+  datasets: {train: iris}
+  experiment: trees
+  parameters: {target: species, rounds: 4}
+---
+kind: experiment
+name: trees
+description: all of the trees
+---
+kind: template
+name: quick
+tags: [small]
+spec:
+  algorithm: xgboost
+  parameters: {max_depth: 3}
+"""
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
+    with RunningPlatform(tmp_path_factory.mktemp("home")) as running:
+        with running.client("alice") as client:
+            create_dataset(client, "iris", CSV)
+        yield running
+
+
+@pytest.fixture
+def alice(platform: RunningPlatform) -> Iterator[httpx.Client]:
+    with platform.client("alice") as client:
+        yield client
+
+
+def orrery(platform: RunningPlatform, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    token, _ = Signer.open(platform.home / "secrets" / "jwt.key").sign(User("alice"), 3600)
+    environment = {"ORRERY_URL": platform.url, "ORRERY_TOKEN": token, "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-m", "orrery.client.cli", *arguments]
+    return subprocess.run(command, env=environment, input=text, capture_output=True, text=True, timeout=120)
+
+
+def test_a_file_is_applied_in_the_order_it_needs_and_again_without_a_change(
+    platform: RunningPlatform, alice: httpx.Client, tmp_path: Path
+) -> None:
+    file = tmp_path / "project.yaml"
+    file.write_text(PROJECT)
+    dry = orrery(platform, "apply", "-f", str(file), "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert dry.stderr.splitlines() == [
+        "experiment trees would be created",
+        "template quick would be created",
+        "training applied would be created",
+    ]
+    assert alice.get("experiments/trees").status_code == 404
+    done = orrery(platform, "apply", "-f", str(file))
+    assert done.returncode == 0, done.stderr
+    training = wait_settled(alice, "trainings", "applied")
+    assert training["status"]["phase"] == "COMPLETE"
+    assert training["spec"]["experiment"] == alice.get("experiments/trees").json()["id"]
+    # a newer version of the dataset makes no difference to what is pinned
+    stored = put_object(alice, CSV + b"1,1,a\n")
+    files = [{"path": "data.csv", "oid": stored["oid"], "size": stored["size"]}]
+    alice.patch("datasets/iris", json={"spec": {"files": files}}).raise_for_status()
+    wait_settled(alice, "datasets", "iris")
+    wait_until(lambda: alice.get("dataset-versions/iris").json()["version"] == 2, what="version 2")
+    again = orrery(platform, "apply", "-f", str(file))
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("as it should be") == 3
+
+
+def test_what_may_be_changed_is_changed_and_the_rest_is_refused_before_anything_is_done(
+    platform: RunningPlatform, alice: httpx.Client
+) -> None:
+    changed = PROJECT.replace("max_depth: 3", "max_depth: 5").replace("all of the", "some of the")
+    shown = orrery(platform, "apply", "-f", "-", "--dry-run", text=changed)
+    assert "template quick would be changed\n  spec.parameters.max_depth: 3 -> 5\n" in shown.stderr
+    assert 'description: "all of the trees" -> "some of the trees"' in shown.stderr
+    refused = orrery(platform, "apply", "-f", "-", text=changed.replace("rounds: 4", "rounds: 9"))
+    assert refused.returncode == 2
+    assert "training applied is there, and spec.parameters.rounds: 4 -> 9: that cannot be changed" in refused.stderr
+    assert alice.get("templates/quick").json()["spec"]["parameters"] == {"max_depth": 3}
+    applied = orrery(platform, "apply", "-f", "-", text=changed)
+    assert applied.returncode == 0, applied.stderr
+    assert alice.get("templates/quick").json()["spec"]["parameters"] == {"max_depth": 5}
+    assert alice.get("experiments/trees").json()["description"] == "some of the trees"
+
+
+def test_a_document_that_is_wrong_keeps_the_others_from_being_made(
+    platform: RunningPlatform, alice: httpx.Client
+) -> None:
+    text = PROJECT.replace("trees", "others").replace("name: applied", "name: never").replace("rounds: 4", "rounds: x")
+    answer = orrery(platform, "apply", "-f", "-", text=text.replace("  experiment: others\n", ""))
+    assert answer.returncode == 2, answer.stderr
+    assert "training never:" in answer.stderr
+    assert "rounds" in answer.stderr
+    assert alice.get("experiments/others").status_code == 404
+
+
+def test_what_is_exported_names_what_it_refers_to_and_can_be_applied(
+    platform: RunningPlatform, alice: httpx.Client
+) -> None:
+    wait_settled(alice, "trainings", "applied")
+    exported = orrery(platform, "export", "training", "applied")
+    assert exported.returncode == 0, exported.stderr
+    assert "algorithm: orrery/xgboost" in exported.stdout
+    assert "train: iris@1" in exported.stdout
+    assert "experiment: trees" in exported.stdout
+    same = orrery(platform, "apply", "-f", "-", text=exported.stdout)
+    assert same.stderr == "training applied as it should be\n"
+    copied = orrery(platform, "apply", "-f", "-", text=exported.stdout.replace("name: applied", "name: copied"))
+    assert copied.stderr == "training copied created\n"
+    assert wait_settled(alice, "trainings", "copied")["status"]["phase"] == "COMPLETE"
+    assert "made by the platform" in orrery(platform, "export", "dataset-version", "iris").stderr

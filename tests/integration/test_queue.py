@@ -1,0 +1,145 @@
+"""The queue on a real platform: turns, limits, the pause over a restart, and when a start is foretold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from orrery.testing.platform import RunningPlatform, create_dataset, wait_settled
+from orrery.testing.waiting import wait_until
+
+CSV = b"width,height,species\n" + b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, b"ab"[i % 2 : i % 2 + 1]) for i in range(200))
+LONG = 10_000
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
+    limits = '{"groups": {"students": {"memory_bytes": "4G"}}}'
+    environment = {"ORRERY_CORES": "1", "ORRERY_LIMITS": limits}
+    with RunningPlatform(tmp_path_factory.mktemp("home"), environment=environment) as running:
+        for user in ("alice", "bob"):
+            with running.client(user) as client:
+                create_dataset(client, "iris", CSV)
+        yield running
+
+
+@pytest.fixture
+def alice(platform: RunningPlatform) -> Iterator[httpx.Client]:
+    with platform.client("alice") as client:
+        yield client
+
+
+@pytest.fixture
+def bob(platform: RunningPlatform) -> Iterator[httpx.Client]:
+    with platform.client("bob") as client:
+        yield client
+
+
+@pytest.fixture
+def root(platform: RunningPlatform) -> Iterator[httpx.Client]:
+    with platform.client("root", admin=True) as client:
+        yield client
+        client.post("queue/resume").raise_for_status()
+
+
+def train(client: httpx.Client, name: str, rounds: int = 5, **spec: Any) -> httpx.Response:
+    parameters = {"target": "species", "rounds": rounds}
+    spec = {"algorithm": "xgboost", "datasets": {"train": "iris"}, "parameters": parameters, **spec}
+    return client.post("trainings", json={"name": name, "spec": spec})
+
+
+def phase(client: httpx.Client, name: str) -> str:
+    return client.get(f"trainings/{name}").json()["status"]["phase"]
+
+
+def stop(client: httpx.Client, *names: str) -> None:
+    for name in names:
+        client.post(f"trainings/{name}/stop").raise_for_status()
+    for name in names:
+        wait_settled(client, "trainings", name)
+
+
+def waiting(client: httpx.Client, count: int) -> list[Any]:
+    def read() -> list[Any] | None:
+        items = client.get("queue").json()["items"]
+        return items if len(items) == count else None
+
+    return wait_until(read, what=f"a queue of {count}")
+
+
+def test_another_user_comes_between_the_jobs_of_one(alice: httpx.Client, bob: httpx.Client) -> None:
+    train(alice, "a1", LONG).raise_for_status()
+    wait_until(lambda: phase(alice, "a1") == "RUNNING", what="the first")
+    for name in ("a2", "a3"):
+        train(alice, name, LONG).raise_for_status()
+    train(bob, "b1", LONG).raise_for_status()
+    assert [item["owner"] for item in waiting(alice, 3)] == ["bob", "alice", "alice"]
+    place = alice.get("trainings/a2").json()["status"]["outputs"]["queue"]
+    assert place["place"] == 2
+    assert place["reason"].endswith("number 2 in line, bob/b1 is next")
+    alice.post("trainings/a1/stop").raise_for_status()
+    wait_until(lambda: phase(bob, "b1") == "RUNNING", what="bob's turn")
+    assert phase(alice, "a2") == "CREATE_IN_PROGRESS"
+    stop(alice, "a3", "a2")
+    stop(bob, "b1")
+
+
+def test_a_limit_set_at_run_time_holds_back_and_refuses(
+    alice: httpx.Client, root: httpx.Client, platform: RunningPlatform
+) -> None:
+    answer = alice.patch("queue/limits", json={"users": {"alice": {"jobs": 0}}})
+    assert answer.status_code == 403
+    assert "only administrators" in answer.json()["error"]["message"]
+    changed = root.patch("queue/limits", json={"users": {"alice": {"memory_bytes": "1G"}}})
+    assert changed.json()["users"] == {"alice": {"memory_bytes": 1 << 30}}
+    refused = train(alice, "never")
+    assert refused.status_code == 422
+    assert refused.json()["error"]["code"] == "unschedulable"
+    assert "alice's limit is 1.0 GiB of memory: choose a smaller" in refused.json()["error"]["message"]
+    root.patch("queue/limits", json={"users": {"alice": None}}).raise_for_status()
+    with platform.client("alice", groups=("students",)) as student:
+        refused = train(student, "never", instance_type="cpu-medium")
+        assert "the limit of group students is 4.0 GiB" in refused.json()["error"]["message"]
+        assert [limit["whose"] for limit in student.get("queue").json()["limits"]] == ["group students"]
+    assert root.patch("queue/limits", json={"everyone": {"cores": -1}}).status_code == 422
+
+
+def test_a_pause_lasts_over_a_restart_and_says_who_and_why(
+    alice: httpx.Client, root: httpx.Client, platform: RunningPlatform
+) -> None:
+    assert alice.post("queue/pause").status_code == 403
+    paused = root.post("queue/pause", json={"reason": "new disks"}).json()["pause"]
+    assert (paused["by"], paused["reason"], paused["draining"], paused["running"]) == ("root", "new disks", False, 0)
+    train(alice, "held").raise_for_status()
+    assert waiting(alice, 1)[0]["reason"] == "nothing starts: the queue is paused by root: new disks"
+    platform.kill()
+    platform.start()
+    with platform.client("alice") as again, platform.client("root", admin=True) as admin:
+        assert again.get("queue").json()["pause"]["reason"] == "new disks"
+        assert again.get("overview").json()["queue"]["pause"]["by"] == "root"
+        assert phase(again, "held") == "CREATE_IN_PROGRESS"
+        assert admin.post("queue/drain").json()["pause"]["draining"] is True
+        assert admin.post("queue/resume").json()["pause"] is None
+        assert wait_settled(again, "trainings", "held")["status"]["phase"] == "COMPLETE"
+
+
+def test_the_start_is_foretold_once_like_jobs_have_run(platform: RunningPlatform) -> None:
+    with platform.client("alice") as alice:
+        train(alice, "known").raise_for_status()
+        wait_settled(alice, "trainings", "known")
+        train(alice, "runs", LONG).raise_for_status()
+        wait_until(lambda: phase(alice, "runs") == "RUNNING", what="the one that runs")
+
+        def with_estimate() -> Any:
+            return (alice.get("trainings/runs").json()["status"]["progress"] or {}).get("eta_seconds")
+
+        left = wait_until(with_estimate, what="its own estimate")
+        train(alice, "next").raise_for_status()
+        seconds = wait_until(lambda: waiting(alice, 1)[0]["starts_in_seconds"], what="the estimate")
+        assert 0 < seconds <= left + 60
+        shown = alice.get("trainings/next").json()["status"]["outputs"]["queue"]
+        assert shown["starts_in_seconds"] == pytest.approx(seconds, abs=60)
+        stop(alice, "next", "runs")

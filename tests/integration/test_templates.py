@@ -1,0 +1,134 @@
+"""Templates and sweeps on a real platform, by REST, SDK and CLI."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from orrery.api.auth import Signer
+from orrery.client import Client
+from orrery.domain.access import User
+from orrery.testing.platform import RunningPlatform, create_dataset, wait_settled
+
+CSV = b"width,height,species\n" + b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, b"ab"[i % 2 : i % 2 + 1]) for i in range(200))
+SPEC = {
+    "algorithm": "xgboost",
+    "datasets": {"train": "iris"},
+    "parameters": {"target": "species", "rounds": 5, "max_depth": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
+    with RunningPlatform(tmp_path_factory.mktemp("home")) as running:
+        with running.client("alice") as client:
+            create_dataset(client, "iris", CSV)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def token(platform: RunningPlatform) -> str:
+    return Signer.open(platform.home / "secrets" / "jwt.key").sign(User("alice"), 3600)[0]
+
+
+@pytest.fixture
+def alice(platform: RunningPlatform) -> Iterator[httpx.Client]:
+    with platform.client("alice") as client:
+        yield client
+
+
+def orrery(platform: RunningPlatform, token: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {"ORRERY_URL": platform.url, "ORRERY_TOKEN": token, "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-m", "orrery.client.cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_a_template_needs_no_more_than_an_algorithm_and_can_be_changed_copied_and_deleted(
+    alice: httpx.Client,
+) -> None:
+    answer = alice.post("templates", json={"name": "bare", "spec": {"algorithm": "xgboost"}})
+    assert answer.status_code == 201, answer.text
+    assert wait_settled(alice, "templates", "bare")["status"]["outputs"] == {"hyperparameters": ""}
+    changed = alice.patch("templates/bare", json={"spec": {"parameters": {"max_depth": 4, "learning_rate": 0.2}}})
+    assert changed.status_code == 200, changed.text
+    found = wait_settled(alice, "templates", "bare")
+    assert (found["status"]["phase"], found["status"]["outputs"]["hyperparameters"]) == (
+        "ACTIVE",
+        "max_depth, learning_rate",
+    )
+    refused = alice.patch("templates/bare", json={"spec": {"parameters": {"max_depth": "deep"}}})
+    assert refused.json()["error"]["details"]["fields"][0]["path"] == "spec.parameters.max_depth"
+    assert alice.post("templates/bare/copy", json={"name": "copied"}).status_code == 201
+    assert alice.delete("templates/bare").status_code == 200
+    assert wait_settled(alice, "templates", "copied")["spec"]["parameters"] == {"max_depth": 4, "learning_rate": 0.2}
+
+
+def test_a_training_is_saved_as_a_template_and_others_begin_from_it(
+    alice: httpx.Client, platform: RunningPlatform, token: str
+) -> None:
+    alice.post("trainings", json={"name": "first", "spec": SPEC}).raise_for_status()
+    saved = alice.post("trainings/first/save-template", json={"name": "quick", "description": "small trees"})
+    assert saved.status_code == 201, saved.text
+    assert (saved.json()["kind"], saved.json()["description"]) == ("template", "small trees")
+    assert saved.json()["spec"]["parameters"] == SPEC["parameters"]
+    wait_settled(alice, "trainings", "first")
+    with Client(platform.url, token) as client:
+        training = client.templates.get("quick").train("second", parameters={"max_depth": 2}).wait(progress=False)
+    assert training.spec["parameters"] == {"target": "species", "rounds": 5, "max_depth": 2}
+    assert training.status.phase == "COMPLETE"
+    done = orrery(
+        platform, token, "train", "--template", "quick", "--name", "third", "-p", "rounds=3", "--wait", "-o", "json"
+    )
+    assert done.returncode == 0, done.stderr
+    third = json.loads(done.stdout)
+    assert third["spec"]["parameters"] == {"target": "species", "rounds": 3, "max_depth": 3}
+    assert "created from template quick" in done.stderr
+
+
+def test_a_sweep_makes_all_of_them_under_one_experiment_or_none(
+    alice: httpx.Client, platform: RunningPlatform, token: str
+) -> None:
+    body = {"name": "depths", "spec": SPEC, "parameters": {"max_depth": [2, -1]}}
+    refused = alice.post("trainings/sweep", json=body)
+    assert refused.status_code == 422
+    error = refused.json()["error"]
+    assert error["message"].startswith("max_depth=-1: ")
+    assert error["message"].endswith("none was created")
+    assert error["details"]["fields"][0]["path"] == "spec.parameters.max_depth"
+    assert alice.get("trainings", params={"q": "depths"}).json()["items"] == []
+    assert alice.get("experiments/depths").status_code == 404
+    body["parameters"] = {"max_depth": [2, 3], "rounds": [2, 4]}
+    headers = {"Idempotency-Key": "once"}
+    made = alice.post("trainings/sweep", json=body, headers=headers)
+    assert made.status_code == 201, made.text
+    items = made.json()["items"]
+    assert [item["name"] for item in items] == ["depths-1", "depths-2", "depths-3", "depths-4"]
+    assert items[1]["description"] == "max_depth=2, rounds=4"
+    experiment = alice.get("experiments/depths").json()["id"]
+    assert {item["spec"]["experiment"] for item in items} == {experiment} == {made.json()["experiment"]}
+    again = alice.post("trainings/sweep", json=body, headers=headers).json()["items"]
+    assert [item["id"] for item in again] == [item["id"] for item in items]
+    assert alice.post("trainings/sweep", json=body).json()["error"]["code"] == "name_taken"
+    done = orrery(
+        platform, token, "train", "--template", "quick", "--name", "typed", "--sweep", "max_depth=2,3", "-o", "json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert [item["spec"]["parameters"]["max_depth"] for item in json.loads(done.stdout)["items"]] == [2, 3]
+
+
+def test_a_dry_run_checks_and_writes_nothing(alice: httpx.Client) -> None:
+    dry = {"dry_run": "true"}
+    body = {"name": "tried", "spec": {"algorithm": "xgboost"}}
+    assert alice.post("templates", json=body, params=dry).json()["spec"]["instance_type"] == "cpu-small"
+    assert alice.get("templates/tried").status_code == 404
+    alice.post("templates", json=body).raise_for_status()
+    assert alice.post("templates", json=body, params=dry).json()["error"]["code"] == "name_taken"
+    before = wait_settled(alice, "templates", "tried")
+    assert alice.patch("templates/tried", json={"spec": {"priority": "HIGH"}}, params=dry).status_code == 200
+    assert alice.patch("templates/tried", json={"spec": {"priority": "URGENT"}}, params=dry).status_code == 422
+    assert alice.get("templates/tried").json()["etag"] == before["etag"]
