@@ -241,7 +241,7 @@ def test_a_panel_follows_a_run_by_its_id_and_ends_with_it(
     )
     panel = Progress(training.id)
     panel.join(120)
-    title, bar, detail, message = panel.children
+    title, bar, detail, message, _ = panel.children
     assert "sdk-panel" in title.value
     assert "COMPLETE" in title.value
     assert (bar.value, bar.bar_style) == (1.0, "success")
