@@ -153,14 +153,21 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
     app.commands.addCommand(CommandIDs.openNotebook, {
       label: 'Open the notebook of a run or an algorithm',
       describedBy: {
-        args: objectSchema({ kind: 'string', id: 'string', name: 'string', parameters: 'object' })
+        args: objectSchema({
+          kind: 'string',
+          id: 'string',
+          name: 'string',
+          parameters: 'object',
+          fork: 'object'
+        })
       },
       execute: async args => {
         const path = await openNotebook(orrery, app.serviceManager.contents, askWhichNotebook, {
           kind: text(args.kind),
           id: text(args.id),
           name: text(args.name),
-          ...(args.parameters ? { parameters: args.parameters as JsonObject } : {})
+          ...(args.parameters ? { parameters: args.parameters as JsonObject } : {}),
+          ...(args.fork ? { fork: args.fork as JsonObject } : {})
         });
         if (path !== null) {
           // A report to read: a kernel is started when the reader asks for one.

@@ -3,6 +3,8 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { IDocumentManager } from '@jupyterlab/docmanager';
 import { IFileBrowserFactory } from '@jupyterlab/filebrowser';
 import { kindIcon } from '../icons';
+import { readNotebook } from '../models/contents';
+import { forkedSpec } from '../models/notebooks';
 import { sendNotebook } from '../models/send-notebook';
 import { CommandIDs, IOrrery } from '../tokens';
 import { showError } from '../widgets/dialogs';
@@ -52,7 +54,12 @@ export const runNotebookPlugin: JupyterFrontEndPlugin<void> = {
           await open?.context.save();
           const algorithm = await sendNotebook(orrery, app.serviceManager.contents, path);
           const name = `${algorithm.name.slice(0, 47)}-${stamp(new Date())}`;
-          const spec = { algorithm: `${algorithm.owner}/${algorithm.name}`, register_model: false };
+          const forked = forkedSpec(await readNotebook(app.serviceManager.contents, path));
+          const spec = {
+            register_model: false,
+            ...forked,
+            algorithm: `${algorithm.owner}/${algorithm.name}`
+          };
           await app.commands.execute(CommandIDs.create, { kind: 'training', prefill: { name, spec } });
         } catch (error) {
           await showError('The notebook could not be sent', error);
