@@ -24,6 +24,11 @@ from orrery_widgets.progress import find_by_id
 MOST_BYTES = 1 << 30
 
 
+#: the labels of tabs that are not chosen and of folded parts are too pale to read
+_STYLE = """<style>.orrw-insight .lm-TabBar-tabLabel, .orrw-insight .jupyter-widget-Collapse-header {
+  color: var(--jp-ui-font-color1, #222); }</style>"""
+
+
 class Insight(widgets.VBox):
     """Shows what a dataset holds and what may be wrong with it, and draws its columns.
 
@@ -61,6 +66,7 @@ class Insight(widgets.VBox):
         self._notebook = NotebookOffer("Open as notebook", self._make_notebook, tooltip=tooltip)
         self._links: Any = widgets.VBox([self._notebook.button, self._notebook.said])
         super().__init__([self._title, self._message, self._tabs, self._sdk, self._links])  # pyright: ignore[reportUnknownMemberType]
+        self.add_class("orrw-insight")  # pyright: ignore[reportUnknownMemberType]
         reference = dataset if isinstance(dataset, str) else dataset.qualified_name
         self._title.value = f"<b>{escape(reference)}</b>"
         self._load(dataset)
@@ -127,7 +133,7 @@ class Insight(widgets.VBox):
             self._message.value = alert(error.message)
             self._tabs.layout.display = self._sdk.layout.display = self._links.layout.display = "none"
             return
-        self._title.value = f"<b>{escape(kind.title)} {escape(resource.qualified_name)}</b>"
+        self._title.value = f"{_STYLE}<b>{escape(kind.title)} {escape(resource.qualified_name)}</b>"
         call = code.program(code.call("client.datasets.profile", resource.qualified_name, result="profile"))
         self._call.value = f"<pre>{escape(call, quote=False)}</pre>"
         self._overview.value = overview(self._profile)

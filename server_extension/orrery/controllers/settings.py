@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     tensorboard_idle_minutes: float = Field(
         default=15.0, gt=0, description="Minutes without a request after which a TensorBoard is put to sleep."
     )
+    tensorboard_days: float = Field(
+        default=120.0, gt=0, description="Days after a training's end that its TensorBoard logs are kept."
+    )
     cores: float | None = Field(default=None, description="Cores that may be handed out; empty: all of the machine's.")
     memory_bytes: int | None = Field(
         default=None, description="Memory that may be handed out; empty: all of the machine's."
