@@ -4,7 +4,7 @@ import { Deletion } from '../src/models/deletion';
 import { ListModel } from '../src/models/list';
 import { LogModel } from '../src/models/log';
 import { countRanks, linesOf } from '../src/models/ranks';
-import { isSameNotebook } from '../src/models/notebooks';
+import { forkedSpec, forkOf, isSameNotebook } from '../src/models/notebooks';
 import { rebase } from '../src/models/upload';
 import { MemoryPlatform, TRAINING, event, makeResource, until } from './platform';
 
@@ -235,6 +235,43 @@ it('sends the chunks of an upload through the Jupyter server, whatever address t
     '/user/a/orrery/api/v1/uploads/u1'
   );
   expect(rebase('/api/v1/uploads/u1/', '/b/uploads')).toBe('/b/uploads/u1');
+});
+
+it('forks an executed notebook without its outputs, and remembers what it was run with', () => {
+  const run = {
+    of: 'a/b',
+    datasets: { train: 'a/table@1' },
+    parameters: { rounds: 3 },
+    register_model: true
+  };
+  const executed = {
+    cells: [
+      {
+        cell_type: 'code',
+        source: 'a = 1',
+        execution_count: 4,
+        outputs: [{ output_type: 'stream', name: 'stdout', text: 'x' }],
+        metadata: { tags: ['parameters'], papermill: { duration: 1 } }
+      }
+    ],
+    metadata: { kernelspec: { name: 'python3' }, papermill: { version: '2' } }
+  };
+  const fork = forkOf(executed, run);
+  expect(fork).toEqual({
+    cells: [
+      {
+        cell_type: 'code',
+        source: 'a = 1',
+        execution_count: null,
+        outputs: [],
+        metadata: { tags: ['parameters'] }
+      }
+    ],
+    metadata: { kernelspec: { name: 'python3' }, orrery_fork: run }
+  });
+  const { datasets, parameters, register_model } = run;
+  expect(forkedSpec(fork)).toEqual({ datasets, parameters, register_model });
+  expect(forkedSpec(executed)).toEqual({});
 });
 
 it('tells notebooks apart by their cells and outputs, not by metadata or how text is split', () => {

@@ -2,6 +2,7 @@ import { Signal } from '@lumino/signaling';
 import type { Contents } from '@jupyterlab/services';
 import { describe, expect, it, vi } from 'vitest';
 import { ApiError } from '../src/api';
+import type { JsonObject } from '../src/api-types';
 import { localMinute } from '../src/forms/inputs';
 import { ResultNotebooks, resultPath } from '../src/models/result-notebooks';
 import { changedCell, resumeWith, savedKernel, withoutOutputs } from '../src/models/resume-notebook';
@@ -125,7 +126,7 @@ describe('going on with a notebook', () => {
   });
 
   it('sends the code alone, and tells which done cell was changed', async () => {
-    const notebook = {
+    const notebook: JsonObject = {
       cells: [
         { cell_type: 'code', source: '1', outputs: [{ text: 'x' }], execution_count: 4 },
         { cell_type: 'markdown', source: 'a' }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../src/api-types';
-import { answerTable, readAnswer, toCsv } from '../src/models/answers';
+import { answerTable, readAnswer, toCsv, withHistory } from '../src/models/answers';
 import type { Field } from '../src/models/inputs';
-import { fieldsOf, makeRow, parseTable, readTable } from '../src/models/inputs';
+import { fieldsOf, makeRow, parseTable, readTable, typedValues } from '../src/models/inputs';
 import { PlaygroundModel } from '../src/models/playground';
 import { curlSnippet, javaScriptSnippet, pythonSnippet } from '../src/models/snippets';
 import { ALGORITHM, MemoryPlatform, makeResource, until } from './platform';
@@ -195,5 +195,49 @@ describe('PlaygroundModel', () => {
     await playground.submit();
     expect(playground.problems[0]?.message).toContain('This is not JSON');
     expect(platform.calls).toHaveLength(before);
+  });
+});
+
+describe('pictures and series', () => {
+  const image: Field = { ...NUMBER, name: 'picture', kind: 'image' };
+  const series: Field = { ...NUMBER, name: 'history', kind: 'series' };
+
+  it('fills the form with the example of a picture and of a series', () => {
+    expect(typedValues([image, series], { picture: { b64: 'AAEC' }, history: [1, 2.5] })).toEqual({
+      picture: { b64: 'AAEC', name: 'example' },
+      history: '[1,2.5]'
+    });
+  });
+
+  it('reads a series however its numbers are separated', () => {
+    for (const text of ['1, 2.5, nan', '[1,2.5,null]', '1\n2.5\n NaN']) {
+      expect(makeRow([series], { history: text }).row).toEqual({ history: [1, 2.5, null] });
+    }
+    expect(makeRow([series], { history: '1, two' }).problems[0]?.message).toContain('write numbers');
+  });
+
+  it('tells boxes in a picture from other lists', () => {
+    const box = { xmin: 1, ymin: 2, xmax: 3, ymax: 4 };
+    expect(readAnswer({ predictions: [[{ label: 'cat', score: 0.9, box }]] }, '', [])).toEqual({
+      kind: 'boxes',
+      rows: [[{ label: 'cat', score: 0.9, left: 1, top: 2, right: 3, bottom: 4 }]]
+    });
+    expect(readAnswer({ predictions: [[]] }, 'object_detection', [])).toEqual({ kind: 'boxes', rows: [[]] });
+    expect(readAnswer({ predictions: [[{ label: 'cat' }]] }, '', []).kind).toBe('other');
+  });
+
+  it('draws a forecast after what it goes on from', () => {
+    const answer = readAnswer({ predictions: [[3, 4]] }, 'forecasting', []);
+    expect(answer.kind).toBe('forecast');
+    if (answer.kind === 'forecast') {
+      expect(withHistory(answer, [1, 2])).toMatchObject({
+        x: [1, 2, 3, 4],
+        curves: [
+          { label: 'given', values: [1, 2, null, null] },
+          { label: 'forecast', values: [null, 2, 3, 4] }
+        ]
+      });
+      expect(withHistory(answer, []).curves).toEqual(answer.curves);
+    }
   });
 });

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
@@ -59,6 +60,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         frame: pd.DataFrame = data.frame.rename(columns={"target": "species"})
         frame["species"] = [str(data.target_names[value]) for value in frame["species"]]
         client.datasets.create("iris", {"iris.csv": frame}, publish=True, progress=False)
+        noise = np.random.default_rng(2).normal(size=(600, 15)) ** 5
+        wide = pd.DataFrame({f"sensor {place:02}": noise[:, place] for place in range(15)})
+        client.datasets.create("wide", {"wide.csv": wide}, publish=True, progress=False)
         runs = [
             client.train(algorithm, name=algorithm, dataset="iris", target="species", wait=True, progress=False)
             for algorithm in ("xgboost", "logistic-regression")
@@ -68,6 +72,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             "run-comparison": ",".join(run.id for run in runs),
             "model-card": runs[0].model.id,
             "endpoint-playground": endpoint.id,
+            "data-insight": client.dataset_versions.get("wide").id,
         }
         with jupyter_lab(home, folder) as jupyter:
             yield Place(jupyter, client, folder, ids)
@@ -212,6 +217,27 @@ def test_a_model_card_says_where_the_model_came_from(place: Place, page: Page, t
     inner = panel.locator(".orrw")
     expect(inner.get_by_label("Traffic share in %")).to_be_visible()
     look(page, f"model-{theme}")
+    assert violations(page, "body") == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_wide_table_is_looked_into_with_like_findings_in_one_line(place: Place, page: Page, theme: str) -> None:
+    page.set_viewport_size({"width": 1440, "height": 1100})
+    page.goto(place.dashboard("data-insight", theme))
+    line = page.get_by_text("15 columns have many outliers: 'sensor 00', 'sensor 01', 'sensor 02' and 12 more")
+    expect(line).to_be_visible(timeout=LONG_MILLISECONDS)
+    each = page.get_by_text(re.compile("values of 'sensor 14' lie more than"))
+    expect(each).not_to_be_visible()
+    look(page, f"insight-{theme}")
+    assert violations(page, "body") == []
+    line.focus()
+    page.keyboard.press("Enter")
+    expect(each).to_be_visible()
+    look(page, f"insight-unfolded-{theme}")
+    page.get_by_role("button", name="Open as notebook").click()
+    expect(page.get_by_role("link", name=re.compile(r"insight-wide(-\d)?\.ipynb"))).to_be_visible()
+    page.get_by_role("tab", name="Visualize").click()
+    expect(page.get_by_role("img", name=re.compile("^scatter of"))).to_be_visible()
     assert violations(page, "body") == []
 
 

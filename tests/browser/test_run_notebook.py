@@ -9,9 +9,10 @@ import httpx
 import nbformat
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.lab import LONG_MILLISECONDS, execute, look, open_lab, panel, running_lab
+from tests.browser.lab import CSV, LONG_MILLISECONDS, execute, look, open_lab, panel, running_lab, train
 
 from orrery.testing.jupyter import Jupyter
+from orrery.testing.platform import create_dataset, wait_settled
 from orrery.testing.waiting import wait_until
 
 
@@ -112,3 +113,33 @@ def test_a_failed_notebook_is_edited_and_resumed_at_the_failed_cell(
     outputs = [str(cell.get("outputs")) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert "done once" in outputs[0] and "['once', 'edited']" in outputs[-1]
     assert client.get(f"trainings/{training['id']}/logs").text == ""
+
+
+def test_a_runs_notebook_is_forked_and_run_again_with_its_data_and_values(
+    lab: tuple[Jupyter, httpx.Client], page: Page
+) -> None:
+    jupyter, client = lab
+    create_dataset(client, "flowers", CSV)
+    made = train(client, "flowers-1", rounds=7)
+    wait_settled(client, "trainings", str(made["id"]))
+    open_lab(page, jupyter)
+    execute(page, "orrery:open", {"kind": "training", "ref": made["id"], "tab": "notebook"})
+    panel(page, "orrery-detail-training").get_by_test_id("orrery-fork-notebook").click()
+    notebook = page.locator(".jp-NotebookPanel:visible")
+    expect(notebook.get_by_role("heading", name="XGBoost")).to_be_visible(timeout=LONG_MILLISECONDS)
+    expect(notebook.locator(".jp-OutputArea-output")).to_have_count(0)
+    look(page, "forked-notebook")
+    notebook.locator(".jp-NotebookPanel-toolbar").get_by_text("Run as job").click()
+
+    form = panel(page, "orrery-form-training")
+    expect(form.get_by_test_id("orrery-ref-spec_datasets_train")).to_have_value("flowers@1", timeout=LONG_MILLISECONDS)
+    expect(form.get_by_label("Rounds", exact=True)).to_have_value("7")
+    look(page, "forked-notebook-form")
+    form.get_by_test_id("orrery-submit").click()
+    detail = panel(page, "orrery-detail-training")
+    expect(detail.get_by_test_id("orrery-phase").first).to_have_attribute(
+        "data-phase", "COMPLETE", timeout=LONG_MILLISECONDS
+    )
+    again = client.get("trainings").json()["items"][0]
+    assert again["name"].startswith("flowers-1-fork") and again["status"]["outputs"]["model"]
+    assert again["spec"]["parameters"]["rounds"] == 7

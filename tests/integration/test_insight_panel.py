@@ -65,6 +65,20 @@ def text_of(panel: Insight) -> str:
     return "\n".join(texts)
 
 
+def test_what_the_panel_shows_is_a_notebook_too(
+    platform: RunningPlatform, client: orrery.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ORRERY_URL", platform.url)
+    monkeypatch.setenv("ORRERY_TOKEN", platform.announcement["token"])
+    panel = Insight("shapes", client=client)
+    panel.write_notebook()
+    panel.close()
+    notebook: Any = nbformat.read(tmp_path / "insight-shapes.ipynb", as_version=4)
+    executed = str(NotebookClient(notebook, timeout=120).execute())
+    assert "6,000" in executed and "size" in executed and "Traceback" not in executed
+
+
 def test_a_dataset_is_found_by_name_version_or_id_and_drawn(client: orrery.Client) -> None:
     version = client.dataset_versions.get("shapes@1")
     for reference in ("shapes", "shapes@1", version.id, version):

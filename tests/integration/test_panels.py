@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -24,7 +25,7 @@ from orrery.client import Client, Endpoint, Training
 from orrery.client.transport import Patience
 from orrery.testing.platform import RunningPlatform
 from orrery.testing.waiting import wait_until
-from orrery_widgets import Deploy, ModelFactory, Playground, Queue, RunTable, TrainingForm
+from orrery_widgets import Deploy, ModelFactory, Playground, Progress, Queue, RunTable, TrainingForm
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +145,32 @@ def test_a_form_is_the_notebook_that_will_run(
     assert 'target = \\"species\\"\\nrounds = 5' in text
 
 
+def test_a_run_is_read_forked_and_run_again_as_it_was(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    training = client.train("xgboost", name="forked", dataset="iris", target="species", parameters={"rounds": 4})
+    panel = Progress(training)
+    panel.join(90)
+    panel.write_notebook()
+    panel.fork()
+    executed, fork = (json.loads((tmp_path / f"forked{end}.ipynb").read_text()) for end in ("", "-fork"))
+    assert [cell["source"] for cell in fork["cells"]] == [cell["source"] for cell in executed["cells"]]
+    assert any(cell.get("outputs") for cell in executed["cells"])
+    assert not any(cell.get("outputs") or "papermill" in cell["metadata"] for cell in fork["cells"])
+    shown = unescape(panel.children[4].children[2].value)
+    call = shown.partition("role='region'")[2].partition(">")[2].partition("</pre>")[0]
+    monkeypatch.setenv("ORRERY_URL", client.url)
+    monkeypatch.setenv("ORRERY_TOKEN", client.transport.platform.token or "")
+    names: dict[str, Any] = {}
+    exec(call, names)
+    names["client"].close()
+    again = next(iter(client.trainings.list(q="forked-fork-")))
+    assert again.spec["parameters"] == training.spec["parameters"] == {"target": "species", "rounds": 4}
+    assert again.metrics == training.metrics and again.model.status.phase == "ACTIVE"
+    panel.close()
+
+
 def test_a_panel_without_a_platform_says_so_and_tries_again() -> None:
     away = orrery.Client("http://127.0.0.1:9", "x", patience=Patience(refused_seconds=0.1))
     panel = TrainingForm(client=away)
@@ -211,8 +238,9 @@ def test_a_table_follows_the_platform(client: Client) -> None:
 
 
 def test_a_model_is_registered_shown_and_deployed_until_it_answers(
-    client: Client, trained: tuple[Training, Training]
+    client: Client, trained: tuple[Training, Training], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     factory = ModelFactory(client=client)
     factory.settle()
     factory.training_input.value = trained[1].id
@@ -249,11 +277,30 @@ def test_a_model_is_registered_shown_and_deployed_until_it_answers(
     assert playground.answer is not None and playground.answer["predictions"], playground.problem
     wait_until(lambda: "Used by endpoint" in factory.card, what="the card names its endpoint")
 
+    factory.write_notebook()
+    form.write_notebook()
+    factory.settle()
+    form.settle()
+    assert run_as_program(client, tmp_path / "model-by-hand.ipynb", monkeypatch)["model"] == factory.model
+    assert run_as_program(client, tmp_path / "deploy-by-hand.ipynb", monkeypatch)["answer"]["predictions"]
+
     again = Deploy(factory.model, "by-hand", client=client)
     again.settle()
     assert again.endpoint is not None, "made again, it shows the endpoint and no form"
     again.close()
     factory.close()
+
+
+def run_as_program(client: Client, notebook: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The names that a written notebook leaves when it is run from top to bottom, its panels left out."""
+    monkeypatch.setenv("ORRERY_URL", client.url)
+    monkeypatch.setenv("ORRERY_TOKEN", client.transport.platform.token or "")
+    names: dict[str, Any] = {}
+    for cell in json.loads(notebook.read_text())["cells"]:
+        if cell["cell_type"] == "code" and "orrery_widgets" not in cell["source"]:
+            exec(cell["source"], names)
+    names["client"].close()
+    return names
 
 
 def test_a_share_of_the_traffic_is_given_by_the_form(

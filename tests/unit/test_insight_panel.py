@@ -60,6 +60,18 @@ def test_the_overview_shows_everything_and_runs_nothing(profile: dict[str, Any])
     assert "<script" not in html and "<b>kind" not in html
 
 
+def test_like_findings_are_unfolded_from_one_line(profile: dict[str, Any]) -> None:
+    findings = [
+        {"code": "outliers", "severity": "info", "column": name, "message": f"<{name}> is wild", "remedy": "look"}
+        for name in "ab"
+    ]
+    group = {"code": "outliers", "severity": "info", "message": "3 columns: a, b", "remedy": "look", "count": 3}
+    shown = overview({**profile, "findings": findings, "finding_groups": [{**group, "findings": [0, 1]}]})
+    assert "<summary>3 columns: a, b</summary><ul><li>&lt;a&gt; is wild</li><li>&lt;b&gt; is wild</li>" in shown
+    assert "and 1 more" in shown
+    assert "<summary>" not in overview({**profile, "findings": findings, "finding_groups": None})
+
+
 @pytest.mark.parametrize("chart", CHARTS.values())
 @pytest.mark.parametrize("x", ["size $x$", "day", "<b>kind</b>", "count"])
 def test_every_chart_is_drawn_in_the_themes_colours_or_says_why_not(

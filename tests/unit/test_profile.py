@@ -139,6 +139,34 @@ def test_bad_habits_are_found_with_the_column_and_a_remedy(tmp_path: Path) -> No
     assert found["finding_counts"]["identifier"] == 1
 
 
+def test_like_findings_are_one_line_that_counts_all_of_them(tmp_path: Path) -> None:
+    rows = 700
+    generator = np.random.default_rng(5)
+    wild = {f"wild {place:02}": generator.normal(size=rows) ** 5 for place in range(24)}
+    frame = pd.DataFrame({**wild, "same": ["x"] * rows, "empty": [None] * rows, "empty too": [None] * rows})
+    found = of_frame(frame, tmp_path)
+    groups = {group["code"]: group for group in found["finding_groups"]}
+    assert groups["outliers"]["message"] == (
+        "24 columns have many outliers: 'wild 00', 'wild 01', 'wild 02' and 21 more"
+    )
+    assert groups["outliers"]["count"] == 24 and len(groups["outliers"]["findings"]) == 20
+    assert groups["empty_column"]["message"] == "2 columns are empty in every row: 'empty', 'empty too'"
+    listed = found["findings"]
+    assert groups["constant_column"]["message"] == listed[groups["constant_column"]["findings"][0]]["message"]
+    assert sorted(place for group in groups.values() for place in group["findings"]) == list(range(len(listed)))
+    assert [group["severity"] for group in found["finding_groups"]] == ["warning", "warning", "info"]
+
+
+def test_pairs_with_the_target_are_a_group_of_their_own(tmp_path: Path) -> None:
+    x = np.random.default_rng(6).normal(size=700)
+    frame = pd.DataFrame({name: x * scale for scale, name in enumerate(("a", "b", "c", "target"), start=1)})
+    messages = [group["message"] for group in of_frame(frame, tmp_path)["finding_groups"]]
+    assert messages == [
+        "3 pairs of columns go together almost exactly: 'b' with 'a', 'c' with 'a', 'c' with 'b'",
+        "3 pairs of columns go together almost exactly: 'target' with 'a', 'target' with 'b', 'target' with 'c'",
+    ]
+
+
 def test_a_clean_table_has_no_findings(tmp_path: Path) -> None:
     generator = np.random.default_rng(3)
     frame = pd.DataFrame({"x": generator.normal(size=800), "y": generator.integers(0, 3, 800)})

@@ -15,6 +15,11 @@ def program(*statements: str) -> str:
     return _HEAD + "\n".join(statements)
 
 
+def without_head(source: str) -> str:
+    """A program's statements, for a notebook in which `client` is made already."""
+    return source.removeprefix(_HEAD)
+
+
 def call(function: str, *positional: Any, result: str = "", **named: Any) -> str:
     """`result = function("a", name="b")`; arguments that are None are left out."""
     arguments = [literal(value) for value in positional]

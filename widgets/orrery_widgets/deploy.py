@@ -13,6 +13,7 @@ from orrery.client import Client, Endpoint, Model, Training
 from orrery.client.failures import field_messages
 from orrery.errors import Invalid, NotFound
 from orrery_widgets import code, parts
+from orrery_widgets.notebooks import Notebook, call_notebook
 from orrery_widgets.panel import Panel
 from orrery_widgets.playground import Playground
 from orrery_widgets.progress import Progress
@@ -62,6 +63,7 @@ class Deploy(Panel):
         for control in (self.model_input, self.replicas_input, self.traffic_input, self.size_input):
             parts.observe(control, self.refresh_code)
         parts.observe(self.endpoint_input, lambda: self.run(self._explain_endpoint))
+        self._offer = self.offer_notebook(self._make_notebook)
         self.run(lambda: self._begin(id))
 
     # what a person does
@@ -78,6 +80,10 @@ class Deploy(Panel):
         """Back to the form: another model, another share."""
         self.run(self._show_form)
 
+    def write_notebook(self) -> None:
+        """Write the deployment, and a first request, as a notebook beside the current one, and link it."""
+        self._offer.write()
+
     def fault_of(self, place: str) -> str:
         """What is wrong with the name, replicas, traffic or instance_type, as HTML."""
         return str(self._faults[place].value)
@@ -93,6 +99,17 @@ class Deploy(Panel):
         except Invalid as error:
             return f"# {error.message}"
         return code.program(code.call("client.deploy", named.pop("model"), result="endpoint", **named))
+
+    def _make_notebook(self) -> tuple[Notebook, str] | None:
+        """Raises: Invalid for a share that is no whole number."""
+        named = self._call()
+        if not named["model"]:
+            return None
+        model = self.client.models.get(named["model"])
+        example = code.call("client.models.get", model.qualified_name, result="example")
+        asked = f'{example}.status.outputs["example"]["instances"]\nanswer = endpoint.ask(example)\nanswer'
+        name = named["endpoint"] or model.name
+        return call_notebook(f"Deploy {model.qualified_name}", self.code(), asked), f"deploy-{name}"
 
     # the form
 

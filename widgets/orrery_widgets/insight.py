@@ -14,11 +14,19 @@ import ipywidgets as widgets  # pyright: ignore[reportMissingTypeStubs]
 from orrery.client import Client, Resource
 from orrery.client.kinds import ID
 from orrery.errors import Invalid, OrreryError
+from orrery_widgets import code
 from orrery_widgets.insight_html import alert, overview
+from orrery_widgets.notebook_offer import NotebookOffer
+from orrery_widgets.notebooks import Notebook, call_notebook
 from orrery_widgets.progress import find_by_id
 
 #: "Load all rows" reads no more than this into the kernel's memory
 MOST_BYTES = 1 << 30
+
+
+#: the labels of tabs that are not chosen and of folded parts are too pale to read
+_STYLE = """<style>.orrw-insight .lm-TabBar-tabLabel, .orrw-insight .jupyter-widget-Collapse-header {
+  color: var(--jp-ui-font-color1, #222); }</style>"""
 
 
 class Insight(widgets.VBox):
@@ -54,7 +62,11 @@ class Insight(widgets.VBox):
             titles=("Data overview", "Visualize"),
         )
         self._sdk: Any = widgets.Accordion(children=[self._call], titles=("Show the SDK call",), selected_index=None)
-        super().__init__([self._title, self._message, self._tabs, self._sdk])  # pyright: ignore[reportUnknownMemberType]
+        tooltip = "Write the profile's SDK calls as a notebook"
+        self._notebook = NotebookOffer("Open as notebook", self._make_notebook, tooltip=tooltip)
+        self._links: Any = widgets.VBox([self._notebook.button, self._notebook.said])
+        super().__init__([self._title, self._message, self._tabs, self._sdk, self._links])  # pyright: ignore[reportUnknownMemberType]
+        self.add_class("orrw-insight")  # pyright: ignore[reportUnknownMemberType]
         reference = dataset if isinstance(dataset, str) else dataset.qualified_name
         self._title.value = f"<b>{escape(reference)}</b>"
         self._load(dataset)
@@ -85,6 +97,23 @@ class Insight(widgets.VBox):
         self._draw()
         self._all.disabled = True
 
+    def write_notebook(self) -> None:
+        """Write the profile's SDK calls as a notebook beside the current one, and link it."""
+        self._notebook.write()
+
+    def _make_notebook(self) -> tuple[Notebook, str] | None:
+        if self._resource is None:
+            return None
+        name = self._resource.qualified_name
+        sources = (
+            code.call("client.datasets.profile", name, result="profile"),
+            'import pandas as pd\n\ncolumns = pd.DataFrame(profile["columns"])\n'
+            'columns.drop(columns=["histogram", "top"], errors="ignore")',
+            'for finding in profile["findings"]:\n    print(finding["message"], finding["remedy"], sep="\\n    ")',
+            f"from orrery_widgets import Insight\n\n{code.call('Insight', name)}",
+        )
+        return call_notebook(f"Data insight: {name}", *sources), f"insight-{self._resource.name}"
+
     def _on_all(self, _: Any) -> None:
         self.load_all_rows()
 
@@ -102,11 +131,11 @@ class Insight(widgets.VBox):
             self._profile = resource.client.transport.json("GET", f"{resource.path}/profile")
         except OrreryError as error:
             self._message.value = alert(error.message)
-            self._tabs.layout.display = self._sdk.layout.display = "none"
+            self._tabs.layout.display = self._sdk.layout.display = self._links.layout.display = "none"
             return
-        self._title.value = f"<b>{escape(kind.title)} {escape(resource.qualified_name)}</b>"
-        code = f"client.datasets.profile({resource.qualified_name!r})"
-        self._call.value = f"<pre>with orrery.Client() as client:\n    profile = {escape(code, quote=False)}</pre>"
+        self._title.value = f"{_STYLE}<b>{escape(kind.title)} {escape(resource.qualified_name)}</b>"
+        call = code.program(code.call("client.datasets.profile", resource.qualified_name, result="profile"))
+        self._call.value = f"<pre>{escape(call, quote=False)}</pre>"
         self._overview.value = overview(self._profile)
         columns: list[dict[str, Any]] = self._profile["columns"]
         names = [column["name"] for column in columns]

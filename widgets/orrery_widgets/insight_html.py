@@ -52,13 +52,34 @@ def _findings(profile: Json) -> str:
     if not findings:
         return f"<h4>Data quality</h4><p style='{_MUTED}'>Nothing questionable was found.</p>"
     items = "".join(
-        f"<li><b>{'Check' if finding['severity'] == 'warning' else 'Note'}:</b> {escape(finding['message'])}"
-        f"<div style='{_MUTED}'>{escape(finding['remedy'])}</div></li>"
-        for finding in findings
+        f"<li><b>{'Check' if group['severity'] == 'warning' else 'Note'}:</b> {_group(group, findings)}"
+        f"<div style='{_MUTED}'>{escape(group['remedy'])}</div></li>"
+        for group in finding_groups(profile)
     )
-    left = sum(profile["finding_counts"].values()) - len(findings)
-    more = f"<p style='{_MUTED}'>… and {left:,} more of the same kinds.</p>" if left else ""
-    return f"<h4>Data quality</h4><ul>{items}</ul>{more}"
+    return f"<h4>Data quality</h4><ul>{items}</ul>"
+
+
+def finding_groups(profile: Json) -> Sequence[Json]:
+    """Like findings together; of a profile that was made before there were groups, each by itself."""
+    findings: Sequence[Json] = profile["findings"]
+    alone = [{**finding, "count": 1, "findings": [place]} for place, finding in enumerate(findings)]
+    groups: Sequence[Json] = profile.get("finding_groups") or alone
+    return groups
+
+
+def _group(group: Json, findings: Sequence[Json]) -> str:
+    """One line; of several findings, with each of them to unfold."""
+    message = escape(group["message"])
+    if group["count"] == 1:
+        return message
+    places: Sequence[int] = group["findings"]
+    lines = "".join(f"<li>{escape(findings[place]['message'])}</li>" for place in places)
+    left = group["count"] - len(places)
+    more = f"<li>… and {left:,} more.</li>" if left else ""
+    return (
+        f"<details style='display: inline-block; vertical-align: top'><summary>{message}</summary>"
+        f"<ul>{lines}{more}</ul></details>"
+    )
 
 
 def _columns(profile: Json) -> str:

@@ -15,6 +15,7 @@ from orrery.client.failures import field_messages
 from orrery.errors import Invalid
 from orrery_widgets import code, parts
 from orrery_widgets.deploy import Deploy
+from orrery_widgets.notebooks import Notebook, call_notebook
 from orrery_widgets.panel import Panel
 
 MOST = 300
@@ -52,6 +53,7 @@ class ModelFactory(Panel):
                 parts.row([self.register_button]),
             ]
         )
+        self._offer = self.offer_notebook(self._make_notebook)
         self.run(self._begin)
 
     # what a person does
@@ -68,6 +70,10 @@ class ModelFactory(Panel):
             self._end_deployment()
             self.deployment = Deploy(self.model, client=self.client)
             self._deploy_box.children = [self.deployment]
+
+    def write_notebook(self) -> None:
+        """Write what the panel shows as a notebook beside the current one, and link it."""
+        self._offer.write()
 
     @property
     def card(self) -> str:
@@ -86,6 +92,16 @@ class ModelFactory(Panel):
             code.call("client.models.get", self.model.qualified_name, result="model"),
             "print(model.metrics, model.references(), model.dependents())",
         )
+
+    def _make_notebook(self) -> tuple[Notebook, str]:
+        if self.model is None:
+            return call_notebook(
+                "Models", self.code(), "from orrery_widgets import ModelFactory\n\nModelFactory()"
+            ), "models"
+        name = self.model.qualified_name
+        panel = code.call("ModelFactory", name)
+        notebook = call_notebook(f"Model {name}", self.code(), f"from orrery_widgets import ModelFactory\n\n{panel}")
+        return notebook, f"model-{self.model.name}"
 
     # reading
 

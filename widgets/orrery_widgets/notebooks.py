@@ -1,4 +1,4 @@
-"""A panel's run as the notebook that it will be: the algorithm's own, with the form's values after its parameters."""
+"""What a panel stands for as a notebook: what will run, what ran to run again, or its SDK call."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from orrery_widgets import code
 
 Notebook = dict[str, Any]
+#: where a fork's metadata says what it was run with
+FORK: Final = "orrery_fork"
+#: what running leaves in the metadata of a notebook and of its cells
+_OF_A_RUN: Final = frozenset({"papermill", "execution", "widgets"})
 
 
 def with_parameters(notebook: Mapping[str, Any], parameters: Mapping[str, Any]) -> Notebook:
@@ -36,6 +40,36 @@ def with_parameters(notebook: Mapping[str, Any], parameters: Mapping[str, Any]) 
         )
     made["cells"] = cells
     return made
+
+
+def fork_of(notebook: Mapping[str, Any], run: Mapping[str, Any]) -> Notebook:
+    """An executed notebook to change and run again: its cells with the run's values, without outputs.
+
+    `run` (`of`, `datasets`, `parameters`, `register_model`) is kept in the metadata: JupyterLab's *Run as job* opens
+    its form with it.
+    """
+    made: Notebook = copy.deepcopy(dict(notebook))
+    for cell in cast("list[dict[str, Any]]", made.get("cells") or []):
+        cell["metadata"] = {key: value for key, value in cell.get("metadata", {}).items() if key not in _OF_A_RUN}
+        if cell.get("cell_type") == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    metadata = {key: value for key, value in made.get("metadata", {}).items() if key not in _OF_A_RUN}
+    made["metadata"] = metadata | {FORK: dict(run)}
+    return made
+
+
+def call_notebook(title: str, *sources: str) -> Notebook:
+    """A panel's SDK call as a small notebook: a heading, the lines that make `client`, and a cell for each source."""
+    cells: list[dict[str, Any]] = [_cell("markdown", 0, f"# {title}"), _cell("code", 1, code.program())]
+    cells += [_cell("code", place, code.without_head(source)) for place, source in enumerate(sources, start=2)]
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _cell(kind: str, place: int, source: str) -> dict[str, Any]:
+    cell: dict[str, Any] = {"id": f"cell-{place}", "cell_type": kind, "metadata": {}, "source": source.strip()}
+    return cell if kind == "markdown" else cell | {"execution_count": None, "outputs": []}
 
 
 def _tags(cell: Mapping[str, Any]) -> list[str]:

@@ -19,6 +19,8 @@ from orrery.client import Client
 from orrery.client.failures import field_messages
 from orrery.errors import OrreryError, Unavailable
 from orrery_widgets import parts
+from orrery_widgets.notebook_offer import NotebookOffer
+from orrery_widgets.notebooks import Notebook
 from orrery_widgets.progress import Progress
 from orrery_widgets.work import Listener, Worker
 
@@ -61,10 +63,11 @@ class Panel(widgets.VBox):
         parts.show(self.again_button, False)
         self._status = parts.html()
         self._code = parts.html()
+        self._below = parts.box()
         self._code_toggle = parts.toggle("Show the SDK call", lambda _: self._show_code())
         self._footer = parts.row([self._code_toggle, self._status], margin="6px 0 0 0")
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
-            [self._title, self.body, self._problem, self.again_button, self._footer, self._code],
+            [self._title, self.body, self._problem, self.again_button, self._footer, self._below, self._code],
             layout=widgets.Layout(width="100%", max_width="980px"),
         )
         self.add_class("orrw")  # pyright: ignore[reportUnknownMemberType]
@@ -167,6 +170,14 @@ class Panel(widgets.VBox):
 
     def add_to_footer(self, control: Any) -> None:
         self._footer.children = [*self._footer.children[:-1], control, self._status]
+
+    def offer_notebook(self, make: Callable[[], tuple[Notebook, str] | None]) -> NotebookOffer:
+        """Add *Open as notebook* to the footer: it writes the notebook that `make` answers with its name."""
+        tooltip = "Write these SDK calls as a notebook"
+        offer = NotebookOffer("Open as notebook", make, tooltip=tooltip, run=self.run)
+        self.add_to_footer(offer.button)
+        self._below.children = [*self._below.children, offer.said]
+        return offer
 
     def say(self, words: str) -> None:
         """A word on what was done, read out by a screen reader."""

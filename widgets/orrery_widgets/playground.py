@@ -10,15 +10,17 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, cast
 
 import ipywidgets as widgets  # pyright: ignore[reportMissingTypeStubs]
 
 from orrery.client import Client, Endpoint
 from orrery.errors import Invalid
 from orrery_widgets import answers, calls, parts
+from orrery_widgets.file_input import FileInput
 from orrery_widgets.panel import Panel
 from orrery_widgets.rows import (
+    FILE_KINDS,
     InputColumn,
     Row,
     named_row,
@@ -27,6 +29,7 @@ from orrery_widgets.rows import (
     read_table,
     read_value,
     write_table,
+    write_value,
 )
 
 MOST = 200
@@ -137,7 +140,8 @@ class Playground(Panel):
         self._form.children = list(self.inputs.values())
         self.json_input.value = json.dumps({"instances": list(instances)}, indent=2, ensure_ascii=False)
         self.table_input.value = write_table([first], self._columns)
-        self.mode.options = ["Form", "JSON", "Table"] if self._columns else ["JSON"]
+        is_table = all(column.kind not in FILE_KINDS and column.kind != "series" for column in self._columns)
+        self.mode.options = ["Form", "JSON", *(["Table"] if is_table else [])] if self._columns else ["JSON"]
         self._answer.value = self._took.value = ""
         parts.show(self.start_button, endpoint.status.phase == "STOPPED")
         picker = [self.endpoint_input] if self._wanted is None else []
@@ -193,7 +197,18 @@ class Playground(Panel):
         finally:
             self.ask_button.disabled = False
         self._took.value = f"<span role='status'>answered in {took * 1000:.0f} ms</span>"
-        self._answer.value = answers.show_answer(self.answer, self._classes)
+        self._answer.value = answers.show_answer(self.answer, self._classes, given=self._given(rows))
+
+    def _given(self, rows: Sequence[Any]) -> answers.Given:
+        """What one row gave that the answer is drawn with."""
+        row: Any = rows[0] if len(rows) == 1 else None
+        if not isinstance(row, Mapping):
+            return answers.Given()
+        named = cast("Mapping[str, Any]", row)
+        values = {column.kind: named.get(column.name) for column in self._columns}
+        content: Any = values.get("image")
+        picture = cast("Mapping[str, Any]", content).get("b64") if isinstance(content, Mapping) else content
+        return answers.Given(picture=picture or "", series=values.get("series") or ())
 
     def _start(self) -> None:
         if self.endpoint is not None:
@@ -208,9 +223,13 @@ def _make_input(column: InputColumn, value: Any) -> Any:
         "style": {"description_width": "210px"},
         "layout": widgets.Layout(width="430px", max_width="100%"),
     }
-    shown = "" if value is None else str(value)
+    shown = write_value(value, column)
     made: Any
-    if column.kind == "boolean":
+    if column.kind in FILE_KINDS:
+        return FileInput(column.name, column.kind, shown)
+    if column.kind in ("series", "text"):
+        made = widgets.Textarea(description=column.name, value=shown, **layout)
+    elif column.kind == "boolean":
         choices: list[parts.Choice] = [("yes", "true"), ("no", "false")]
         choices += [("(missing)", "")] if column.nullable else []
         made = widgets.Dropdown(description=column.name, options=choices, **layout)

@@ -13,6 +13,7 @@ from orrery.client import Client, Resource
 from orrery.client.displays import duration_text, explain
 from orrery.client.events import ResourceEvents
 from orrery.errors import NotFound, OrreryError
+from orrery_widgets.run_notebook import RunNotebook
 
 _STYLES = {
     "Completed": "success",
@@ -36,7 +37,8 @@ class Progress(widgets.VBox):
         self._bar = widgets.FloatProgress(min=0.0, max=1.0, layout=widgets.Layout(width="100%"))
         self._detail = widgets.HTML()
         self._message = widgets.HTML()
-        parts = [self._title, self._bar, self._detail, self._message]
+        self._notebook = RunNotebook()
+        parts = [self._title, self._bar, self._detail, self._message, self._notebook]
         super().__init__(parts, layout=widgets.Layout(width="100%", max_width="720px"))  # pyright: ignore[reportUnknownMemberType]
         self._closed = threading.Event()
         self._events: ResourceEvents | None = None
@@ -68,6 +70,15 @@ class Progress(widgets.VBox):
         failed = status.state in ("Failed", "Cancelled")
         self._detail.value = escape(" · ".join(_facts(resource, with_explanation=not failed)))
         self._message.value = _alert(status.message) if failed and status.message else ""
+        self._notebook.show(resource)
+
+    def write_notebook(self) -> None:
+        """Write the executed notebook beside the current one, and link it."""
+        self._notebook.executed.write()
+
+    def fork(self) -> None:
+        """Write the executed notebook to change and run again, and link it."""
+        self._notebook.fork.write()
 
     def join(self, timeout: float | None = None) -> None:
         """Block until it has stopped following."""

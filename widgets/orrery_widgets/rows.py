@@ -15,6 +15,10 @@ Row = dict[str, Any]
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
+#: these are sent as the bytes of a file
+FILE_KINDS = frozenset({"image", "audio", "file"})
+
+
 @dataclass(frozen=True)
 class InputColumn:
     """One input of a model."""
@@ -59,8 +63,12 @@ def read_value(text: str, column: InputColumn) -> Any:
     text = text.strip()
     if not text:
         return None
-    if column.kind == "category":
+    if column.kind in ("category", "text"):
         return text
+    if column.kind in FILE_KINDS:
+        return {"b64": text}
+    if column.kind == "series":
+        return _series(text, column)
     if column.kind == "boolean":
         if text.lower() not in _TRUTH:
             raise Invalid(f"{column.name} is {text!r}; write true or false")
@@ -69,6 +77,25 @@ def read_value(text: str, column: InputColumn) -> Any:
         return int(text) if text.lstrip("+-").isdecimal() else float(text)
     except ValueError:
         raise Invalid(f"{column.name} is {text!r}; write a number") from None
+
+
+def write_value(value: Any, column: InputColumn) -> str:
+    """A value of the model's example as `read_value` reads it."""
+    if value is None:
+        return ""
+    if column.kind in FILE_KINDS:
+        return str(cast("Mapping[str, Any]", value).get("b64") or "") if isinstance(value, Mapping) else str(value)
+    if column.kind == "series" and isinstance(value, list):
+        return ", ".join(str(one) for one in cast("list[Any]", value))
+    return str(value)
+
+
+def _series(text: str, column: InputColumn) -> list[float]:
+    words = text.strip("[]").replace(",", " ").split()
+    try:
+        return [float(word) for word in words]
+    except ValueError as error:
+        raise Invalid(f"{column.name}: {error}; write numbers, separated by commas, blanks or new lines") from None
 
 
 def read_json(text: str) -> list[Any]:

@@ -15,7 +15,8 @@ from orrery.errors import Invalid, OrreryError
 from orrery_widgets import code, parts
 from orrery_widgets.fields import group_fields, read_fields
 from orrery_widgets.inputs import Input
-from orrery_widgets.notebooks import notebook_link, with_parameters, write_notebook
+from orrery_widgets.notebook_offer import NotebookOffer
+from orrery_widgets.notebooks import Notebook, with_parameters
 from orrery_widgets.panel import Panel, key_tag
 from orrery_widgets.progress import Progress
 from orrery_widgets.run_view import RunView
@@ -76,11 +77,9 @@ class TrainingForm(Panel):
         self._more_toggle = parts.toggle("More parameters", lambda value: parts.show(self._more_box, value))
         self._others_box = parts.box()
         self.submit_button: Any = parts.button("Start training", self.submit, style="primary")
-        self.notebook_button: Any = parts.button(
-            "Open as notebook", self.write_notebook, tooltip="Write the notebook that will run, with these values"
-        )
-        self._buttons = parts.row([self.submit_button, self.notebook_button], margin="8px 0 0 0")
-        self._notebook_link = parts.html()
+        tooltip = "Write the notebook that will run, with these values"
+        self._offer = NotebookOffer("Open as notebook", self._make_notebook, tooltip=tooltip, run=self.run)
+        self._buttons = parts.row([self.submit_button, self._offer.button], margin="8px 0 0 0")
         self._form = parts.box(self._laid_out())
         self._form.add_class("orrw-form")
         self._run_box = parts.box()
@@ -106,7 +105,7 @@ class TrainingForm(Panel):
 
     def write_notebook(self) -> None:
         """Write the notebook that will run beside the current one, and link it."""
-        self.run(self._write_notebook)
+        self._offer.write()
 
     def new_run(self) -> None:
         """Back to the form, with the values that it had and the next free name."""
@@ -137,7 +136,7 @@ class TrainingForm(Panel):
             *(parts.html(parts.group("Run")), self.experiment_input, faults["spec.experiment"]),
             *(self.instance_input, faults["spec.run"], self._cost),
             self._buttons,
-            self._notebook_link,
+            self._offer.said,
         ]
 
     def _begin(self, id: str | None) -> None:
@@ -353,18 +352,14 @@ class TrainingForm(Panel):
         self._run_box.children = []
         parts.show(self._buttons, True)
         self.name_input.value = ""
-        self._notebook_link.value = ""
+        self._offer.clear()
         self._show_form()
 
-    def _write_notebook(self) -> None:
+    def _make_notebook(self) -> tuple[Notebook, str] | None:
         if self._algorithm is None:
-            return
+            return None
         notebook = with_parameters(self._algorithm.notebook(), self._parameters())
-        path = write_notebook(notebook, self.name_input.value or self._algorithm.name)
-        self._notebook_link.value = (
-            f"Written: <a href='{parts.escape(notebook_link(path), quote=True)}' target='_blank'>"
-            f"{parts.escape(path.name)}</a>"
-        )
+        return notebook, self.name_input.value or self._algorithm.name
 
 
 def _fault_of(path: str) -> str:

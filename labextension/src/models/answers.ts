@@ -8,11 +8,22 @@ export interface ClassRow {
   probabilities: { name: string; value: number }[];
 }
 
+/** Something found in a picture; places in the picture's own pixels. */
+export interface Box {
+  label: string;
+  score: number | null;
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
 export type Answer =
   | { kind: 'classes'; rows: ClassRow[] }
   | { kind: 'numbers'; rows: (number | null)[] }
   | { kind: 'texts'; rows: string[] }
   | { kind: 'forecast'; isTime: boolean; x: number[]; curves: { label: string; values: (number | null)[] }[] }
+  | { kind: 'boxes'; rows: Box[][] }
   | { kind: 'other'; body: Json };
 
 const TIMES = ['timestamp', 'time', 'date', 'ds'];
@@ -21,6 +32,13 @@ export function readAnswer(body: Json, task: string, classes: Json[]): Answer {
   const predictions = isObject(body) ? body.predictions : undefined;
   if (!isObject(body) || !Array.isArray(predictions) || predictions.length === 0) {
     return { kind: 'other', body };
+  }
+  const boxes = predictions.map(readBoxes);
+  if (
+    boxes.every((found): found is Box[] => found !== null) &&
+    (boxes.some(found => found.length > 0) || /detection/.test(task))
+  ) {
+    return { kind: 'boxes', rows: boxes };
   }
   const forecast = readForecast(predictions, /forecast|time.?series/.test(task));
   if (forecast) {
@@ -43,6 +61,26 @@ export function readAnswer(body: Json, task: string, classes: Json[]): Answer {
     return { kind: 'texts', rows: predictions };
   }
   return { kind: 'other', body };
+}
+
+/** A list of `{label, score, box: {xmin, ymin, xmax, ymax}}`; null for anything else. */
+function readBoxes(prediction: Json): Box[] | null {
+  if (!Array.isArray(prediction)) {
+    return null;
+  }
+  const found: Box[] = [];
+  for (const item of prediction) {
+    const box = isObject(item) ? item.box : null;
+    if (!isObject(item) || !isObject(box)) {
+      return null;
+    }
+    const [left, top, right, bottom] = [box.xmin, box.ymin, box.xmax, box.ymax].map(numberOf);
+    if (left == null || top == null || right == null || bottom == null) {
+      return null;
+    }
+    found.push({ label: plainText(item.label), score: numberOf(item.score), left, top, right, bottom });
+  }
+  return found;
 }
 
 function isScalar(value: Json): boolean {
@@ -103,6 +141,30 @@ function readForecast(predictions: Json[], isForecast: boolean): Answer | null {
   };
 }
 
+/** A forecast of one series without times, drawn after the values that it goes on from. */
+export function withHistory(
+  answer: Answer & { kind: 'forecast' },
+  history: (number | null)[]
+): { xLabel: string; isTime: boolean; x: number[]; curves: { label: string; values: (number | null)[] }[] } {
+  const { isTime, x, curves } = answer;
+  const xLabel = isTime ? 'time' : 'step';
+  if (isTime || history.length === 0 || curves.length !== 1) {
+    return { xLabel, isTime, x, curves };
+  }
+  const [values, ahead] = [curves[0]?.values ?? [], x.length];
+  // Joined to the last value that is known, so that the line goes on.
+  const before = history.map((_, index) => (index === history.length - 1 ? (history[index] ?? null) : null));
+  return {
+    xLabel,
+    isTime,
+    x: [...history, ...values].map((_, index) => index + 1),
+    curves: [
+      { label: 'given', values: [...history, ...Array<null>(ahead).fill(null)] },
+      { label: 'forecast', values: [...before, ...values] }
+    ]
+  };
+}
+
 function numberOf(value: Json | undefined): number | null {
   return typeof value === 'number' ? value : null;
 }
@@ -116,6 +178,10 @@ export function summaryOf(answer: Answer): string {
       return answer.rows.length === 1 ? plainText(answer.rows[0]) : `${answer.rows.length} rows`;
     case 'texts':
       return answer.rows.length === 1 ? (answer.rows[0] ?? '').slice(0, 40) : `${answer.rows.length} texts`;
+    case 'boxes':
+      return answer.rows.length === 1
+        ? `${answer.rows[0]?.length ?? 0} found`
+        : `${answer.rows.length} pictures`;
     case 'forecast':
       return `forecast of ${answer.x.length}`;
     default:

@@ -2,7 +2,7 @@
 import type { Json, JsonObject, Resource } from '../api-types';
 import { isObject, plainText } from '../format';
 
-export type FieldKind = 'number' | 'boolean' | 'category' | 'text' | 'image' | 'audio' | 'file';
+export type FieldKind = 'number' | 'boolean' | 'category' | 'text' | 'image' | 'audio' | 'file' | 'series';
 
 export interface Field {
   name: string;
@@ -32,7 +32,8 @@ const KINDS: Record<string, FieldKind> = {
   image: 'image',
   audio: 'audio',
   file: 'file',
-  binary: 'file'
+  binary: 'file',
+  series: 'series'
 };
 
 export function isFileKind(kind: FieldKind): boolean {
@@ -71,9 +72,27 @@ export function typedValues(fields: Field[], row: JsonObject): Record<string, Va
   return Object.fromEntries(
     fields.map(field => {
       const value = row[field.name];
-      return [field.name, cellText(value)];
+      const content = isFileKind(field.kind) ? contentOf(value) : null;
+      return [field.name, content ? { b64: content, name: 'example' } : cellText(value)];
     })
   );
+}
+
+/** The base64 of a file as the V1 protocol writes it; null where there is none. */
+export function contentOf(value: Json | undefined): string | null {
+  return isObject(value) && typeof value.b64 === 'string' ? value.b64 : null;
+}
+
+/** Numbers, separated by commas, blanks or lines, with or without brackets; null for any other text. */
+export function readSeries(text: string): (number | null)[] | null {
+  const words = text
+    .replace(/^\s*\[|\]\s*$/g, '')
+    .split(/[\s,;]+/)
+    .filter(Boolean);
+  const numbers = words.map(word => (MISSING.has(word.toLowerCase()) ? null : Number(word)));
+  return numbers.length > 0 && numbers.every(value => value === null || Number.isFinite(value))
+    ? numbers
+    : null;
 }
 
 const WORDS: Record<string, boolean> = {
@@ -113,6 +132,12 @@ export function toJson(field: Field, value: Value | undefined): { value: Json } 
     case 'category':
     case 'text':
       return { value: text };
+    case 'series': {
+      const numbers = readSeries(text);
+      return numbers
+        ? { value: numbers }
+        : { problem: 'write numbers, separated by commas, blanks or new lines' };
+    }
     default:
       return { problem: 'choose a file' };
   }

@@ -36,6 +36,17 @@ export interface Finding {
   remedy: string;
 }
 
+/** Findings that are alike, as one line. */
+export interface FindingGroup {
+  code: string;
+  severity: 'warning' | 'info';
+  message: string;
+  remedy: string;
+  count: number;
+  /** Places in `findings`; fewer than `count` where there are too many to list. */
+  findings: number[];
+}
+
 export type Matrix = (number | null)[][];
 
 export interface Profile {
@@ -57,6 +68,8 @@ export interface Profile {
   associations: { columns: string[]; rows: number; cramers_v: Matrix } | null;
   findings: Finding[];
   finding_counts: Record<string, number>;
+  /** Missing in profiles that were made before there were groups. */
+  finding_groups?: FindingGroup[];
   /** By column, in the order of `columns`. Times are seconds since 1970. */
   sample: { rows: number; of: number; values: (number | string | null)[][] };
 }
@@ -134,7 +147,14 @@ export function describeHistogram(column: ColumnProfile): string {
     : 'nothing to draw';
 }
 
-/** How many findings are not listed, because there are too many of a kind. */
-export function unlistedFindings(profile: Profile): number {
-  return Object.values(profile.finding_counts).reduce((a, b) => a + b, 0) - profile.findings.length;
+/** Like findings together; of an older profile each by itself. */
+export function findingGroups(profile: Profile): FindingGroup[] {
+  return (
+    profile.finding_groups ??
+    profile.findings.map(({ code, severity, message, remedy }, place) => ({
+      ...{ code, severity, message, remedy },
+      count: 1,
+      findings: [place]
+    }))
+  );
 }

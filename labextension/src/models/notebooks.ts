@@ -1,8 +1,8 @@
 /** Bringing a run's executed notebook, or an algorithm's own, among the user's files. */
 import type { Contents } from '@jupyterlab/services';
 import { resourcePath } from '../api';
-import type { Json, JsonObject } from '../api-types';
-import { pythonLiteral, safeFileName } from '../format';
+import type { Json, JsonObject, Resource } from '../api-types';
+import { isObject, pythonLiteral, readableSpec, safeFileName } from '../format';
 import type { IOrrery } from '../tokens';
 import { readNotebook, writeNotebook } from './contents';
 
@@ -15,7 +15,14 @@ export interface NotebookOf {
   name: string;
   /** Written into a cell of their own, after the parameters cell, as a run does. */
   parameters?: JsonObject;
+  /** To change and run again: without outputs, and with what it was run with in its metadata. */
+  fork?: JsonObject;
 }
+
+/** Where a fork's metadata says what it was run with; the panels in notebooks write the same. */
+const FORK = 'orrery_fork';
+/** What running leaves in the metadata of a notebook and of its cells. */
+const OF_A_RUN = new Set(['papermill', 'execution', 'widgets']);
 
 export type WhichNotebook = 'replace' | 'keep' | 'cancel';
 
@@ -34,7 +41,8 @@ export async function openNotebook(
   }
   const id = of.id.includes('/') ? (await api.get(kind.plural, of.id)).id : of.id;
   const fetched = await api.request<JsonObject>('GET', `${resourcePath(kind.plural, id)}/notebook`);
-  const notebook = of.parameters ? withParameters(fetched, of.parameters) : fetched;
+  const forked = of.fork ? forkOf(fetched, of.fork) : fetched;
+  const notebook = of.parameters ? withParameters(forked, of.parameters) : forked;
   const path = `${NOTEBOOK_FOLDER}/${safeFileName(of.name)}.ipynb`;
   const present = await readNotebook(contents, path);
   if (present !== null && !isSameNotebook(present, notebook)) {
@@ -53,7 +61,7 @@ export async function openNotebook(
 interface Cell {
   id?: string;
   cell_type?: string;
-  metadata?: { tags?: string[] };
+  metadata?: JsonObject & { tags?: string[] };
   execution_count?: number | null;
   source?: unknown;
   outputs?: unknown;
@@ -82,6 +90,48 @@ export function withParameters(notebook: JsonObject, parameters: JsonObject): Js
   };
   cells.splice(cells.findIndex(cell => isTagged(cell, 'parameters')) + 1, 0, injected);
   return { ...notebook, cells: cells as unknown as Json };
+}
+
+/** What `run_notebook` and *Run as job* take to run it again. */
+export function runOptions(run: Resource): JsonObject {
+  const { datasets, parameters, register_model } = readableSpec(run);
+  return {
+    of: `${run.owner}/${run.name}`,
+    datasets: datasets ?? {},
+    parameters: parameters ?? {},
+    register_model: register_model === true
+  };
+}
+
+export function forkOf(notebook: JsonObject, run: JsonObject): JsonObject {
+  const bare = (metadata: Json | undefined): JsonObject =>
+    Object.fromEntries(
+      Object.entries(isObject(metadata) ? metadata : {}).filter(([key]) => !OF_A_RUN.has(key))
+    );
+  const cells = ((notebook.cells ?? []) as unknown as Cell[]).map(cell => ({
+    ...cell,
+    metadata: bare(cell.metadata),
+    ...(cell.cell_type === 'code' ? { outputs: [], execution_count: null } : {})
+  }));
+  return {
+    ...notebook,
+    cells: cells as unknown as Json,
+    metadata: { ...bare(notebook.metadata), [FORK]: run }
+  };
+}
+
+/** The part of a training's spec that a fork was run with; empty for any other notebook. */
+export function forkedSpec(notebook: JsonObject | null): JsonObject {
+  const fork = isObject(notebook?.metadata) ? notebook.metadata[FORK] : null;
+  if (!isObject(fork)) {
+    return {};
+  }
+  const { datasets, parameters, register_model } = fork;
+  return {
+    ...(isObject(datasets) ? { datasets } : {}),
+    ...(isObject(parameters) ? { parameters } : {}),
+    ...(typeof register_model === 'boolean' ? { register_model } : {})
+  };
 }
 
 /**

@@ -159,7 +159,8 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           id: 'string',
           name: 'string',
           parameters: 'object',
-          aside: 'boolean'
+          aside: 'boolean',
+          fork: 'object'
         })
       },
       execute: async args => {
@@ -167,7 +168,8 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           kind: text(args.kind),
           id: text(args.id),
           name: text(args.name),
-          ...(args.parameters ? { parameters: args.parameters as JsonObject } : {})
+          ...(args.parameters ? { parameters: args.parameters as JsonObject } : {}),
+          ...(args.fork ? { fork: args.fork as JsonObject } : {})
         });
         if (path !== null) {
           // A report to read: a kernel is started when the reader asks for one.

@@ -11,6 +11,7 @@ import { kindIcon } from '../icons';
 import { readNotebook } from '../models/contents';
 import { ResultNotebooks } from '../models/result-notebooks';
 import { resumeWith } from '../models/resume-notebook';
+import { forkedSpec } from '../models/notebooks';
 import { sendNotebook } from '../models/send-notebook';
 import { CommandIDs, IOrrery } from '../tokens';
 import { showError } from '../widgets/dialogs';
@@ -75,7 +76,12 @@ export const runNotebookPlugin: JupyterFrontEndPlugin<void> = {
           await open?.context.save();
           const algorithm = await sendNotebook(orrery, app.serviceManager.contents, path);
           const name = `${algorithm.name.slice(0, 47)}-${stamp(new Date())}`;
-          const spec = { algorithm: `${algorithm.owner}/${algorithm.name}`, register_model: false };
+          const forked = forkedSpec(await readNotebook(app.serviceManager.contents, path));
+          const spec = {
+            register_model: false,
+            ...forked,
+            algorithm: `${algorithm.owner}/${algorithm.name}`
+          };
           const form = (await app.commands.execute(CommandIDs.create, {
             kind: 'training',
             prefill: { name, spec }

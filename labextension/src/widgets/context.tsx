@@ -54,6 +54,11 @@ export class Navigator {
     return this.execute(CommandIDs.openNotebook, parameters ? { ...args, parameters } : args);
   }
 
+  /** The run's notebook, without outputs, to change and run again; saved beside the executed one. */
+  forkNotebook(kind: string, id: string, name: string, fork: JsonObject): Promise<unknown> {
+    return this.execute(CommandIDs.openNotebook, { kind, id, name, fork });
+  }
+
   openMlflow(): void {
     void this.execute(CommandIDs.openMlflow, {});
   }

@@ -1,9 +1,10 @@
 /** An answer, drawn for what it is. */
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import type { Json, JsonObject } from '../api-types';
 import { formatDuration, formatNumber, plainText, plural } from '../format';
-import type { Answer, ClassRow } from '../models/answers';
-import { answerTable, toCsv } from '../models/answers';
+import type { Answer, Box, ClassRow } from '../models/answers';
+import { answerTable, toCsv, withHistory } from '../models/answers';
+import { contentOf } from '../models/inputs';
 import type { Call, PlaygroundModel } from '../models/playground';
 import { deploymentsOf } from '../models/playground';
 import { Chart } from './chart';
@@ -25,7 +26,11 @@ export function AnswerView(props: { call: Call; model: PlaygroundModel }): JSX.E
         {call.rows.length > 1 && `, ${plural(call.rows.length, 'row')}`}
         {by && `, by ${by.model}`}
       </p>
-      {call.error ? <Failure call={call} /> : call.answer && <Drawn call={call} answer={call.answer} />}
+      {call.error ? (
+        <Failure call={call} />
+      ) : (
+        call.answer && <Drawn call={call} answer={call.answer} model={model} />
+      )}
     </div>
   );
 }
@@ -45,11 +50,20 @@ function Failure(props: { call: Call }): JSX.Element {
   );
 }
 
-function Drawn(props: { call: Call; answer: Answer }): JSX.Element {
-  const { call, answer } = props;
+function Drawn(props: { call: Call; answer: Answer; model: PlaygroundModel }): JSX.Element {
+  const { call, answer, model } = props;
   const table = answerTable(answer);
+  const picture = pictureOf(call, model);
+  const history = historyOf(call, model);
   return (
     <div data-testid="orrery-try-result">
+      {picture && answer.kind !== 'boxes' && (
+        <img src={picture} alt="What was asked about" className="orr-Try-image" />
+      )}
+      {answer.kind === 'boxes' &&
+        answer.rows.map((boxes, index) => (
+          <Found key={index} boxes={boxes} picture={index === 0 ? picture : null} />
+        ))}
       {answer.kind === 'classes' && answer.rows.length === 1 && answer.rows[0] && (
         <OneClass row={answer.rows[0]} />
       )}
@@ -65,18 +79,85 @@ function Drawn(props: { call: Call; answer: Answer }): JSX.Element {
             {text}
           </blockquote>
         ))}
-      {answer.kind === 'forecast' && (
-        <Chart
-          title="Forecast"
-          xLabel={answer.isTime ? 'time' : 'step'}
-          isTime={answer.isTime}
-          x={answer.x}
-          curves={answer.curves}
-        />
-      )}
+      {answer.kind === 'forecast' && <Chart title="Forecast" {...withHistory(answer, history)} />}
       {answer.kind === 'other' && <Raw body={answer.body} />}
       {table && table.rows.length > 1 && answer.kind !== 'texts' && <Rows call={call} table={table} />}
     </div>
+  );
+}
+
+/** The picture that one row asks about, as an address; null where there is none. */
+function pictureOf(call: Call, model: PlaygroundModel): string | null {
+  const field = call.rows.length === 1 ? model.fields.find(({ kind }) => kind === 'image') : undefined;
+  const content = field ? contentOf(call.rows[0]?.[field.name]) : null;
+  return content ? `data:image;base64,${content}` : null;
+}
+
+/** The series that a forecast goes on from. */
+function historyOf(call: Call, model: PlaygroundModel): (number | null)[] {
+  const field = call.rows.length === 1 ? model.fields.find(({ kind }) => kind === 'series') : undefined;
+  const series = field ? call.rows[0]?.[field.name] : null;
+  return Array.isArray(series) ? series.map(value => (typeof value === 'number' ? value : null)) : [];
+}
+
+/** The boxes over the picture, and what they are as a table. */
+function Found(props: { boxes: Box[]; picture: string | null }): JSX.Element {
+  const { boxes, picture } = props;
+  const [size, setSize] = useState<{ width: number; height: number } | null>(null);
+  return (
+    <>
+      {picture && (
+        <div className="orr-Try-found">
+          <img
+            src={picture}
+            alt={`A picture with ${plural(boxes.length, 'box', 'boxes')} drawn in it`}
+            onLoad={event =>
+              setSize({ width: event.currentTarget.naturalWidth, height: event.currentTarget.naturalHeight })
+            }
+          />
+          {size && (
+            <svg viewBox={`0 0 ${size.width} ${size.height}`} aria-hidden="true">
+              {boxes.map((box, index) => (
+                <rect
+                  key={index}
+                  x={box.left}
+                  y={box.top}
+                  width={box.right - box.left}
+                  height={box.bottom - box.top}
+                  vectorEffect="non-scaling-stroke"
+                />
+              ))}
+            </svg>
+          )}
+        </div>
+      )}
+      {boxes.length === 0 ? (
+        <p>Nothing was found.</p>
+      ) : (
+        <table className="orr-Table orr-mod-data">
+          <thead>
+            <tr>
+              <th scope="col">#</th>
+              <th scope="col">Found</th>
+              <th scope="col">Score</th>
+              <th scope="col">Left, top to right, bottom</th>
+            </tr>
+          </thead>
+          <tbody>
+            {boxes.map((box, index) => (
+              <tr key={index}>
+                <th scope="row">{index + 1}</th>
+                <td>{box.label}</td>
+                <td className="orr-Number">{box.score === null ? '' : percent(box.score)}</td>
+                <td>
+                  {box.left}, {box.top} to {box.right}, {box.bottom}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </>
   );
 }
 

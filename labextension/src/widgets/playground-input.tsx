@@ -93,7 +93,7 @@ function Control(props: InputProps & { id: string; describedBy: string }): JSX.E
       </select>
     );
   }
-  if (field.kind === 'text') {
+  if (field.kind === 'text' || field.kind === 'series') {
     return <textarea {...shared} className="orr-Input" rows={4} value={text} onChange={set} />;
   }
   return (
@@ -151,6 +151,9 @@ function FileInput(props: InputProps & { id: string; describedBy: string }): JSX
       {chosen && <div className="orr-Muted">{chosen.name}</div>}
       {chosen && field.kind === 'image' && (
         <img alt={chosen.name} src={`data:image;base64,${chosen.b64}`} className="orr-Try-image" />
+      )}
+      {chosen && field.kind === 'audio' && (
+        <audio controls aria-label={chosen.name} src={`data:audio/wav;base64,${chosen.b64}`} />
       )}
       {refusal && <div className="orr-Try-problem">{refusal}</div>}
     </DropZone>

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef } from 'react';
 import type { Resource } from '../api-types';
 import { formatDuration, plural } from '../format';
 import { summaryOf } from '../models/answers';
+import { isFileKind } from '../models/inputs';
 import { useModel } from '../models/model';
 import type { Call, Mode } from '../models/playground';
 import { PlaygroundModel, deploymentsOf } from '../models/playground';
@@ -48,7 +49,9 @@ export function Playground(props: { endpoint: Resource; onlyModel?: string | nul
 
 function Question(props: { model: PlaygroundModel; isFixed: boolean }): JSX.Element {
   const { model } = props;
-  const modes: Mode[] = model.fields.length > 0 ? ['form', 'table', 'json'] : ['json'];
+  const isTabular = model.fields.every(({ kind }) => !isFileKind(kind) && kind !== 'series');
+  const modes: Mode[] =
+    model.fields.length === 0 ? ['json'] : isTabular ? ['form', 'table', 'json'] : ['form', 'json'];
   const deployments = deploymentsOf(model.endpoint);
   const general = model.problems.filter(problem => problem.field === '' || model.mode !== 'form');
   const box = useRef<HTMLFormElement>(null);

@@ -1,4 +1,4 @@
-"""What is done now and then: emptying the trash, forgetting old events, collecting objects nobody refers to."""
+"""What is done now and then: emptying the trash, forgetting old events and logs, collecting objects nobody needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
+from orrery.controllers import jobs
 from orrery.controllers.contract import Controller, Platform
+from orrery.controllers.tensorboard import LOGS
+from orrery.domain.trainings import TRAINING
 from orrery.errors import OrreryError
 from orrery.store.collection import collect
 from orrery.store.events import EventLog
@@ -29,6 +32,8 @@ class Housekeeping:
         self.platform = platform
         self.controllers = controllers
         self.events = events
+        #: jobs whose TensorBoard logs are gone already
+        self._without_logs: set[str] = set()
         self.holders = (platform.store.held_objects, platform.uploads.oids, *holders)
 
     def wake_all(self) -> None:
@@ -44,7 +49,7 @@ class Housekeeping:
         self.platform.store.leases.wake_all(unsettled)
 
     def check_all(self) -> None:
-        for check in (self.check_trash, self.check_events, self.check_uploads, self.check_objects):
+        for check in (self.check_trash, self.check_events, self.check_uploads, self.check_logs, self.check_objects):
             try:
                 check()
             except OrreryError as error:
@@ -67,6 +72,24 @@ class Housekeeping:
 
     def check_uploads(self) -> None:
         self.platform.uploads.expire()
+
+    def check_logs(self) -> int:
+        """Remove the TensorBoard logs of trainings that ended long ago; returns of how many jobs.
+
+        Their metrics stay: they are rows of the database, not logs.
+        """
+        before = self.platform.store.clock() - timedelta(days=self.platform.settings.tensorboard_days)
+        removed = 0
+        for job in self.platform.executor.jobs():
+            if job.exit is None or job.exit.ended_at > before or job.id in self._without_logs:
+                continue
+            record = self.platform.store.find(jobs.resource_id_of(job.id))
+            if record is not None and record.kind == TRAINING.name:
+                removed += self.platform.executor.remove_folder(job.id, LOGS)
+            self._without_logs.add(job.id)
+        if removed:
+            log.info("removed the TensorBoard logs of %d jobs", removed, extra={"action": "logs_removed"})
+        return removed
 
     def held(self) -> set[str]:
         """Every object that somebody refers to."""

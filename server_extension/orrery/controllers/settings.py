@@ -134,6 +134,9 @@ class Settings(BaseSettings):
     notebook_state_seconds: float = Field(
         default=60.0, gt=0, description="Longest time that saving such a state may take, seconds."
     )
+    tensorboard_days: float = Field(
+        default=120.0, gt=0, description="Days after a training's end that its TensorBoard logs are kept."
+    )
     cores: float | None = Field(default=None, description="Cores that may be handed out; empty: all of the machine's.")
     memory_bytes: int | None = Field(
         default=None, description="Memory that may be handed out; empty: all of the machine's."

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 CHECK_SECONDS: Final = 2.0
 SUFFIX: Final = "-tensorboard"
 #: where a job finds its `EM_TENSORBOARD_LOG_DIR`, below its work folder
-_LOGS: Final = "tensorboard/"
+LOGS: Final = "tensorboard"
 #: sorts behind what a job may write, so that it is read last
 _OWN_FILE: Final = "events.out.tfevents.9999999999.orrery"
 _RESOURCES: Final = Resources(cores=0.1, memory_bytes=1 << 30)
@@ -178,9 +178,9 @@ class TensorBoards:
         folder.mkdir(parents=True, exist_ok=True)
         job_id = jobs.make_job_id(training, attempt)
         try:
-            written = [file for file in self.platform.executor.files(job_id) if file.path.startswith(_LOGS)]
+            written = [file for file in self.platform.executor.files(job_id) if file.path.startswith(f"{LOGS}/")]
             for file in written:
-                self._copy_rest(job_id, file.path, file.size, folder / file.path.removeprefix(_LOGS))
+                self._copy_rest(job_id, file.path, file.size, folder / file.path.removeprefix(f"{LOGS}/"))
         except NotFound:
             log.debug("%s has no folder (any more)", job_id)
         append_points(folder / _OWN_FILE, self.platform.metrics.history(training.id, attempt))

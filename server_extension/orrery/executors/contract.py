@@ -351,6 +351,13 @@ class Executor(Protocol):
         """Raises `NotFound` for a path that is absent, leaves the work folder or is no regular file."""
         ...
 
+    def remove_folder(self, job_id: str, name: str) -> bool:
+        """Remove a folder that lies directly in an ended job's work folder; whether it was there.
+
+        Raises `JobActive` while the job has not ended, `Invalid` for a name that is more than one.
+        """
+        ...
+
     def apply_service(self, spec: ServiceSpec) -> None:
         """Record what is wanted durably; the executor moves towards it, also after restarts of the platform."""
         ...

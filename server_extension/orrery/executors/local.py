@@ -15,12 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from orrery.errors import InUse, Unavailable
+from orrery.errors import InUse, JobActive, Unavailable
 from orrery.executors import machine, queue, workfiles
 from orrery.executors.contract import (
     Capacity,
     FileInfo,
     Holder,
+    JobPhase,
     JobSpec,
     JobState,
     QueueEntry,
@@ -213,6 +214,11 @@ class LocalExecutor:
 
     def open_file(self, job_id: str, path: str) -> BinaryIO:
         return workfiles.open_inside(self._jobs.folder(job_id) / "work", path)
+
+    def remove_folder(self, job_id: str, name: str) -> bool:
+        if self._jobs.state(job_id).phase is not JobPhase.ENDED:
+            raise JobActive(f"job {job_id} has not ended; its folder {name!r} is still in use", job_id=job_id)
+        return workfiles.remove_folder(self._jobs.folder(job_id) / "work", name)
 
     # --- services ---
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -72,6 +73,17 @@ def _walk(folder: Path, prefix: str) -> Iterator[FileInfo]:
                 yield FileInfo(prefix + entry.name, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
         except FileNotFoundError:
             continue
+
+
+def remove_folder(work: Path, name: str) -> bool:
+    """Remove a folder directly in `work`; a link of that name is left alone. Raises: Invalid for a longer path."""
+    if check_path(name) != PurePosixPath(name).name:
+        raise Invalid(f"{name!r} is no folder directly in the work folder")
+    folder = work / name
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    shutil.rmtree(folder)
+    return True
 
 
 def open_inside(work: Path, path: str) -> BinaryIO:

@@ -238,8 +238,9 @@ def _from_matrix(tensor: Tensor, schema: InputSchema) -> tuple[int, list[Row] | 
             f"tensor {tensor.name!r}: shape is {list(tensor.shape)}; one tensor for all columns has shape [n, {width}]"
         )
     for column in schema.columns:
-        if column.kind == "category":
-            message = f"column {column.name!r} holds categories: send one tensor for each column, this one as BYTES"
+        if column.kind not in ("number", "boolean"):
+            held = "categories" if column.kind == "category" else f"values of kind {column.kind}"
+            message = f"column {column.name!r} holds {held}: send one tensor for each column, this one as BYTES"
             raise _bad(message, column=column.name)
         _check_datatype(tensor, column)
     n_rows = shape[0]
@@ -253,7 +254,7 @@ def _from_matrix(tensor: Tensor, schema: InputSchema) -> tuple[int, list[Row] | 
 
 
 def _check_datatype(tensor: Tensor, column: Column) -> None:
-    accepted = _ACCEPTED[column.kind]
+    accepted = _ACCEPTED.get(column.kind, _ACCEPTED["category"])
     if tensor.datatype not in accepted:
         raise _bad(
             f"tensor {tensor.name!r}: datatype is {tensor.datatype}, column {column.name!r} takes {column.datatype}",

@@ -15,7 +15,19 @@ import orjson
 
 METADATA_FILE: Final = "orrery-model.json"
 FORMAT: Final = 1
-KINDS: Final = ("number", "category", "boolean")
+#: datatype of each kind of input, where the package names none
+KINDS: Final[Mapping[str, str]] = {
+    "number": "FP64",
+    "category": "BYTES",
+    "boolean": "BOOL",
+    "text": "BYTES",
+    "image": "BYTES",
+    "audio": "BYTES",
+    "file": "BYTES",
+    "series": "FP64",
+}
+#: these are the bytes of a file
+FILE_KINDS: Final = frozenset({"image", "audio", "file"})
 
 
 class BadPackage(Exception):
@@ -27,7 +39,7 @@ class Column:
     """One input column."""
 
     name: str
-    #: number, category or boolean
+    #: one of `KINDS`
     kind: str
     #: OIP datatype: FP64, INT64, BYTES, BOOL ...
     datatype: str
@@ -159,12 +171,11 @@ def _column(item: object, where: str) -> Column:
     kind = reader.text("kind", "number")
     if kind not in KINDS:
         raise BadPackage(f"{where}: kind is {kind!r}; use one of {', '.join(KINDS)}")
-    default = {"number": "FP64", "category": "BYTES", "boolean": "BOOL"}[kind]
     categories = reader.document.get("categories")
     return Column(
         name=reader.text("name"),
         kind=kind,
-        datatype=reader.text("datatype", default),
+        datatype=reader.text("datatype", KINDS[kind]),
         nullable=bool(reader.document.get("nullable", True)),
         categories=None if categories is None else tuple(str(value) for value in reader.items("categories")),
     )

@@ -55,4 +55,8 @@ def _as_array(column: Column, values: list[Any]) -> Array:
         array = np.empty(len(texts), dtype=object)
         array[:] = texts
         return array
+    if column.kind not in ("number", "boolean"):
+        array = np.empty(len(values), dtype=object)
+        array[:] = values
+        return array
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

@@ -31,7 +31,8 @@ class NotSupported(Exception):
 
 @dataclass(frozen=True)
 class Prediction:
-    #: (n_rows,): the classes' own values, or floats
+    #: (n_rows,): the classes' own values, floats, or anything that JSON has words for: texts, a list of numbers for a
+    #: forecast, a list of `{"label", "score", "box": {"xmin", "ymin", "xmax", "ymax"}}` in pixels for a picture
     labels_or_values: Array
     #: (n_rows, n_classes) in the order of `metadata.classes`; None for regression
     probabilities: Array | None = None
@@ -53,7 +54,8 @@ class Runtime(Protocol):
     """A loaded model. Methods may be called from two threads at once, and must not change the arrays they are given.
 
     `columns` holds every input column of the metadata, each of shape (n_rows,): float64 with NaN for what is missing
-    for numbers; float64 1, 0 or NaN for booleans; object arrays of str, None for missing, for categories.
+    for numbers; float64 1, 0 or NaN for booleans; object arrays of str, None for missing, for categories and texts;
+    of bytes for images, sounds and files; of float64 arrays for series.
     """
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from orrery.serving.http.messages import HttpError
-from orrery.serving.package import Column, ModelMetadata
+from orrery.serving.package import FILE_KINDS, Column, ModelMetadata
 
 if TYPE_CHECKING:
     from orrery.serving.runtimes import Array
@@ -119,7 +120,10 @@ class InputSchema:
 
     def column_from_array(self, column: Column, array: Array) -> Array:
         """One binary tensor, flat, as the runtime wants it. Raises `HttpError` 400."""
-        if column.kind == "category":
+        if column.kind in FILE_KINDS or column.kind == "series":
+            message = f"tensor {column.name!r}: send a column of kind {column.kind} by the V1 protocol"
+            raise _invalid("wrong_type", message, column=column.name)
+        if column.kind in ("category", "text"):
             if array.dtype != object:
                 array = np.array([str(value) for value in array.tolist()], dtype=object)
             return array
@@ -138,7 +142,7 @@ class InputSchema:
 
 
 def _array(column: Column, values: Sequence[object]) -> Array:
-    if column.kind == "category":
+    if column.kind not in ("number", "boolean"):
         array = np.empty(len(values), dtype=object)
         array[:] = values
         return array
@@ -178,8 +182,43 @@ def _converter(column: Column) -> Callable[[int, object], object]:
             return float(value)
         raise refuse(index, value, "true or false")
 
-    kinds: Mapping[str, Callable[[int, object], object]] = {"number": number, "category": category, "boolean": boolean}
+    def content(index: int, value: object) -> object:
+        """`{"b64": "..."}`, as the V1 protocol writes bytes, or the base64 alone."""
+        if value is None:
+            return missing(index)
+        text = _base64_of(value)
+        if text is not None:
+            try:
+                return base64.b64decode(text, validate=True)
+            except ValueError:
+                raise refuse(index, text[:20], "base64") from None
+        raise refuse(index, value, f'{{"b64": "..."}}, the {column.kind} as base64')
+
+    def series(index: int, value: object) -> object:
+        if value is None:
+            return missing(index)
+        items = _items_of(value)
+        if not items:
+            raise refuse(index, value, "a list of numbers")
+        wrong = next((item for item in items if item is not None and type(item) not in _NUMBERS), None)
+        if wrong is not None:
+            raise refuse(index, wrong, "a number of the series")
+        return np.array(items, dtype=np.float64)
+
+    kinds: Mapping[str, Callable[[int, object], object]] = {
+        **{"number": number, "category": category, "text": category, "boolean": boolean, "series": series},
+        **dict.fromkeys(FILE_KINDS, content),
+    }
     return kinds[column.kind]
+
+
+def _base64_of(value: object) -> str | None:
+    text = cast("dict[str, object]", value).get("b64") if isinstance(value, dict) else value
+    return text if isinstance(text, str) else None
+
+
+def _items_of(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def _invalid(code: str, message: str, **details: object) -> HttpError:

@@ -367,6 +367,20 @@ class JobConformance:
         with world.executor.open_file("job", "model/upper.csv") as file:
             assert file.read() == b"A,B\n"
 
+    def test_a_folder_of_an_ended_job_can_be_removed(self, world: World) -> None:
+        world.shell("mkdir logs; echo x > logs/a; echo y > kept; ln -s / link; echo ready; sleep 60")
+        world.wait_for_log("job", "ready")
+        with pytest.raises(JobActive):
+            world.executor.remove_folder("job", "logs")
+        world.executor.stop("job")
+        world.wait_for_end("job")
+        assert world.executor.remove_folder("job", "logs") and not world.executor.remove_folder("job", "logs")
+        assert [info.path for info in world.executor.files("job")] == ["kept"]
+        assert not world.executor.remove_folder("job", "link") and not world.executor.remove_folder("job", "kept")
+        for name in ("../work", "a/b", "", ".."):
+            with pytest.raises(Invalid):
+                world.executor.remove_folder("job", name)
+
     def test_a_file_that_cannot_be_fetched_fails_the_job(self, world: World) -> None:
         world.shell("true", files=(InputFile("data.csv", "0" * 64),))
         state = world.wait_for_end("job")

@@ -1,10 +1,9 @@
 /** The overview: the table in numbers, what may be wrong with it, its columns, and how they go together. */
-import { useState } from 'react';
 import { formatBytes, formatNumber, plural } from '../../format';
-import type { Profile } from '../../models/insight';
-import { formatShare, missingReport, unlistedFindings } from '../../models/insight';
+import type { FindingGroup, Profile } from '../../models/insight';
+import { findingGroups, formatShare, missingReport } from '../../models/insight';
 import { Card } from '../cards';
-import { Button, Note } from '../parts';
+import { Note } from '../parts';
 import { ColumnTable, ShareBar } from './columns';
 import { Correlations } from './heatmap';
 
@@ -66,40 +65,43 @@ function Summary(props: { profile: Profile }): JSX.Element {
   );
 }
 
-const FIRST_FINDINGS = 10;
-
 function Findings(props: { profile: Profile }): JSX.Element {
-  const { findings } = props.profile;
-  const [most, show] = useState(FIRST_FINDINGS);
-  const left = unlistedFindings(props.profile);
+  const { profile } = props;
   return (
     <Card title="Data quality" testId="orrery-insight-findings">
-      {findings.length === 0 ? (
+      {profile.findings.length === 0 ? (
         <div className="orr-Muted">Nothing questionable was found.</div>
       ) : (
         <ul className="orr-Findings">
-          {findings.slice(0, most).map((finding, index) => (
-            <li key={index} data-severity={finding.severity} data-code={finding.code}>
-              <span className="orr-Finding-word">{finding.severity === 'warning' ? 'Check' : 'Note'}</span>
+          {findingGroups(profile).map((group, index) => (
+            <li key={index} data-severity={group.severity} data-code={group.code}>
+              <span className="orr-Finding-word">{group.severity === 'warning' ? 'Check' : 'Note'}</span>
               <div>
-                <div>{finding.message}</div>
-                <div className="orr-Muted">{finding.remedy}</div>
+                {group.count === 1 ? <div>{group.message}</div> : <Alike group={group} profile={profile} />}
+                <div className="orr-Muted">{group.remedy}</div>
               </div>
             </li>
           ))}
         </ul>
       )}
-      {findings.length > most && (
-        <Button
-          label={`Show all ${formatNumber(findings.length)}`}
-          onClick={() => show(findings.length)}
-          testId="orrery-insight-all-findings"
-        />
-      )}
-      {left > 0 && findings.length <= most && (
-        <div className="orr-Muted">… and {formatNumber(left)} more of the same kinds.</div>
-      )}
     </Card>
+  );
+}
+
+/** Several findings in one line; unfolded, each of them. */
+function Alike(props: { group: FindingGroup; profile: Profile }): JSX.Element {
+  const { group, profile } = props;
+  const left = group.count - group.findings.length;
+  return (
+    <details>
+      <summary>{group.message}</summary>
+      <ul>
+        {group.findings.map(place => (
+          <li key={place}>{profile.findings[place]?.message}</li>
+        ))}
+        {left > 0 && <li className="orr-Muted">… and {formatNumber(left)} more</li>}
+      </ul>
+    </details>
   );
 }
 

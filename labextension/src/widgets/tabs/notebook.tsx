@@ -2,6 +2,7 @@
 import { notebookIcon } from '@jupyterlab/ui-components';
 import { useState } from 'react';
 import { savedKernel } from '../../models/resume-notebook';
+import { runOptions } from '../../models/notebooks';
 import { usePanel } from '../context';
 import { showError } from '../dialogs';
 import { Button, Icon } from '../parts';
@@ -23,10 +24,12 @@ function ExecutedNotebook(props: TabProps): JSX.Element {
   const { go, api } = usePanel();
   const [isOpening, setOpening] = useState(false);
   const isSource = resource.kind === 'algorithm';
-  const open = async (): Promise<void> => {
+  const open = async (isFork = false): Promise<void> => {
     setOpening(true);
     try {
-      await go.openNotebook(resource.kind, resource.id, resource.name);
+      await (isFork
+        ? go.forkNotebook(resource.kind, resource.id, `${resource.name}-fork`, runOptions(resource))
+        : go.openNotebook(resource.kind, resource.id, resource.name));
     } catch (error) {
       await showError('The notebook could not be opened', error);
     }
@@ -49,6 +52,14 @@ function ExecutedNotebook(props: TabProps): JSX.Element {
           onClick={() => void open()}
           testId="orrery-open-notebook"
         />
+        {!isSource && (
+          <Button
+            label="Fork this notebook"
+            disabled={isOpening}
+            onClick={() => void open(true)}
+            testId="orrery-fork-notebook"
+          />
+        )}
         <a
           className="orr-Link"
           href={api.url(`/${model.kind.plural}/${resource.id}/notebook`)}
@@ -57,7 +68,11 @@ function ExecutedNotebook(props: TabProps): JSX.Element {
           Download
         </a>
       </div>
-      <p className="orr-Muted">Your copy is saved in the folder orrery/ of your files.</p>
+      <p className="orr-Muted">
+        Your copy is saved in the folder orrery/ of your files.
+        {!isSource &&
+          ' A fork has this run’s values and no outputs: change it, then press “Run as job” in its toolbar to run it on the same data.'}
+      </p>
     </div>
   );
 }

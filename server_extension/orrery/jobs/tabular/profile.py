@@ -104,7 +104,7 @@ def make_profile(
     }
     profile["correlations"] = _correlations(table, columns, profile["target"])
     profile["associations"] = _associations(table, columns)
-    profile["findings"], profile["finding_counts"] = find_problems(profile)
+    profile |= find_problems(profile)
     progress(0.9, "choosing a sample")
     profile["sample"] = _sample(table)
     return profile

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from orrery.jobs.tabular.finding_groups import group_findings
+
 Json = dict[str, Any]
 
 #: of one kind of finding so many are listed; `finding_counts` tells how many there are
@@ -38,8 +40,8 @@ def likely_target(columns: Sequence[Mapping[str, Any]]) -> str | None:
     return str(last["name"]) if last["kind"] in ("number", "category", "boolean") else None
 
 
-def find_problems(profile: Mapping[str, Any]) -> tuple[list[Json], dict[str, int]]:
-    """All findings, the grave ones first, and how many there are of each code."""
+def find_problems(profile: Mapping[str, Any]) -> Json:
+    """`findings`, the grave ones first; how many there are of each code; and those that are alike, grouped."""
     found = [
         *_of_table(profile),
         *(finding for column in profile["columns"] for finding in _of_column(column, profile)),
@@ -52,7 +54,7 @@ def find_problems(profile: Mapping[str, Any]) -> tuple[list[Json], dict[str, int
         seen[finding["code"]] += 1
         if seen[finding["code"]] <= MOST_OF_A_KIND:
             kept.append(finding)
-    return kept, dict(counts)
+    return {"findings": kept, "finding_counts": dict(counts), "finding_groups": group_findings(found, kept)}
 
 
 def _finding(code: str, severity: str, column: str | None, message: str, remedy: str) -> Json:
@@ -257,7 +259,7 @@ def _of_pairs(profile: Mapping[str, Any]) -> Iterator[Json]:
             r = correlations["pearson"][row][column]
             if r is not None and abs(r) > CORRELATED:
                 is_target = profile["target"] in (name, names[column])
-                yield _finding(
+                pair = _finding(
                     "high_correlation",
                     "info",
                     name,
@@ -266,6 +268,7 @@ def _of_pairs(profile: Mapping[str, Any]) -> Iterator[Json]:
                     if is_target
                     else "Leave one of them out: it adds little, and makes the weights of linear models hard to read.",
                 )
+                yield pair | {"other_column": names[column]}
 
 
 def _number(value: float | None) -> str:
