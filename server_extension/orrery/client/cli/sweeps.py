@@ -9,7 +9,6 @@ import typer
 
 from orrery.client.cli.app import Output, exit_code, note, tell, wait_for
 from orrery.client.cli.values import parse_list, parse_texts
-from orrery.client.templates import merged
 from orrery.errors import Invalid, OrreryError
 
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ def begin_many(
     output: Output,
 ) -> None:
     """One training from a template, or all of a sweep; `spec` is what was said on the command line."""
+    from orrery.client.templates import merged
+
     parameters, datasets = parse_sweep(sweep)
     base = client.templates.get(template).spec if template is not None else {}
     whole = merged(base, spec)
