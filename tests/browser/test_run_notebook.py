@@ -9,7 +9,18 @@ import httpx
 import nbformat
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.lab import CSV, LONG_MILLISECONDS, execute, look, open_lab, panel, running_lab, train
+from tests.browser.lab import (
+    CSV,
+    LONG_MILLISECONDS,
+    execute,
+    look,
+    open_lab,
+    panel,
+    running_lab,
+    train,
+    use_theme,
+    violations,
+)
 
 from orrery.testing.jupyter import Jupyter
 from orrery.testing.platform import create_dataset, wait_settled
@@ -96,8 +107,14 @@ def test_a_failed_notebook_is_edited_and_resumed_at_the_failed_cell(
     card = detail.get_by_test_id("orrery-saved-kernel")
     expect(card).to_contain_text("Cut off in cell 3 of 4")
     expect(card.get_by_role("row").nth(1)).to_contain_text("_thread.lock")
-    look(page, "resume-notebook")
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"resume-notebook-{theme}")
+        assert violations(page, '[data-testid="orrery-saved-kernel"]') == []
 
+    detail.get_by_test_id("orrery-tab-overview").click()
+    look(page, "resume-overview")
+    detail.get_by_test_id("orrery-tab-notebook").click()
     card.get_by_test_id("orrery-edit-and-resume").click()
     expect(card).to_contain_text("Change cell 3, or those after it, in orrery/failing-", timeout=LONG_MILLISECONDS)
     cell = page.locator(".jp-NotebookPanel:visible .jp-CodeCell", has_text="begun / 2").locator(".cm-content")

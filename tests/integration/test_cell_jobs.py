@@ -78,7 +78,6 @@ def notebook(platform: RunningPlatform, folder: Path) -> Iterator[Notebook]:
         client.wait_for_ready(timeout=60)
         process: Any = manager.provisioner
         notebook = Notebook(client, process.pid)
-        assert notebook.run("%load_ext orrery").error == ""
         yield notebook
     finally:
         client.stop_channels()
@@ -91,6 +90,12 @@ def client(platform: RunningPlatform) -> Iterator[Client]:
     found = platform.announcement
     with Client(found["url"], found["token"]) as client:
         yield client
+
+
+def test_kernels_of_orrerys_environment_know_the_magic_and_others_can_load_it(notebook: Notebook) -> None:
+    assert notebook.run("print(get_ipython().find_cell_magic('job') is not None)").stdout == "True\n"
+    shown = notebook.run("%load_ext orrery")
+    assert shown.error == "" and "already loaded" in shown.stdout
 
 
 def test_a_cell_runs_as_a_job_with_the_variables_it_reads_and_gives_back_those_it_assigns(

@@ -43,6 +43,7 @@ def names(dist: Path) -> list[str]:
         "share/jupyter/labextensions/@orrery/lab/static/style.js",
         "share/jupyter/labextensions/@orrery/lab/schemas/@orrery/lab/notifications.json",
         "etc/jupyter/jupyter_server_config.d/orrery.json",
+        "etc/ipython/ipython_kernel_config.json",
         "share/jupyter/orrery/notebooks/algorithms/tabular/xgboost.ipynb",
         "share/jupyter/orrery/notebooks/dashboards/model-card.ipynb",
     ],

@@ -134,5 +134,5 @@ def test_what_is_no_notebook_is_refused(client: Client, tmp_path: Path) -> None:
     script = client.train(name="script", script={"run.py": b"raise SystemExit(1)"})
     with pytest.raises(RunFailed):
         script.wait(progress=False)
-    with pytest.raises(Invalid, match="kept neither a checkpoint"):
+    with pytest.raises(Invalid, match="kept no checkpoint"):
         script.resume()

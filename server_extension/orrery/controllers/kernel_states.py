@@ -96,7 +96,7 @@ def check_resume(record: Record, body: ResumeBody, objects: ObjectStore) -> Json
         raise Invalid("`start_over` begins again with a changed notebook; give the notebook, or use `retry`")
     if not state and not record.outputs.get("checkpoint_files") and not body.start_over:
         raise Invalid(
-            f"{record.label} kept neither a checkpoint in EM_CHECKPOINT_DIR nor the state of a notebook's kernel; "
+            f"{record.label} kept no checkpoint in EM_CHECKPOINT_DIR, and no state of a notebook's kernel; "
             "`retry` or `start` begins from the beginning"
         )
     notes: Json = {"resume": not body.start_over}

@@ -54,74 +54,76 @@ export function SavedKernelCard(props: TabProps & { saved: SavedKernel }): JSX.E
   };
   return (
     <Card title={`Cut off in ${at} of ${saved.cells}`} testId="orrery-saved-kernel">
-      <p>
-        Its variables were saved before {at}. Resumed, it goes on there; the cells that are done keep their
-        outputs and are not run again.
-      </p>
-      {saved.unsaved.length > 0 && (
-        <table className="orr-Table">
-          <caption>
-            These variables could not be saved. Make those that later cells need again in {at}.
-          </caption>
-          <thead>
-            <tr>
-              <th scope="col">Variable</th>
-              <th scope="col">Type</th>
-              <th scope="col">Reason</th>
-            </tr>
-          </thead>
-          <tbody>
-            {saved.unsaved.map(one => (
-              <tr key={one.name}>
-                <th scope="row">
-                  <code>{one.name}</code>
-                </th>
-                <td>{one.type}</td>
-                <td>{one.reason}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-      {saved.filesLeftOut.length > 0 && (
+      <div className="orr-Saved">
         <p>
-          Files that will not be there, since {at} had changed them: {saved.filesLeftOut.join(', ')}.
+          Its variables were saved before {at}. Resumed, it goes on there; the cells that are done keep their
+          outputs and are not run again.
         </p>
-      )}
-      {isMine && path !== null && (
-        <p role="status">
-          Change {at}, or those after it, in <code>{path}</code>.
-        </p>
-      )}
-      {isMine && (
-        <div className="orr-Actions">
-          {path === null ? (
-            <>
+        {saved.unsaved.length > 0 && (
+          <table className="orr-Table">
+            <caption>
+              These variables could not be saved. Make those that later cells need again in {at}.
+            </caption>
+            <thead>
+              <tr>
+                <th scope="col">Variable</th>
+                <th scope="col">Type</th>
+                <th scope="col">Reason</th>
+              </tr>
+            </thead>
+            <tbody>
+              {saved.unsaved.map(one => (
+                <tr key={one.name}>
+                  <th scope="row">
+                    <code>{one.name}</code>
+                  </th>
+                  <td>{one.type}</td>
+                  <td>{one.reason}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+        {saved.filesLeftOut.length > 0 && (
+          <p>
+            Files that will not be there, since {at} had changed them: {saved.filesLeftOut.join(', ')}.
+          </p>
+        )}
+        {isMine && path !== null && (
+          <p role="status">
+            Change {at}, or those after it, in <code>{path}</code>.
+          </p>
+        )}
+        {isMine && (
+          <div className="orr-Actions">
+            {path === null ? (
+              <>
+                <Button
+                  label={`Edit and resume at ${at}`}
+                  kind="accept"
+                  disabled={isBusy}
+                  onClick={() => void during('The notebook could not be opened', edit)}
+                  testId="orrery-edit-and-resume"
+                />
+                <Button
+                  label={`Resume at ${at}`}
+                  disabled={isBusy}
+                  onClick={() => void during('Resume', resume)}
+                  testId="orrery-resume-at-cell"
+                />
+              </>
+            ) : (
               <Button
-                label={`Edit and resume at ${at}`}
+                label={`Resume at ${at} with the edited notebook`}
                 kind="accept"
                 disabled={isBusy}
-                onClick={() => void during('The notebook could not be opened', edit)}
-                testId="orrery-edit-and-resume"
+                onClick={() => void during('Resume', () => resumeEdited(false))}
+                testId="orrery-resume-edited"
               />
-              <Button
-                label={`Resume at ${at}`}
-                disabled={isBusy}
-                onClick={() => void during('Resume', resume)}
-                testId="orrery-resume-at-cell"
-              />
-            </>
-          ) : (
-            <Button
-              label={`Resume at ${at} with the edited notebook`}
-              kind="accept"
-              disabled={isBusy}
-              onClick={() => void during('Resume', () => resumeEdited(false))}
-              testId="orrery-resume-edited"
-            />
-          )}
-        </div>
-      )}
+            )}
+          </div>
+        )}
+      </div>
     </Card>
   );
 }
