@@ -10,6 +10,7 @@ from typing import Any, Literal
 from orrery.client.apps import Dashboard, open_app
 from orrery.client.collection import Collection
 from orrery.client.resources import Json, Resource, read_number
+from orrery.client.secrets import Secret
 from orrery.client.uploads import Sources, plan, upload_files
 from orrery.errors import Invalid, NotFound
 
@@ -218,6 +219,7 @@ class Trainings(Collection[Training]):
         nodes: int | None = None,
         processes_per_node: int | None = None,
         torchrun: bool | None = None,
+        secrets: Mapping[str, str] | None = None,
         description: str = "",
         tags: Sequence[str] = (),
         visibility: Visibility | None = None,
@@ -226,6 +228,7 @@ class Trainings(Collection[Training]):
         """Begin a training. A dataset's name means its latest published version, pinned now.
 
         `nodes` run a script side by side, each holding the instance type; torchrun starts `processes_per_node` on each.
+        `secrets`: environment variables by the names of secrets of one's own (`client.secrets.set(name, value)`).
         `target` is the column to predict, short for `parameters={"target": ...}`; `datasets` gives further ones by the
         names that the algorithm knows them by.
         """
@@ -246,6 +249,7 @@ class Trainings(Collection[Training]):
             nodes=nodes,
             processes_per_node=processes_per_node,
             torchrun=torchrun,
+            secrets=secrets,
             description=description,
             tags=tags,
             visibility=visibility,
@@ -388,4 +392,5 @@ CLASSES: Mapping[str, type[Resource]] = {
     "model": Model,
     "endpoint": Endpoint,
     "dashboard": Dashboard,
+    "secret": Secret,
 }

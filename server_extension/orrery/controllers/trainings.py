@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from orrery.controllers import jobs
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
+from orrery.controllers.secrets import check_secrets
 from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
 from orrery.domain.access import User
 from orrery.domain.algorithms import is_notebook
@@ -31,6 +32,7 @@ class TrainingController(Controller):
         self.platform.settings.instance_type(spec.instance_type)
         algorithm = draft.references["algorithm"]
         self._check_nodes(spec, algorithm)
+        check_secrets(self.platform.store, draft.owner, spec.secrets)
         stored = spec.model_dump(mode="json")
         stored["parameters"] = validate(algorithm.spec["parameters_schema"], spec.parameters, path="spec.parameters")
         self._check_datasets(draft, spec, algorithm)

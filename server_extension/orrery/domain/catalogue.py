@@ -11,6 +11,7 @@ from orrery.domain.endpoints import ENDPOINT
 from orrery.domain.experiments import EXPERIMENT
 from orrery.domain.kinds import Registry
 from orrery.domain.models import MODEL
+from orrery.domain.secrets import SECRET
 from orrery.domain.trainings import TRAINING
 
-KINDS: Final = Registry((DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, MODEL, ENDPOINT, DASHBOARD))
+KINDS: Final = Registry((DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, MODEL, ENDPOINT, DASHBOARD, SECRET))

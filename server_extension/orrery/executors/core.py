@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from orrery.executors.contract import Exit, Resources
+from orrery.executors.contract import Exit, Resources, SecretSource
 from orrery.executors.folders import ShimRecord
 from orrery.executors.launch import Zygote
 from orrery.executors.queue import Claim, Ledger
@@ -24,10 +24,17 @@ class Core:
     """Records and the ledger change only under `lock`, which is never held while waiting for a process."""
 
     def __init__(
-        self, home: Path, objects: ObjectSource, capacity: Resources, gpus: tuple[str, ...], zygote: Zygote | None
+        self,
+        home: Path,
+        objects: ObjectSource,
+        capacity: Resources,
+        gpus: tuple[str, ...],
+        zygote: Zygote | None,
+        secrets: SecretSource | None = None,
     ) -> None:
         self.home = home
         self.objects = objects
+        self.secrets = secrets
         self.lock = threading.RLock()
         self.ledger = Ledger(capacity, gpus)
         #: GPUs of this machine: a program that was given none must not see them

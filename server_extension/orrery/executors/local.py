@@ -24,6 +24,7 @@ from orrery.executors.contract import (
     JobState,
     QueueEntry,
     Resources,
+    SecretSource,
     ServiceSpec,
     ServiceState,
     UsageSample,
@@ -45,7 +46,7 @@ class LocalExecutor:
 
     `capacity`: what may be handed out; None: all cores, memory and GPUs of this machine. `preload`: keep a process
     ready from which notebook jobs start quickly; without it each starts a Python of its own. `lock_timeout_seconds`:
-    how long `start` waits for a predecessor over the same home.
+    how long `start` waits for a predecessor over the same home. `secrets`: where the values of jobs' secrets come from.
     """
 
     def __init__(
@@ -56,13 +57,14 @@ class LocalExecutor:
         capacity: Resources | None = None,
         preload: bool = True,
         lock_timeout_seconds: float = 10.0,
+        secrets: SecretSource | None = None,
     ) -> None:
         gpus = machine.detect_gpus()
         if capacity is None:
             capacity = machine.detect_capacity(len(gpus))
         elif capacity.gpus > len(gpus):
             gpus = tuple(str(index) for index in range(capacity.gpus))
-        self._core = Core(Path(home).absolute(), objects, capacity, gpus, Zygote() if preload else None)
+        self._core = Core(Path(home).absolute(), objects, capacity, gpus, Zygote() if preload else None, secrets)
         self._jobs = Jobs(self._core)
         self._services = Services(self._core)
         self._lock_timeout_seconds = lock_timeout_seconds

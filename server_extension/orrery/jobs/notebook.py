@@ -31,6 +31,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from orrery.errors import Invalid
+from orrery.executors.masking import mask_json, secret_values
 from orrery.jobs import report
 from orrery.jobs.kernel import Kernel
 
@@ -72,6 +73,8 @@ class Client(PapermillNotebookClient):
         super().__init__(record, km=kernel.manager(), coalesce_streams=True, **options)
         self.kernel = kernel
         self.stop = stop
+        #: masked in all that the cells give out
+        self.secrets = secret_values()
 
     def papermill_execute_cells(self) -> None:
         for index, cell in enumerate(self.nb.cells):
@@ -97,6 +100,8 @@ class Client(PapermillNotebookClient):
             self.kc = None
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        if self.secrets:
+            msg = {**msg, "content": mask_json(msg["content"], self.secrets)}
         content = msg["content"]
         match msg["msg_type"]:
             case "stream":

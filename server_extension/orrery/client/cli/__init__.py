@@ -7,9 +7,9 @@ from orrery.client.cli.app import app
 
 def main() -> None:
     """Run the command line; ends the process with the exit code."""
-    from orrery.client.cli import activity, dashboards, platform, resources, runs, train
+    from orrery.client.cli import activity, dashboards, platform, resources, runs, secrets, train
 
-    for family in (platform, train, runs, dashboards, resources, activity):
+    for family in (platform, train, runs, dashboards, secrets, resources, activity):
         family.register(app)
     app(prog_name="orrery")
 
