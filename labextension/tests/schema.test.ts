@@ -46,7 +46,7 @@ describe('a secret', () => {
   });
 
   it('is typed unseen, and kept in no draft', () => {
-    expect(uiSchemaOf(schema).value).toEqual({ 'ui:widget': 'password', 'ui:autocomplete': 'new-password' });
+    expect(uiSchemaOf(schema).value).toEqual({ 'ui:widget': 'password' });
     const typed = { name: 'token', spec: { value: 'hf_4711', note: 'of the hub' } };
     expect(withoutConcealed(typed, schema)).toEqual({ name: 'token', spec: { note: 'of the hub' } });
   });

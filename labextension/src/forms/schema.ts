@@ -105,7 +105,6 @@ export function uiSchemaOf(schema: Schema): UiSchema {
     ui['ui:widget'] = 'words';
   } else if (type === 'string' && schema.format === 'password') {
     ui['ui:widget'] = 'password';
-    ui['ui:autocomplete'] = 'new-password';
   } else if (type === 'string' && (schema.format === 'textarea' || (schema.maxLength ?? 0) > 500)) {
     ui['ui:widget'] = 'textarea';
   }
