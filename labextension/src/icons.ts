@@ -49,6 +49,7 @@ const KIND_ICONS: Record<string, LabIcon> = {
     )
   ),
   dashboard: icon('dashboard', line('M3 4h18v16H3zM3 9h18M10 9v11M13.500 16.500v-3M17 16.500v-4.500')),
+  secret: icon('secret', ring(8, 15, 4.2) + line('M11 12l9-9M16 7l3.500 3.500M13.500 9.500l2 2')),
   endpoint: icon(
     'endpoint',
     dot(12, 12, 2.2) +

@@ -27,6 +27,12 @@ it('refuses more replicas than there could ever be, and a size that there is not
   expect(gpu?.refusal).toMatch(/could never start: choose serve/);
 });
 
+it('counts every node of a training', () => {
+  const cost = costOf({ instance_type: 'serve', nodes: 5 }, SCHEMA, TYPES, TOTAL);
+  expect(cost?.text).toBe('5 × serve: 2.5 cores, 5.0 GiB');
+  expect(cost?.refusal).toMatch(/^5 nodes of serve need 2.5 cores.*fewer nodes/);
+});
+
 it('costs nothing where there is no instance type', () => {
   expect(costOf({}, { properties: {} }, TYPES, TOTAL)).toBeNull();
 });

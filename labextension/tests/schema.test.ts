@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { NOTHING_FOUND, makeFormSchemas } from '../src/forms/make-form';
-import { keepKnown, missingUploads, plainSchema, uiSchemaOf, withoutEmpty } from '../src/forms/schema';
+import {
+  keepKnown,
+  missingUploads,
+  plainSchema,
+  uiSchemaOf,
+  withoutConcealed,
+  withoutEmpty
+} from '../src/forms/schema';
 import type { Schema } from '../src/api-types';
 import { DATASET, TRAINING } from './platform';
 
@@ -27,6 +34,21 @@ describe('plainSchema', () => {
     expect(plainSchema({ type: 'array', prefixItems: [{ type: 'string' }] }).items).toEqual([
       { type: 'string' }
     ]);
+  });
+});
+
+describe('a secret', () => {
+  const schema: Schema = plainSchema({
+    properties: {
+      value: { anyOf: [{ type: 'string' }, { type: 'null' }], format: 'password', writeOnly: true },
+      note: { type: 'string' }
+    }
+  });
+
+  it('is typed unseen, and kept in no draft', () => {
+    expect(uiSchemaOf(schema).value).toEqual({ 'ui:widget': 'password' });
+    const typed = { name: 'token', spec: { value: 'hf_4711', note: 'of the hub' } };
+    expect(withoutConcealed(typed, schema)).toEqual({ name: 'token', spec: { note: 'of the hub' } });
   });
 });
 

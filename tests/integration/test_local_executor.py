@@ -20,6 +20,7 @@ from orrery.testing.executors import (
     FolderObjects,
     JobConformance,
     MakeExecutor,
+    NamedSecrets,
     World,
     is_running,
 )
@@ -29,7 +30,7 @@ from orrery.testing.waiting import wait_until
 class TestLocalExecutor(JobConformance, ServiceConformance):
     @pytest.fixture
     def make_executor(self, home: Path, objects: FolderObjects) -> MakeExecutor:
-        return lambda: LocalExecutor(home, objects, capacity=CAPACITY, preload=False)
+        return lambda: LocalExecutor(home, objects, capacity=CAPACITY, preload=False, secrets=NamedSecrets())
 
     def test_a_second_executor_over_one_home_is_refused(self, world: World, home: Path, objects: FolderObjects) -> None:
         second = LocalExecutor(home, objects, lock_timeout_seconds=0.1, preload=False)

@@ -23,11 +23,13 @@ const described = (id: string): string => `${id}__error`;
 export function TextInput(props: WidgetProps): JSX.Element {
   const schema = props.schema as Schema;
   const example = schema.examples?.[0];
+  const isSecret = schema.format === 'password';
   return (
     <input
       id={props.id}
       className="orr-Input"
-      type="text"
+      type={isSecret ? 'password' : 'text'}
+      autoComplete={isSecret ? 'new-password' : undefined}
       value={typeof props.value === 'string' ? props.value : ''}
       required={props.required}
       disabled={props.disabled || props.readonly}

@@ -22,6 +22,7 @@ import { UploadsField } from './uploads';
 
 export const WIDGETS = {
   TextWidget: TextInput,
+  PasswordWidget: TextInput,
   UpDownWidget: NumberInput,
   TextareaWidget: TextArea,
   SelectWidget: Choice,

@@ -103,6 +103,8 @@ export function uiSchemaOf(schema: Schema): UiSchema {
     isPlainString(schema.items)
   ) {
     ui['ui:widget'] = 'words';
+  } else if (type === 'string' && schema.format === 'password') {
+    ui['ui:widget'] = 'password';
   } else if (type === 'string' && (schema.format === 'textarea' || (schema.maxLength ?? 0) > 500)) {
     ui['ui:widget'] = 'textarea';
   }
@@ -132,6 +134,13 @@ function isColumnList(schema: Schema): boolean {
 
 function isPlainString(schema: Schema): boolean {
   return typeOf(schema) === 'string' && !schema.enum && !schema['x-orrery-ref'];
+}
+
+/** A form's data without what is never shown again: a secret is not kept in a draft. */
+export function withoutConcealed(data: JsonObject, specSchema: Schema): JsonObject {
+  const spec = Object.entries((data.spec ?? {}) as JsonObject);
+  const kept = spec.filter(([name]) => specSchema.properties?.[name]?.writeOnly !== true);
+  return { ...data, spec: Object.fromEntries(kept) };
 }
 
 export interface Place {

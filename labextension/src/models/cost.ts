@@ -29,7 +29,9 @@ export function costOf(
   if (!place || !type) {
     return null;
   }
-  const copies = replicasIn(spec);
+  const { nodes } = spec;
+  const [copies, what] =
+    typeof nodes === 'number' && nodes > 1 ? [nodes, 'nodes'] : [replicasIn(spec), 'replicas'];
   const size = {
     cores: type.cores * copies,
     memory_bytes: type.memory_bytes * copies,
@@ -39,7 +41,7 @@ export function costOf(
   return {
     size,
     text,
-    refusal: refusalOf(type, copies, size, types, total),
+    refusal: refusalOf(type, copies, what, size, types, total),
     path: `spec.${place.path.join('.')}`
   };
 }
@@ -77,6 +79,7 @@ function fits(size: Sizes, free: Sizes): boolean {
 function refusalOf(
   type: InstanceType,
   copies: number,
+  what: string,
   size: Sizes,
   types: InstanceType[],
   total: Sizes | null
@@ -87,7 +90,7 @@ function refusalOf(
   const has = total === null ? 'This machine has less' : `This machine has ${describeSize(total)}`;
   const others = types.filter(one => one.fits && one.name !== type.name).map(one => one.name);
   if (copies > 1) {
-    return `${copies} replicas of ${type.name} need ${describeSize(size)}. ${has}, so they could never run together: choose fewer replicas or a smaller instance type.`;
+    return `${copies} ${what} of ${type.name} need ${describeSize(size)}. ${has}, so they could never run together: choose fewer ${what} or a smaller instance type.`;
   }
   const remedy = others.length > 0 ? `choose ${others.slice(0, 3).join(' or ')}` : 'ask for a larger machine';
   return `${type.name} needs ${describeSize(size)}. ${has}, so it could never start: ${remedy}.`;

@@ -23,7 +23,14 @@ import type {
 import { readableSpec, safeFileName, valueAt } from '../format';
 import type { FormSchemas, Found } from '../forms/make-form';
 import { NOTHING_FOUND, makeFormSchemas } from '../forms/make-form';
-import { keepKnown, missingUploads, plainSchema, walk, withoutEmpty } from '../forms/schema';
+import {
+  keepKnown,
+  missingUploads,
+  plainSchema,
+  walk,
+  withoutConcealed,
+  withoutEmpty
+} from '../forms/schema';
 import type { IOrrery } from '../tokens';
 import type { Cost } from './cost';
 import { QueueModel, costOf, describePlace } from './cost';
@@ -449,7 +456,7 @@ export class FormModel extends Model {
 
   private async saveDraft(): Promise<void> {
     if (!this.isDisposed && !this.isSending) {
-      await this.state?.save(this.options.draft, this.data);
+      await this.state?.save(this.options.draft, withoutConcealed(this.data, this.specSchema));
     }
   }
 }

@@ -51,6 +51,7 @@ from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
 from orrery.controllers.routing import Router
+from orrery.controllers.secrets import SecretController, Secrets
 from orrery.controllers.settings import Settings
 from orrery.controllers.templates import TemplateController
 from orrery.controllers.tensorboard import CHECK_SECONDS, TensorBoards
@@ -58,7 +59,7 @@ from orrery.controllers.trainings import TrainingController
 from orrery.controllers.tunings import TuningController
 from orrery.domain.access import User
 from orrery.domain.catalogue import KINDS
-from orrery.executors.contract import Executor, Resources
+from orrery.executors.contract import Executor, Resources, SecretSource
 from orrery.executors.local import LocalExecutor
 from orrery.executors.machine import detect_capacity, detect_gpus
 from orrery.executors.meter import Meter
@@ -70,6 +71,7 @@ from orrery.store.outbox import OutboxStore
 from orrery.store.resources import ResourceStore
 from orrery.store.trials import TrialStore
 from orrery.store.uploads import Limits, Uploads
+from orrery.store.vault import Vault
 from orrery.tracking import proxy as mlflow
 from orrery.tracking.server import ServerSettings
 from orrery.tracking.service import Tracking
@@ -108,14 +110,14 @@ class Assembly:
         return BasePath(self.app, self.base_path) if self.base_path else self.app
 
 
-def make_executor(settings: Settings, objects: ObjectStore) -> LocalExecutor:
+def make_executor(settings: Settings, objects: ObjectStore, secrets: SecretSource) -> LocalExecutor:
     capacity = detect_capacity(len(detect_gpus()))
     capacity = Resources(
         cores=settings.cores or capacity.cores,
         memory_bytes=settings.memory_bytes or capacity.memory_bytes,
         gpus=capacity.gpus,
     )
-    return LocalExecutor(settings.home, objects, capacity=capacity, limits=settings.limits.limits)
+    return LocalExecutor(settings.home, objects, capacity=capacity, limits=settings.limits.limits, secrets=secrets)
 
 
 def make_tracking(platform: Platform) -> Tracking:
@@ -153,7 +155,8 @@ def assemble(
     store = ResourceStore(database, KINDS, instance=instance_of(settings.home))
     signer = Signer.open(settings.home / "secrets" / "jwt.key")
     address = {"url": ""}
-    executor = executor or make_executor(settings, objects)
+    vault = Vault(settings.home / "secrets" / "vault.key")
+    executor = executor or make_executor(settings, objects, Secrets(store, vault))
     platform = Platform(
         settings=settings,
         store=store,
@@ -163,6 +166,7 @@ def assemble(
         uploads=Uploads(settings.home / "uploads", objects, Limits(upload_bytes=settings.max_upload_bytes)),
         executor=executor,
         estimates=Estimates(store, executor),
+        vault=vault,
         make_token=lambda owner: signer.sign(User(owner), JOB_LIFETIME_SECONDS)[0],
         url=lambda: address["url"],
     )
@@ -184,6 +188,7 @@ def assemble(
             ModelController(platform),
             EndpointController(platform, router),
             dashboards,
+            SecretController(platform),
         )
     }
     engine = Engine(store, controllers)

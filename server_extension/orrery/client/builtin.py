@@ -239,6 +239,7 @@ class Trainings(Collection[Training]):
         nodes: int | None = None,
         processes_per_node: int | None = None,
         torchrun: bool | None = None,
+        secrets: Mapping[str, str] | None = None,
         description: str = "",
         tags: Sequence[str] = (),
         visibility: Visibility | None = None,
@@ -247,6 +248,7 @@ class Trainings(Collection[Training]):
         """Begin a training. A dataset's name means its latest published version, pinned now.
 
         `nodes` run a script side by side, each holding the instance type; torchrun starts `processes_per_node` on each.
+        `secrets`: environment variables by the names of secrets of one's own (`client.secrets.set(name, value)`).
         `target` is the column to predict, short for `parameters={"target": ...}`; `datasets` gives further ones by the
         names that the algorithm knows them by. `start_after` is a moment before which it waits; without a time zone, in
         the local one.
@@ -273,6 +275,7 @@ class Trainings(Collection[Training]):
             nodes=nodes,
             processes_per_node=processes_per_node,
             torchrun=torchrun,
+            secrets=secrets,
             description=description,
             tags=tags,
             visibility=visibility,

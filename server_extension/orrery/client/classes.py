@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from orrery.client.apps import Dashboard
 from orrery.client.builtin import Algorithm, Dataset, DatasetVersion, Endpoint, Experiment, Model, Training
 from orrery.client.resources import Resource
+from orrery.client.secrets import Secret
 from orrery.client.templates import Template
 from orrery.client.tunings import Tuning
 
@@ -21,4 +22,5 @@ CLASSES: Mapping[str, type[Resource]] = {
     "model": Model,
     "endpoint": Endpoint,
     "dashboard": Dashboard,
+    "secret": Secret,
 }

@@ -41,6 +41,7 @@ from orrery.client.discovery import find_platform
 from orrery.client.events import ResourceEvents
 from orrery.client.kinds import Kind, Kinds, read_kinds
 from orrery.client.resources import Json, Resource, plain
+from orrery.client.secrets import Secret, Secrets
 from orrery.client.templates import Template, Templates
 from orrery.client.transport import Patience, Transport
 from orrery.client.tunings import Tuning, Tunings
@@ -76,6 +77,7 @@ class Client:
         self.models = Models(self, "models", Model)
         self.endpoints = Endpoints(self, "endpoints", Endpoint)
         self.dashboards = Dashboards(self, "dashboards", Dashboard)
+        self.secrets = Secrets(self, "secrets", Secret)
 
     @property
     def url(self) -> str:

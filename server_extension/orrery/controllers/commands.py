@@ -119,9 +119,11 @@ class Commands:
             group=new.group,
             description=new.description,
             tags=check_tags(new.tags),
+            internal=self.controllers[kind.name].conceal(draft),
         )
+        told = {name: value for name, value in new.spec.items() if name not in kind.concealed}
         fingerprint = hashlib.sha256(
-            json.dumps([kind.name, owner, new.name, new.spec, new.description], sort_keys=True, default=str).encode()
+            json.dumps([kind.name, owner, new.name, told, new.description], sort_keys=True, default=str).encode()
         ).hexdigest()
         key = (user.name, idempotency_key, fingerprint) if idempotency_key else None
         created = self.store.create(record, draft.edges(), idempotency=key)
@@ -148,6 +150,7 @@ class Commands:
             )
         check_name(new.name)
         check_group(user, new.visibility, new.group)
+        check_privacy(kind, new.visibility)
         check_tags(new.tags)
         spec = parse_spec(kind.spec, new.spec)
         if not by_platform:
@@ -223,7 +226,9 @@ class Commands:
         visibility = changes.visibility or record.visibility
         group = changes.group if changes.group is not None else record.group
         check_group(user, visibility, group)
+        check_privacy(kind, visibility)
         draft = stored = None
+        concealed: Json = {}
         if changes.spec:
             spec = parse_spec(kind.spec, {**record.spec, **changes.spec})
             self.claim_objects(user, spec)
@@ -233,6 +238,7 @@ class Commands:
             stored = replace_references(
                 self.controllers[kind.name].admit(draft), {path: found.id for path, found in draft.references.items()}
             )
+            concealed = self.controllers[kind.name].conceal(draft)
 
         if dry_run:
             return record
@@ -248,7 +254,7 @@ class Commands:
             )
             if stored is None:
                 return changed
-            changed = replace(changed, spec=stored)
+            changed = replace(changed, spec=stored, internal={**fresh.internal, **concealed})
             if kind.changed_event and stored != fresh.spec:
                 changed = kind.machine.step(changed, kind.changed_event, self.store.clock())
             return changed
@@ -436,6 +442,14 @@ def check_group(user: User, visibility: Visibility, group: str | None) -> None:
     if group is not None and not user.admin and group not in user.groups:
         known = ", ".join(sorted(user.groups)) or "none"
         raise Invalid(f"you are not in group {group!r} (yours: {known})", fields=[_field("group", "not yours")])
+
+
+def check_privacy(kind: Kind, visibility: Visibility) -> None:
+    if kind.is_private and visibility is not Visibility.PRIVATE:
+        raise Invalid(
+            f"a {kind.title.lower()} is private; for several people, let a group own it",
+            fields=[_field("visibility", "must be 'private'")],
+        )
 
 
 def make_digest(records: list[Record]) -> str:

@@ -20,6 +20,7 @@ from orrery.store.objects import ObjectStore
 from orrery.store.outbox import OutboxStore
 from orrery.store.resources import ResourceStore
 from orrery.store.uploads import Uploads
+from orrery.store.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Platform:
     uploads: Uploads
     executor: Executor
     estimates: Estimates
+    #: seals what must not lie readable in the database
+    vault: Vault
     #: a token by which a job may call the platform as its owner
     make_token: Callable[[str], str]
     #: where jobs reach the platform
@@ -128,6 +131,10 @@ class Controller:
         Raises: Invalid naming the value and the remedy. Nothing is written yet.
         """
         return draft.spec.model_dump(mode="json")
+
+    def conceal(self, draft: Draft) -> Json:
+        """What is noted in `internal` of a new or changed resource: what must be kept but never shown."""
+        return {}
 
     def act(self, action: str, record: Record, body: BaseModel | None, user: User) -> Record:
         """Do an action that is no step of the machine; return the resource to answer with."""

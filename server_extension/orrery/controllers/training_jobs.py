@@ -59,6 +59,7 @@ def make_job(platform: Platform, record: Record, job_id: str) -> JobSpec:
         priority=Priority[spec.priority],
         time_limit_seconds=spec.max_seconds,
         environment=_environment(platform, record, spec, source, has_checkpoint=bool(checkpoint)),
+        secrets={variable: f"{record.owner}/{name}" for variable, name in spec.secrets.items()},
         files=tuple(files),
     )
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from orrery.controllers import jobs
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
 from orrery.controllers.kernel_states import check_resume, keep_state
+from orrery.controllers.secrets import check_secrets
 from orrery.controllers.templates import template_of
 from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
 from orrery.domain.access import User
@@ -40,6 +41,7 @@ class TrainingController(Controller):
         self.platform.executor.rules().check(draft.owner, resources.times(spec.nodes))
         algorithm = draft.references["algorithm"]
         self._check_nodes(spec, algorithm)
+        check_secrets(self.platform.store, draft.owner, spec.secrets)
         stored = spec.model_dump(mode="json")
         stored["parameters"] = validate(algorithm.spec["parameters_schema"], spec.parameters, path="spec.parameters")
         self._check_datasets(draft, spec, algorithm)

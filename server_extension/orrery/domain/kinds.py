@@ -106,6 +106,10 @@ class Kind:
     undeletable: Mapping[str, str] = field(default_factory=dict[str, str])
     #: phases from which a delete must first wind something up (DELETE_IN_PROGRESS); empty: it goes at once
     delete_event: str | None = None
+    #: nobody but its owner (a group's members, where a group owns it) may see one
+    is_private: bool = False
+    #: fields of the spec that are taken but never stored in it nor answered
+    concealed: frozenset[str] = frozenset()
     app: App | None = None
     description: str = ""
 

@@ -91,6 +91,13 @@ class RunSpec(Spec):
         description="Environment variables of the run. Shown to whoever may see the training: no secrets here.",
         json_schema_extra={"x-orrery-group": "Advanced"},
     )
+    secrets: dict[str, str] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="Environment variables whose values are secrets of the training's owner: each variable with the "
+        "secret's name, HF_TOKEN: my-token. Their values are shown nowhere, and masked in the log.",
+        json_schema_extra={"x-orrery-group": "Advanced"},
+    )
 
     @field_validator("parameters")
     @classmethod
@@ -106,7 +113,7 @@ class RunSpec(Spec):
     def names_fit_variables(cls, datasets: dict[str, str]) -> dict[str, str]:
         return fit_for_variables(datasets)
 
-    @field_validator("environment")
+    @field_validator("environment", "secrets")
     @classmethod
     def good_variables(cls, environment: dict[str, str]) -> dict[str, str]:
         for name in environment:
@@ -123,6 +130,12 @@ class RunSpec(Spec):
         if upper not in ("HIGH", "NORMAL", "LOW"):
             raise ValueError(f"priority {priority!r} is none of HIGH, NORMAL, LOW")
         return upper
+
+    @model_validator(mode="after")
+    def no_variable_twice(self) -> RunSpec:
+        if twice := sorted(self.environment.keys() & self.secrets.keys()):
+            raise ValueError(f"{twice[0]} is set both in environment and in secrets; leave one of them away")
+        return self
 
     @model_validator(mode="after")
     def several_processes_need_torchrun(self) -> RunSpec:

@@ -100,6 +100,9 @@ class JobSpec:
     #: between the polite signal and the kill
     grace_seconds: float = 10.0
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    #: further variables, whose values the executor asks for by these references when the job starts: they are in no
+    #: record of the job, and masked in its log. `ORRERY_SECRETS` names the variables
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str])
     files: tuple[InputFile, ...] = ()
     #: the Unix account to run under; None: the platform's own
     run_as: str | None = None
@@ -263,6 +266,14 @@ class ServiceState:
     replicas: tuple[Replica, ...]
     #: set when the newest revision cannot become ready (crash loop, bad files): what a person should read
     failure: str | None = None
+
+
+class SecretSource(Protocol):
+    """Where an executor gets the values of `JobSpec.secrets`."""
+
+    def reveal(self, reference: str) -> str:
+        """Raises: `OrreryError` with what a person can do about it, where it is not to be had. Thread-safe."""
+        ...
 
 
 class Executor(Protocol):

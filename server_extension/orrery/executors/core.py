@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from orrery.executors.contract import Exit, Resources
+from orrery.executors.contract import Exit, Resources, SecretSource
 from orrery.executors.folders import ShimRecord
 from orrery.executors.launch import Zygote
 from orrery.executors.policy import Limits, Rules
@@ -34,9 +34,11 @@ class Core:
         gpus: tuple[str, ...],
         zygote: Zygote | None,
         limits: Limits,
+        secrets: SecretSource | None = None,
     ) -> None:
         self.home = home
         self.objects = objects
+        self.secrets = secrets
         self.lock = threading.RLock()
         self.ledger = Ledger(capacity, gpus)
         self.rulebook = RuleBook(home / "queue.json", limits)

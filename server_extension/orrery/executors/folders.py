@@ -184,6 +184,7 @@ def job_to_json(job: AcceptedJob) -> dict[str, Any]:
         "time_limit_seconds": spec.time_limit_seconds,
         "grace_seconds": spec.grace_seconds,
         "environment": dict(spec.environment),
+        "secrets": dict(spec.secrets),
         "files": _files_to_json(spec.files),
         "run_as": spec.run_as,
         "submitted_at": job.submitted_at.isoformat(),
@@ -203,6 +204,7 @@ def job_from_json(content: dict[str, Any]) -> AcceptedJob:
         time_limit_seconds=content["time_limit_seconds"],
         grace_seconds=content["grace_seconds"],
         environment=content["environment"],
+        secrets=content.get("secrets", {}),
         files=_files_from_json(content["files"]),
         run_as=content["run_as"],
     )

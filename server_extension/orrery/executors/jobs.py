@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orrery.errors import Conflict, Invalid, JobActive, OrreryError, UnknownJob
-from orrery.executors import folders, queue, reasons, workfiles
+from orrery.executors import folders, masking, queue, reasons, workfiles
 from orrery.executors.contract import (
     CommandProgram,
     Exit,
@@ -113,7 +113,9 @@ class Jobs:
     def _make_active(self, job: AcceptedJob, folder: Path) -> ActiveJob:
         spec = job.spec
         forked = (
-            not isinstance(spec.program, CommandProgram) and spec.run_as is None and not needs_exec(spec.environment)
+            not isinstance(spec.program, CommandProgram)
+            and spec.run_as is None
+            and not needs_exec({**spec.environment, **spec.secrets})
         )
         run = self._core.make_run(
             folder,
@@ -205,7 +207,7 @@ class Jobs:
         gpus = self._core.ledger.gpus_of(claim.id)
         self._core.notify(claim.id)
         spec = active.job.spec
-        if spec.files or spec.run_as is not None:
+        if spec.files or spec.secrets or spec.run_as is not None:
             self._core.in_pool(lambda: self._prepare(active, gpus))
         else:
             self._core.call(self._prepare, active, gpus)
@@ -224,8 +226,10 @@ class Jobs:
             (folder / "reports.jsonl").touch(mode=0o600)
             if account is not None:
                 self._hand_over(folder, account)
-            own = own_variables(spec.id, folder)
-            environment = make_environment(own, spec.environment, spec.resources, gpus, account, self._core.hides_gpus)
+            secrets = self._reveal(spec)
+            own = own_variables(spec.id, folder) | ({masking.VARIABLES: ",".join(secrets)} if secrets else {})
+            given = {**spec.environment, **secrets}
+            environment = make_environment(own, given, spec.resources, gpus, account, self._core.hides_gpus)
             write_launch(
                 folder,
                 argv=_argv(spec, folder),
@@ -236,15 +240,23 @@ class Jobs:
                 time_limit_seconds=spec.time_limit_seconds,
                 grace_seconds=spec.grace_seconds,
                 account=account,
+                secrets=tuple(secrets.values()),
             )
         except _Stopped:
             self._core.call(active.run.end_unstarted, ExitReason.STOPPED, "stopped while its files were put in place")
         except (OrreryError, OSError) as failed:
             log.warning("job %s could not be prepared: %s", spec.id, failed, extra={"action": "job_not_prepared"})
-            message = f"its files could not be put in place: {failed}"
+            message = f"it could not be prepared: {failed}"
             self._core.call(active.run.end_unstarted, ExitReason.FAILED, message)
         else:
             self._core.call(active.run.launch)
+
+    def _reveal(self, spec: JobSpec) -> dict[str, str]:
+        if not spec.secrets:
+            return {}
+        if self._core.secrets is None:
+            raise Invalid("this executor was given no place where secrets come from")
+        return {name: self._core.secrets.reveal(reference) for name, reference in spec.secrets.items()}
 
     def _hand_over(self, folder: Path, account: Account) -> None:
         """Let the account work in the folder; what the platform itself relies on stays the platform's."""

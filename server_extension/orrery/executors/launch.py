@@ -107,7 +107,9 @@ def write_launch(
     grace_seconds: float,
     account: Account | None = None,
     oom_score: int = 500,
+    secrets: Sequence[str] = (),
 ) -> None:
+    """`secrets`: values in the environment that are masked in the log."""
     content: dict[str, Any] = {
         "argv": list(argv),
         "environment": dict(environment),
@@ -118,6 +120,7 @@ def write_launch(
         "grace_seconds": grace_seconds,
         "account": None if account is None else {"name": account.name, "uid": account.uid, "gid": account.gid},
         "oom_score": oom_score,
+        "secrets": list(secrets),
     }
     folders.write_atomically(folder / "launch.json", content, durable=False)
 

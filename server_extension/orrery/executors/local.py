@@ -26,6 +26,7 @@ from orrery.executors.contract import (
     JobState,
     QueueEntry,
     Resources,
+    SecretSource,
     ServiceSpec,
     ServiceState,
     UsageSample,
@@ -51,6 +52,7 @@ class LocalExecutor:
     ready from which notebook jobs start quickly; without it each starts a Python of its own. `lock_timeout_seconds`:
     how long `start` waits for a predecessor over the same home. `limits`: those of the configuration; administrators
     say others over them (`change_rules`).
+    `secrets`: where the values of jobs' secrets come from.
     """
 
     def __init__(
@@ -62,15 +64,16 @@ class LocalExecutor:
         preload: bool = True,
         lock_timeout_seconds: float = 10.0,
         limits: Limits | None = None,
+        secrets: SecretSource | None = None,
     ) -> None:
         gpus = machine.detect_gpus()
         if capacity is None:
             capacity = machine.detect_capacity(len(gpus))
         elif capacity.gpus > len(gpus):
             gpus = tuple(str(index) for index in range(capacity.gpus))
-        self._core = Core(
-            Path(home).absolute(), objects, capacity, gpus, Zygote() if preload else None, limits or Limits()
-        )
+        zygote = Zygote() if preload else None
+        home = Path(home).absolute()
+        self._core = Core(home, objects, capacity, gpus, zygote, limits or Limits(), secrets)
         self._jobs = Jobs(self._core)
         self._services = Services(self._core)
         self._lock_timeout_seconds = lock_timeout_seconds

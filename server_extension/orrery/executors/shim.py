@@ -32,11 +32,14 @@ from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
 from orrery.executors.family import boot_id, descendants, group_exists, group_of, oom_kills, start_ticks, usage
+from orrery.executors.masking import mask_stream
 
 FIRST_PERIOD_SECONDS = 0.25
 LAST_PERIOD_SECONDS = 5.0
 #: beyond this multiple of the memory asked for, the program is ended
 OVERUSE = 1.5
+#: how long what a program printed last may take to be masked
+DRAIN_SECONDS = 2.0
 #: room kept on the disk from the start, so that the end can be told even when the disk is full by then
 EXIT_FILE_BYTES = 4096
 
@@ -73,6 +76,8 @@ class Shim:
         self.body = body
         self.launch: dict[str, Any] = {}
         self.child = 0
+        #: the process that masks what the program prints; 0 where nothing is to be masked, or once it has ended
+        self.filter = 0
         self.started: float | None = None
         self.started_clock = 0.0
         self.peak_bytes = 0
@@ -120,6 +125,7 @@ class Shim:
             error = self._start(lock)
             if error:
                 self._reap()
+                self._drain_filter()
                 self._write_exit("FAILED", 127, error)
                 self.notify(settled=True)
             else:
@@ -136,6 +142,8 @@ class Shim:
 
     def _start(self, lock: int) -> str:
         """Start the program; returns what went wrong. It may run only once shim.json is on the disk."""
+        # first of all, so that it holds no end of what follows
+        output = self._start_filter(lock)
         go_read, go_write = os.pipe()
         error_read, error_write = os.pipe()
         shim_pid = os.getpid()
@@ -145,7 +153,9 @@ class Shim:
             os.close(self.notify_fd)
             os.close(go_write)
             os.close(error_read)
-            self._become_program(shim_pid, go_read, error_write)
+            self._become_program(shim_pid, go_read, error_write, output)
+        if output is not None:
+            os.close(output)
         os.close(go_read)
         os.close(error_write)
         self.started = time.time()
@@ -168,7 +178,32 @@ class Shim:
         with open(error_read, "rb") as errors:
             return errors.read().decode("utf-8", "replace")
 
-    def _become_program(self, shim_pid: int, go: int, errors: int) -> NoReturn:
+    def _start_filter(self, lock: int) -> int | None:
+        """Where the program shall print, if something in it is to be masked on its way to the log."""
+        secrets = self.launch.get("secrets")
+        if not secrets:
+            return None
+        read, write = os.pipe()
+        self.filter = os.fork()
+        if self.filter:
+            os.close(read)
+            return write
+        try:
+            for descriptor in (write, lock, self.notify_fd):
+                os.close(descriptor)
+            mask_stream(read, 1, secrets)
+        finally:
+            os._exit(0)
+
+    def _drain_filter(self) -> None:
+        """The program has ended: what it printed last gets to the log. Not for long: others may hold its output."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while self.filter and time.monotonic() < deadline:
+            signal.sigtimedwait({signal.SIGCHLD}, 0.02)
+            self._reap()
+        self.filter = 0
+
+    def _become_program(self, shim_pid: int, go: int, errors: int, output: int | None) -> NoReturn:
         try:
             os.setsid()
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
@@ -176,7 +211,9 @@ class Shim:
             signal.signal(signal.SIGINT, signal.default_int_handler if self.body else signal.SIG_DFL)
             signal.signal(signal.SIGPIPE, signal.SIG_IGN if self.body else signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, set[int]())
-            log = os.open(self.path("log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            log = output
+            if log is None:
+                log = os.open(self.path("log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             for source, target in ((null, 0), (log, 1), (log, 2)):
                 os.dup2(source, target)
@@ -237,6 +274,7 @@ class Shim:
             status = self._reap()
             if status is not None:
                 self._sample()
+                self._drain_filter()
                 self._write_exit(*self._judge(status))
                 return
             now = time.monotonic()
@@ -276,7 +314,7 @@ class Shim:
 
     def _signal_all(self, number: int) -> None:
         # Found before the group is signalled: what its parent leaves is still in the tree, for we reap orphans.
-        family = descendants(os.getpid())
+        family = [pid for pid in descendants(os.getpid()) if pid != self.filter]
         targets = [-self.child] if group_exists(self.child) else []
         for pid in targets + [pid for pid in family if group_of(pid) != self.child]:
             try:
@@ -296,6 +334,8 @@ class Shim:
                 return found
             if pid == self.child:
                 found = status
+            elif pid == self.filter:
+                self.filter = 0
 
     def _judge(self, status: int) -> tuple[str, int, str]:
         code = os.waitstatus_to_exitcode(status)

@@ -37,6 +37,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from orrery.errors import Invalid
+from orrery.executors.masking import mask_json, secret_values
 from orrery.jobs import report
 from orrery.jobs.kernel import Kernel
 from orrery.jobs.kernel_saving import KernelError, KernelSaving
@@ -84,6 +85,8 @@ class Client(PapermillNotebookClient):
         self.stop = stop
         self.saving = saving
         self.first = begin
+        #: masked in all that the cells give out
+        self.secrets = secret_values()
 
     def papermill_execute_cells(self) -> None:
         self.saving.begin(self.ask)
@@ -129,6 +132,8 @@ class Client(PapermillNotebookClient):
             self.kc = None
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        if self.secrets:
+            msg = {**msg, "content": mask_json(msg["content"], self.secrets)}
         content = msg["content"]
         match msg["msg_type"]:
             case "stream":

@@ -111,9 +111,20 @@ def _write(kind: str, **fields: object) -> None:
         os.close(descriptor)
 
 
+def _masked(text: str) -> str:
+    """Without the values of the variables that `ORRERY_SECRETS` names: a report is shown to whoever may see the run."""
+    for name in filter(None, os.environ.get("ORRERY_SECRETS", "").split(",")):
+        secret = os.environ.get(name)
+        if secret:
+            text = text.replace(secret, "***")
+    return text
+
+
 def _plain(value: Any) -> object:
     """`value` in JSON's own types: NaN and the infinities become their names, NumPy's scalars Python's."""
-    if value is None or isinstance(value, (bool, str)):
+    if isinstance(value, str):
+        return _masked(value)
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
         return int(value)

@@ -5,7 +5,7 @@ A test module gives the fixture `make_executor`, which makes executors over one 
     class TestLocalExecutor(JobConformance):
         @pytest.fixture
         def make_executor(self, home: Path, objects: FolderObjects) -> MakeExecutor:
-            return lambda: LocalExecutor(home, objects, capacity=CAPACITY)
+            return lambda: LocalExecutor(home, objects, capacity=CAPACITY, secrets=NamedSecrets())
 """
 
 from __future__ import annotations
@@ -69,6 +69,15 @@ class FolderObjects:
         if not (self.folder / oid).exists():
             raise NotFound(f"there is no object {oid}")
         shutil.copyfile(self.folder / oid, destination)
+
+
+class NamedSecrets:
+    """A secret source whose values tell what was asked for."""
+
+    def reveal(self, reference: str) -> str:
+        if reference.endswith("/gone"):
+            raise NotFound(f"there is no secret {reference}")
+        return f"secret of {reference}"
 
 
 class World:
@@ -211,6 +220,25 @@ class JobConformance:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden-2")
         world.wait_for_end(world.shell("env"))
         assert b"hidden" not in world.executor.read_log("job")
+
+    def test_a_secret_reaches_the_program_and_neither_its_log_nor_its_record(self, world: World) -> None:
+        script = 'test "$T" = "secret of alice/token" && printf "it is %s" "$T"; echo; echo $ORRERY_SECRETS; exit 3'
+        world.shell(script, secrets={"T": "alice/token"})
+        state = world.wait_for_end("job")
+        assert state.exit is not None and state.exit.code == 3
+        assert world.executor.read_log("job") == b"it is ***\nT\n"
+
+    def test_a_masked_log_is_whole_when_the_program_is_killed(self, world: World) -> None:
+        world.shell("seq 20000; echo secret of alice/token; kill -9 $$", secrets={"TOKEN": "alice/token"})
+        state = world.wait_for_end("job")
+        assert state.exit is not None and state.exit.code == -9
+        log = world.executor.read_log("job")
+        assert log.endswith(b"\n19999\n20000\n***\n")
+
+    def test_a_secret_that_is_gone_fails_the_job_and_is_named(self, world: World) -> None:
+        state = world.wait_for_end(world.shell("true", secrets={"TOKEN": "alice/gone"}))
+        assert state.exit is not None and state.exit.reason is ExitReason.FAILED
+        assert "alice/gone" in state.exit.message
 
     # --- several nodes ---
 

@@ -28,16 +28,18 @@ export function OverviewTab(props: TabProps): JSX.Element {
             <StatusPairs resource={resource} kind={kind} />
           </Pairs>
         </Card>
-        <Card title="Specification">
-          <Pairs>
-            <ObjectPairs
-              value={resource.spec}
-              schema={plainSchema(kind.spec_schema)}
-              hidden={HIDDEN_SPEC}
-              links={links}
-            />
-          </Pairs>
-        </Card>
+        {Object.keys(resource.spec).length > 0 && (
+          <Card title="Specification">
+            <Pairs>
+              <ObjectPairs
+                value={resource.spec}
+                schema={plainSchema(kind.spec_schema)}
+                hidden={HIDDEN_SPEC}
+                links={links}
+              />
+            </Pairs>
+          </Card>
+        )}
         {isObject(logged) && Object.keys(logged).length > 0 && (
           <Card title="Logged parameters">
             <Pairs>

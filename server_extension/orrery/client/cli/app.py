@@ -67,6 +67,7 @@ def _complete_kind(incomplete: str) -> list[str]:
         "models",
         "endpoints",
         "dashboards",
+        "secrets",
     )
     return [kind for kind in kinds if kind.startswith(incomplete)]
 

@@ -121,6 +121,10 @@ def train(
     environment: Annotated[
         list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="An environment variable of the run.")
     ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option("--secret", metavar="VARIABLE=NAME", help="A variable whose value is that secret of yours."),
+    ] = None,
     nodes: Annotated[
         int | None, typer.Option(min=1, help="Run the script on so many nodes at once, each of that size.")
     ] = None,
@@ -203,6 +207,7 @@ def train(
             priority=priority.value if priority else None,
             experiment=experiment,
             max_seconds=seconds,
+            secrets=parse_texts(secret or (), "--secret") or None,
             nodes=nodes,
             processes_per_node=processes_per_node,
             torchrun=True if torchrun or (processes_per_node or 1) > 1 else None,

@@ -1,0 +1,154 @@
+"""Secrets on a real platform: a run has them, and nobody else, through no door."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import nbformat
+import pytest
+
+from orrery import Client
+from orrery.client.waiting import RunFailed
+from orrery.errors import Invalid, NotFound
+from orrery.testing.platform import RunningPlatform
+
+VALUE = 'hf_"Zm9v"-4711'
+
+#: says it in every way that it can
+LEAKING = """
+import os, subprocess, sys
+token = os.environ["HF_TOKEN"]
+print("the token is", token)
+print("hidden in", f"{token}{token}", flush=True)
+subprocess.run([sys.executable, "-c", "import os; print('a child has', os.environ['HF_TOKEN'])"], check=True)
+print(len(token), "characters")
+sys.exit(f"401 for {token}")
+"""
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
+    with RunningPlatform(tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(platform: RunningPlatform) -> Iterator[Client]:
+    found = platform.announcement
+    with Client(found["url"], found["token"]) as client:
+        yield client
+
+
+def orrery(platform: RunningPlatform, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORRERY_")}
+    return subprocess.run(
+        [sys.executable, "-m", "orrery.client.cli", *arguments],
+        env={**environment, "ORRERY_HOME": str(platform.home), "COLUMNS": "200", "NO_COLOR": "1"},
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def holders(home: Path) -> list[str]:
+    """The files below the home in which the value stands."""
+    files = [path for path in home.rglob("*") if path.is_file()]
+    return [str(path.relative_to(home)) for path in files if VALUE.encode() in path.read_bytes()]
+
+
+def test_a_run_has_the_secret_and_nobody_else(platform: RunningPlatform, client: Client, tmp_path: Path) -> None:
+    made = orrery(platform, "secret", "set", "hub-token", typed=f"{VALUE}\n")
+    assert made.returncode == 0 and "is set" in made.stderr, made.stderr
+    (tmp_path / "train.py").write_text(LEAKING)
+    training = client.train(name="leaking", script=tmp_path, secrets={"HF_TOKEN": "hub-token"})
+    with pytest.raises(RunFailed):
+        training.wait(progress=False)
+    training.refresh()
+    log = list(training.logs())
+    assert "the token is ***" in log and "hidden in ******" in log and "a child has ***" in log
+    assert f"{len(VALUE)} characters" in log
+    assert training.status.message.endswith("401 for ***")
+    assert training.spec["secrets"] == {"HF_TOKEN": "hub-token"}
+    for address in ("trainings/leaking", "trainings/leaking/logs", "secrets", "secrets/hub-token", "kinds"):
+        assert VALUE not in client.transport.request("GET", f"/{address}").text
+    assert client.secrets.get("hub-token").spec == {}
+    assert holders(platform.home) == []
+
+
+def test_outputs_of_a_notebook_are_masked_and_a_new_value_counts(client: Client, tmp_path: Path) -> None:
+    client.secrets.set("changing", "the-first-value")
+    client.secrets.set("changing", "the-second-value")
+    code = "import os\nprint(os.environ['T'][4:10])\nprint(os.environ['T'])\nos.environ['T']"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    path = tmp_path / "look.ipynb"
+    nbformat.write(notebook, path)
+    training = client.run_notebook(path, secrets={"T": "changing"}, save_to=tmp_path / "result.ipynb")
+    outputs = nbformat.read(tmp_path / "result.ipynb", as_version=4).cells[-1].outputs
+    assert outputs[0].text == "second\n***\n"
+    assert outputs[1].data["text/plain"] == "'***'"
+    assert list(training.logs())[-2:] == ["second", "***"]
+
+
+def test_only_its_owner_may_use_it(platform: RunningPlatform, client: Client, tmp_path: Path) -> None:
+    client.secrets.set("mine", "of-nobody-else")
+    (tmp_path / "train.py").write_text("print('x')")
+    code = client.algorithms.create("printing", tmp_path, visibility="public")
+    with platform.client("bob") as bob:
+        assert bob.get(f"secrets/{client.secrets.get('mine').id}").status_code == 404
+        asked = {"name": "theft", "spec": {"algorithm": code.id, "secrets": {"T": "mine"}}}
+        refused = bob.post("trainings", json=asked)
+        assert refused.status_code == 422 and "bob has no secret 'mine'" in refused.text
+        assert refused.json()["error"]["details"]["fields"][0]["path"] == "spec.secrets.T"
+        # of the same name, but bob's
+        made = bob.post("secrets", json={"name": "mine", "spec": {"value": "of bob alone"}})
+        assert made.status_code == 201 and "of bob" not in made.text
+        assert bob.post("trainings", json=asked).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"spec": {}}, "a secret needs a value"),
+        ({"spec": {"value": "short"}}, "this has 5"),
+        ({"spec": {"value": "long enough"}, "visibility": "public"}, "a secret is private"),
+    ],
+)
+def test_what_is_refused(client: Client, document: dict[str, object], message: str) -> None:
+    with pytest.raises(Invalid, match=message):
+        client.secrets.create_from({"name": "refused", **document})
+
+
+def test_a_secret_stays_private(platform: RunningPlatform, client: Client) -> None:
+    client.secrets.set("kept", "long enough")
+    with pytest.raises(Invalid, match="let a group own it"):
+        client.secrets.get("kept").update(visibility="public")
+    with platform.client("carol", groups=("team",)) as carol:
+        owned: httpx.Response = carol.post(
+            "secrets", json={"name": "shared", "owner": "team", "spec": {"value": "of the team"}}
+        )
+        assert owned.status_code == 201, owned.text
+    with platform.client("dave", groups=("team",)) as dave:
+        assert [item["name"] for item in dave.get("secrets").json()["items"]] == ["shared"]
+
+
+def test_a_deleted_secret_is_had_by_no_run(platform: RunningPlatform, client: Client, tmp_path: Path) -> None:
+    client.secrets.set("leaving", "on its way out")
+    (tmp_path / "train.py").write_text("raise SystemExit(1)")
+    training = client.train(name="after", script=tmp_path, secrets={"T": "leaving"})
+    with pytest.raises(RunFailed):
+        training.wait(progress=False)
+    assert orrery(platform, "secret", "delete", "leaving").returncode == 0
+    listed = orrery(platform, "secret", "list")
+    assert listed.returncode == 0 and "leaving" not in listed.stdout and "hub-token" in listed.stdout
+    with pytest.raises(RunFailed, match="leaving is not there any more; set it"):
+        training.retry().wait(progress=False)
+    with pytest.raises(NotFound):
+        client.secrets.get("leaving")
+    assert orrery(platform, "secret", "set", "leaving").returncode == 2
