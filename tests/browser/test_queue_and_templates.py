@@ -76,12 +76,12 @@ def test_a_template_is_saved_from_a_training_and_fills_in_the_form(stocked: Stoc
     execute(page, "orrery:open", {"kind": "template", "ref": "quick"})
     page.locator('[data-testid="orrery-use-template"]:visible').click()
     form = panel(page, "orrery-form-training")
-    expect(form.get_by_role("spinbutton", name="Max depth")).to_have_value("3")
-    form.get_by_role("textbox", name="Name", exact=True).first.fill("from-template")
+    expect(form.get_by_label("Max depth", exact=True)).to_have_value("3")
+    form.get_by_label("Name", exact=True).fill("from-template")
     for theme in ("light", "dark"):
         use_theme(page, theme)
         look(page, f"template-used-{theme}")
-    form.get_by_role("button", name="Create").click()
+    form.get_by_role("button", name="Start training").click()
     expect(page.get_by_text("from-template").first).to_be_visible()
     made = wait_settled(client, "trainings", "from-template")
     assert made["spec"]["parameters"]["max_depth"] == 3
