@@ -82,7 +82,7 @@ def test_a_template_is_saved_from_a_training_and_fills_in_the_form(stocked: Stoc
         use_theme(page, theme)
         look(page, f"template-used-{theme}")
     form.get_by_role("button", name="Start training").click()
-    expect(page.get_by_text("from-template").first).to_be_visible()
+    expect(page.get_by_role("heading", name="from-template")).to_be_visible()
     made = wait_settled(client, "trainings", "from-template")
     assert made["spec"]["parameters"]["max_depth"] == 3
     assert made["spec"]["parameters"]["target"] == "species"
