@@ -196,7 +196,10 @@ describe('FormModel', () => {
     const items = [{ resource: null, title: '', place: 1, priority: 'NORMAL', reason: '' }];
     platform.on('GET', '/queue', () => ({ body: { items, capacity: { total, held: total } } }));
     const form = await openForm(platform, kind, {}, makeState().state, sizes);
-    expect([form.cost?.text, form.place]).toEqual(['1 core, 1.0 GiB', '1 job before yours']);
+    expect([form.cost?.text, form.place]).toEqual([
+      '1 core, 1.0 GiB',
+      '1 job waits with this priority or a higher one; users take turns'
+    ]);
     await form.setData({ name: 'a', spec: { instance_type: 'small', priority: 'HIGH' } });
     expect(form.place).toBe('waits until 1 core, 1.0 GiB are free (0 cores, 0 B are now)');
     await form.setData({ name: 'a', spec: { instance_type: 'huge' } });

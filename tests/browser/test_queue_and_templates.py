@@ -22,6 +22,7 @@ from tests.browser.lab import (
 
 from orrery.testing.jupyter import Jupyter
 from orrery.testing.platform import create_dataset, wait_settled
+from orrery.testing.waiting import wait_until
 
 Stocked = tuple[Jupyter, httpx.Client]
 
@@ -62,7 +63,7 @@ def test_a_template_is_saved_from_a_training_and_fills_in_the_form(stocked: Stoc
     execute(page, "orrery:open", {"kind": "training", "ref": "tulip"})
     page.get_by_role("button", name="Save as template").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Name").fill("quick")
+    dialog.get_by_role("textbox", name="Name").fill("quick")
     look(page, "template-save")
     dialog.get_by_role("button", name="Save as template").click()
     wait_settled_soon(client)
@@ -73,22 +74,20 @@ def test_a_template_is_saved_from_a_training_and_fills_in_the_form(stocked: Stoc
         use_theme(page, theme)
         look(page, f"templates-{theme}")
     execute(page, "orrery:open", {"kind": "template", "ref": "quick"})
-    page.get_by_test_id("orrery-use-template").click()
+    page.locator('[data-testid="orrery-use-template"]:visible').click()
     form = panel(page, "orrery-form-training")
-    expect(form.get_by_label("Max depth")).to_have_value("3")
+    expect(form.get_by_label("Max depth", exact=True)).to_have_value("3")
     form.get_by_label("Name", exact=True).fill("from-template")
     for theme in ("light", "dark"):
         use_theme(page, theme)
         look(page, f"template-used-{theme}")
-    form.get_by_role("button", name="Create").click()
-    expect(page.get_by_text("from-template").first).to_be_visible()
+    form.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("heading", name="from-template")).to_be_visible()
     made = wait_settled(client, "trainings", "from-template")
     assert made["spec"]["parameters"]["max_depth"] == 3
     assert made["spec"]["parameters"]["target"] == "species"
 
 
 def wait_settled_soon(client: httpx.Client) -> None:
-    from orrery.testing.waiting import wait_until
-
     wait_until(lambda: client.get("templates/quick").status_code == 200, what="the template")
     assert wait_settled(client, "templates", "quick")["status"]["phase"] == "ACTIVE"

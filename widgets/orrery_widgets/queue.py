@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from orrery.client import Client, Resource
+from orrery.client.displays import start_text
 from orrery_widgets import code, parts
 from orrery_widgets.panel import Panel
 from orrery_widgets.progress import find_by_id
@@ -73,7 +74,9 @@ class Queue(Panel):
         ]
         self._held.value = show_capacity(queue["capacity"])
         words = parts.plural(len(waiting), "job") if waiting else "nothing"
-        self._waiting_head.value = parts.group(f"Waits: {words}")
+        pause = queue.get("pause")
+        stopped = parts.soft(describe_pause(pause)) if pause else ""
+        self._waiting_head.value = f"{parts.group(f'Waits: {words}')}{stopped}"
         self._running_head.value = parts.group(f"Yours that hold it: {len(running) or 'none'}")
         self._waiting.children = [
             self._line(entry["resource"], _describe_waiting(entry), entry["owner"] == me) for entry in waiting
@@ -105,6 +108,13 @@ class Queue(Panel):
         resource.stop()
         self.say(f"{resource.qualified_name} is being stopped.")
         self._read()
+
+
+def describe_pause(pause: Mapping[str, Any]) -> str:
+    """`Paused by root: new disks. No job starts.`"""
+    done = "Being drained" if pause["draining"] else "Paused"
+    reason = f": {pause['reason']}" if pause["reason"] else ""
+    return f"{done} by {pause['by']}{reason}. No job starts."
 
 
 def show_capacity(capacity: Mapping[str, Mapping[str, Any]]) -> str:
@@ -139,6 +149,8 @@ def _describe_waiting(entry: Mapping[str, Any]) -> str:
     size = [parts.plural(entry["cores"], "core"), parts.size_text(entry["memory_bytes"])]
     size += [parts.plural(entry["gpus"], "GPU")] if entry["gpus"] else []
     reason = f" · {entry['reason']}" if entry["reason"] else ""
+    start = start_text(entry.get("starts_in_seconds"))
+    reason += f" · starts {start}" if start else ""
     priority = "" if entry["priority"] == "NORMAL" else f" · priority {entry['priority']}"
     facts = f"{entry['kind'] or ''} · asks for {', '.join(size)}{priority}{reason}".removeprefix(" · ")
     return f"<b>{entry['place']}.</b> {escape(str(title))} {parts.soft(facts)}"

@@ -9,7 +9,6 @@ Limits, the pause and the drain are an administrator's.
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -67,7 +66,7 @@ def pause_view(rules: Rules, running: int) -> Json | None:
 
 def queue_views(commands: Commands, user: User, limit: int | None = None) -> list[Json]:
     """What waits, the next one first."""
-    entries = list(islice(commands.platform.executor.queue(), limit))
+    entries = commands.platform.executor.queue(limit)
     starts = commands.platform.estimates.starts() if entries else {}
     records = commands.store.find_many(resource_id_of(entry.job_id) for entry in entries)
     items: list[Json] = []

@@ -54,7 +54,7 @@ class Estimates:
         return {job_id: round(max(0.0, seconds - (now - at)), 1) for job_id, seconds in found.items()}
 
     def _expected(self) -> dict[str, float]:
-        waiting = self._executor.queue()[:LOOKED_AHEAD]
+        waiting = self._executor.queue(LOOKED_AHEAD)
         holders = self._executor.holders()
         if not waiting:
             return {}

@@ -53,7 +53,6 @@ TEMPLATE = Kind(
         Column("spec.algorithm", "Algorithm", ColumnType.REFERENCE),
         Column("status.outputs.hyperparameters", "Hyperparameters"),
         Column("spec.datasets.train", "Dataset", ColumnType.REFERENCE),
-        Column("spec.instance_type", "Instance type"),
         Column("description", "Description"),
         Column("tags", "Tags", ColumnType.TAGS),
         *AGE_COLUMNS,

@@ -279,8 +279,8 @@ TRAINING = Kind(
         Action("start", "Start again", event="start", target=Target.RUNNING),
         Action("retry", "Retry", event="retry", target=Target.RUNNING),
         Action("resume", "Resume", event="resume", target=Target.RUNNING, body=ResumeBody, asks=False),
-        Action("save-template", "Save as template", body=SaveTemplateBody),
         Action("register-model", "Create model", phases=frozenset({"COMPLETE"}), body=RegisterModelBody),
+        Action("save-template", "Save as template", body=SaveTemplateBody),
     ),
     columns=(
         *COMMON_COLUMNS,

@@ -313,7 +313,9 @@ class Executor(Protocol):
 
     def jobs(self) -> list[JobState]: ...
 
-    def queue(self) -> list[QueueEntry]: ...
+    def queue(self, limit: int | None = None) -> list[QueueEntry]:
+        """What waits, the next one first; at most `limit`."""
+        ...
 
     def queue_entry(self, job_id: str) -> QueueEntry | None:
         """The job's place in the queue; None when it does not wait."""

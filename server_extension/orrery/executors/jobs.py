@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from orrery.errors import Conflict, Invalid, JobActive, OrreryError, UnknownJob
@@ -356,9 +357,9 @@ class Jobs:
                 for one in running
             ]
 
-    def queue(self) -> list[QueueEntry]:
+    def queue(self, limit: int | None) -> list[QueueEntry]:
         with self._core.lock:
-            return list(self._entries())
+            return list(islice(self._entries(), limit))
 
     def queue_entry(self, job_id: str) -> QueueEntry | None:
         with self._core.lock:

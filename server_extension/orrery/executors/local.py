@@ -175,8 +175,8 @@ class LocalExecutor:
     def queue_entry(self, job_id: str) -> QueueEntry | None:
         return self._jobs.queue_entry(job_id)
 
-    def queue(self) -> list[QueueEntry]:
-        return self._jobs.queue()
+    def queue(self, limit: int | None = None) -> list[QueueEntry]:
+        return self._jobs.queue(limit)
 
     def holders(self) -> list[Holder]:
         return self._jobs.holders()

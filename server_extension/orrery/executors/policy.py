@@ -111,8 +111,9 @@ class Rules:
 
     def share(self, owner: str) -> float:
         """The weight of an owner's turn."""
-        whose = self.limits.groups.get(owner) or self.limits.users.get(owner, Limit()).over(self.limits.everyone)
-        return whose.share or 1.0
+        limits = self.limits
+        named = limits.groups.get(owner) or limits.users.get(owner)
+        return (named.share if named is not None else None) or limits.everyone.share or 1.0
 
     def check(self, owner: str, wanted: Resources) -> None:
         """Raises: `Unschedulable` for what no wait could bring under a limit."""
@@ -188,7 +189,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 def said(limit: Limit) -> dict[str, Any]:
     """The amounts that it limits."""
-    return {name: value for name, value in asdict(limit).items() if value is not None}
+    return {name: value for name, value in vars(limit).items() if value is not None}
 
 
 def limits_to_json(limits: Limits) -> dict[str, Any]:

@@ -8,7 +8,6 @@ import typer
 
 from orrery.client.cli.app import Output, OutputOption, connect, note, wait_for
 from orrery.client.cli.runs import DescriptionOption, Priority, TagOption, Visibility, WaitOption
-from orrery.client.cli.sweeps import begin_many
 from orrery.client.cli.values import parse_metrics, parse_moment
 from orrery.errors import Invalid
 
@@ -171,6 +170,8 @@ def train(
     seconds = parse_duration(max_time) if max_time else None
     with connect() as client:
         if template is not None or sweep:
+            from orrery.client.cli.sweeps import begin_many
+
             if script is not None:
                 raise Invalid("--script makes an algorithm of its own; leave --template and --sweep away with it")
             named = parse_datasets(dataset or ()) | {
