@@ -113,6 +113,7 @@ def test_a_sound_is_heard_and_classified(place: Place, page: Page) -> None:
     file = {"name": "high.wav", "mimeType": "audio/wav", "buffer": media.tone(1760)}
     detail.get_by_label("audio", exact=False).first.set_input_files([file])  # pyright: ignore[reportArgumentType]
     expect(detail.locator("audio[aria-label='high.wav']")).to_be_visible()
+    page.wait_for_function("document.querySelector('audio[aria-label=\"high.wav\"]').duration > 0.2")
     detail.get_by_test_id("orrery-try-submit").click()
     expect(detail.locator(".orr-Try-winner")).to_contain_text(re.compile(r"^high with \d"))
     look(page, "media-tones")

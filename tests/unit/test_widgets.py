@@ -292,7 +292,7 @@ def test_a_pictures_size_is_read_so_that_boxes_fit(format: str) -> None:
     box = {"xmin": 1, "ymin": 2, "xmax": 11, "ymax": 8}
     answer = {"predictions": [[{"label": "<cat>", "score": 0.5, "box": box}]]}
     shown = show_answer(answer, None, Given(picture=content))
-    assert "viewBox='0 0 37 21'" in shown and "<rect x='1' y='2' width='10' height='6'/>" in shown
+    assert "viewBox='0 0 37 21'" in shown and "<rect x='1' y='2' width='10' height='6' " in shown
     assert "&lt;cat&gt;" in shown and "50.0%" in shown
 
 
