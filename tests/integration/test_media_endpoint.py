@@ -16,6 +16,7 @@ from orrery.client import Client
 from orrery.errors import Invalid
 from orrery.testing import media
 from orrery.testing.platform import RunningPlatform
+from orrery_widgets import Playground
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +84,42 @@ def test_a_refusal_names_the_column_and_what_is_wanted(
     with pytest.raises(Invalid) as refused:
         client.predict(endpoint, [row])
     assert words in refused.value.message
+
+
+def test_a_panel_shows_the_picture_with_its_classes(client: Client) -> None:
+    panel = Playground("digits", client=client)
+    panel.settle()
+    assert panel.mode.options == ("Form", "JSON"), "no table of pictures"
+    panel.inputs["image"].value = base64.b64encode(media.digit(7)).decode()
+    panel.ask()
+    panel.settle()
+    assert panel.problem == "" and "<b>7</b>" in panel.result and "What was asked about" in panel.result
+    panel.inputs["image"].value = ""
+    panel.ask()
+    panel.settle()
+    assert "the model needs a value there" in panel.problem
+    panel.close()
+
+
+def test_a_panel_draws_boxes_in_the_picture(client: Client) -> None:
+    panel = Playground("spots", client=client)
+    panel.settle()
+    panel.ask()
+    panel.settle()
+    assert "viewBox='0 0 120 80'" in panel.result, panel.problem
+    assert "<rect x='70' y='30' width='40' height='40' " in panel.result
+    assert "100.0%" in panel.result and "10, 20 to 40, 50" in panel.result
+    panel.close()
+
+
+def test_a_panel_draws_a_forecast_after_what_was_given(client: Client) -> None:
+    panel = Playground("season", client=client)
+    panel.settle()
+    panel.ask()
+    panel.settle()
+    assert panel.result.count("<polyline") == 2 and "given" in panel.result, panel.problem
+    panel.inputs["series"].value = "20 24 many"
+    panel.ask()
+    panel.settle()
+    assert "write numbers, separated by commas" in panel.problem
+    panel.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import shlex
 from datetime import UTC, datetime
@@ -9,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from orrery.errors import Invalid
 from orrery.jobs.parameters import read_parameters
 from orrery_widgets import code
-from orrery_widgets.answers import show_answer
+from orrery_widgets.answers import Given, picture_size, show_answer
 from orrery_widgets.calls import in_curl, in_javascript, make_body
 from orrery_widgets.chart import Curve, line_chart, ticks
 from orrery_widgets.fields import FormField, group_fields, read_fields
 from orrery_widgets.inputs import Input
-from orrery_widgets.notebooks import with_parameters, write_notebook
+from orrery_widgets.notebooks import fork_of, with_parameters, write_notebook
 from orrery_widgets.page import asked, asked_all
-from orrery_widgets.rows import read_columns, read_json, read_table, write_table
+from orrery_widgets.rows import read_columns, read_json, read_table, read_value, write_table, write_value
 from orrery_widgets.runs import Run, compare, differing_parameters, filter_runs, sort_runs
 from orrery_widgets.sources import describe_cost
 
@@ -278,6 +281,49 @@ def test_an_answer_is_shown_as_what_it_is() -> None:
     assert "151.2" in show_answer({"predictions": [151.2]}, None)
     assert "<td>2</td>" not in show_answer({"predictions": [1.5, 2.5]}, None)
     assert "aria-label" in show_answer({"odd": 1}, None)
+
+
+@pytest.mark.parametrize("format", ["PNG", "GIF", "JPEG"])
+def test_a_pictures_size_is_read_so_that_boxes_fit(format: str) -> None:
+    written = io.BytesIO()
+    Image.new("RGB", (37, 21)).save(written, format)
+    content = base64.b64encode(written.getvalue()).decode()
+    assert picture_size(content) == (37, 21)
+    box = {"xmin": 1, "ymin": 2, "xmax": 11, "ymax": 8}
+    answer = {"predictions": [[{"label": "<cat>", "score": 0.5, "box": box}]]}
+    shown = show_answer(answer, None, Given(picture=content))
+    assert "viewBox='0 0 37 21'" in shown and "<rect x='1' y='2' width='10' height='6' " in shown
+    assert "&lt;cat&gt;" in shown and "50.0%" in shown
+
+
+def test_boxes_without_a_readable_picture_are_listed() -> None:
+    answer = {"predictions": [[{"label": "cat", "box": dict.fromkeys(("xmin", "ymin", "xmax", "ymax"), 1)}]]}
+    shown = show_answer(answer, None, Given(picture=base64.b64encode(b"RIFF?").decode()))
+    assert "<svg" not in shown and "cat" in shown
+
+
+def test_a_forecast_is_a_line_after_what_was_given() -> None:
+    shown = show_answer({"predictions": [[3.0, None, 5.0]]}, None, Given(series=[1.0, 2.0]))
+    assert "aria-label='Forecast: given 2, forecast 5'" in shown
+    assert "forecast" in show_answer({"predictions": [[3.0]]}, None)
+
+
+def test_values_of_every_kind_are_written_as_they_are_read() -> None:
+    columns = read_columns([{"name": kind, "kind": kind} for kind in ("image", "series", "text", "number")])
+    row: dict[str, Any] = {"image": {"b64": "AAEC"}, "series": [1.0, 2.5], "text": "a b", "number": 3}
+    assert {one.name: read_value(write_value(row[one.name], one), one) for one in columns} == row
+    with pytest.raises(Invalid, match="write numbers"):
+        read_value("1, two", columns[1])
+
+
+def test_a_fork_has_no_outputs_and_remembers_its_run() -> None:
+    cell = {"cell_type": "code", "source": "a", "execution_count": 2, "outputs": [1], "metadata": {"papermill": {}}}
+    made = fork_of({"cells": [cell], "metadata": {"papermill": {}, "kernelspec": {}}}, {"of": "a/b"})
+    assert made == {
+        "cells": [{"cell_type": "code", "source": "a", "execution_count": None, "outputs": [], "metadata": {}}],
+        "metadata": {"kernelspec": {}, "orrery_fork": {"of": "a/b"}},
+    }
+    assert cell["outputs"] == [1], "the run's own stays as it is"
 
 
 def test_a_call_is_written_for_the_shell_and_for_javascript() -> None:

@@ -94,7 +94,7 @@ def _found(boxes: Sequence[Box], content: str) -> str:
     if size is not None:
         rectangles = "".join(
             f"<rect x='{box.left:g}' y='{box.top:g}' width='{box.right - box.left:g}' "
-            f"height='{box.bottom - box.top:g}'/>"
+            f"height='{box.bottom - box.top:g}' vector-effect='non-scaling-stroke'/>"
             for box in boxes
         )
         words = "A picture with 1 box in it" if len(boxes) == 1 else f"A picture with {len(boxes)} boxes in it"
@@ -102,7 +102,7 @@ def _found(boxes: Sequence[Box], content: str) -> str:
             f"<svg viewBox='0 0 {size[0]} {size[1]}' role='img' aria-label='{words}' "
             f"style='width: 100%; max-width: 420px; height: auto'>"
             f"<image href='data:image;base64,{content}' width='{size[0]}' height='{size[1]}'/>"
-            f"<g fill='none' stroke='#f57c00' stroke-width='3' style='vector-effect: non-scaling-stroke'>"
+            f"<g fill='none' stroke='#f57c00' stroke-width='3'>"
             f"{rectangles}</g></svg>"
         )
     if not boxes:

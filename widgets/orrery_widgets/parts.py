@@ -173,7 +173,7 @@ def show(control: Any, visible: bool) -> None:
 
 
 def title(words: str) -> str:
-    return f"<div class='orrw-title' role='heading' aria-level='3'>{escape(words)}</div>"
+    return f"<div class='orrw-title' role='heading' aria-level='2'>{escape(words)}</div>"
 
 
 def group(words: str) -> str:

@@ -228,7 +228,8 @@ def _make_input(column: InputColumn, value: Any) -> Any:
     if column.kind in FILE_KINDS:
         return FileInput(column.name, column.kind, shown)
     if column.kind in ("series", "text"):
-        made = widgets.Textarea(description=column.name, value=shown, **layout)
+        wide = widgets.Layout(width="720px", max_width="100%", height="90px")
+        made = widgets.Textarea(description=column.name, value=shown, style=layout["style"], layout=wide)
     elif column.kind == "boolean":
         choices: list[parts.Choice] = [("yes", "true"), ("no", "false")]
         choices += [("(missing)", "")] if column.nullable else []
