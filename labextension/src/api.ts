@@ -10,6 +10,7 @@ import type {
   Draft,
   FieldError,
   FileEntry,
+  Importances,
   InstanceType,
   Json,
   JsonObject,
@@ -20,6 +21,7 @@ import type {
   Resource,
   Series,
   Summary,
+  TrialPage,
   UsageSample,
   WhoAmI
 } from './api-types';
@@ -333,6 +335,15 @@ export class Api {
       pieces.push(piece);
       offset += piece.size;
     }
+  }
+
+  /** A tuning's trials by their number. */
+  trials(tuning: string, offset: number, limit: number): Promise<TrialPage> {
+    return this.request('GET', `/tunings/${tuning}/trials`, { query: { offset, limit } });
+  }
+
+  async importances(tuning: string): Promise<Importances[]> {
+    return (await this.request<{ items: Importances[] }>('GET', `/tunings/${tuning}/importances`)).items;
   }
 
   notebook(plural: string, id: string): Promise<JsonObject> {

@@ -8,6 +8,8 @@ import { Model } from './model';
 
 export interface Cost {
   size: Sizes;
+  /** What has to be free for it to start: of a tuning, one of its trainings. */
+  start: Sizes;
   /** "2 cores, 8 GiB" */
   text: string;
   /** Why it can never start here, and what to do; empty where it can. */
@@ -29,18 +31,26 @@ export function costOf(
   if (!place || !type) {
     return null;
   }
-  const copies = replicasIn(spec);
-  const size = {
-    cores: type.cores * copies,
-    memory_bytes: type.memory_bytes * copies,
-    gpus: type.gpus * copies
-  };
+  const parallel = typeof spec.parallel === 'number' ? Math.max(1, spec.parallel) : 1;
+  const together = replicasIn(spec);
+  const copies = together * parallel;
+  const size = times(type, copies);
+  const start = times(type, together);
   const text = copies > 1 ? `${copies} × ${type.name}: ${describeSize(size)}` : describeSize(size);
   return {
     size,
+    start,
     text,
-    refusal: refusalOf(type, copies, size, types, total),
+    refusal: refusalOf(type, together, start, types, total),
     path: `spec.${place.path.join('.')}`
+  };
+}
+
+function times(type: Sizes, copies: number): Sizes {
+  return {
+    cores: type.cores * copies,
+    memory_bytes: type.memory_bytes * copies,
+    gpus: type.gpus * copies
   };
 }
 

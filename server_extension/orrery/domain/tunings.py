@@ -83,7 +83,7 @@ class TuningSpec(RunSpec):
         max_length=5,
         description="The metrics that are made as good as they can be. Of several, the trials are kept that no other "
         "beats in all of them.",
-        json_schema_extra=_SEARCH,
+        json_schema_extra={"x-orrery-metrics-of": "algorithm", **_SEARCH},
     )
     sampler: Literal["tpe", "random", "grid", "cma-es", "gp", "qmc", "nsga2"] = Field(
         "tpe",
@@ -112,7 +112,7 @@ class TuningSpec(RunSpec):
         "",
         max_length=250,
         description="The metric that is watched meanwhile, the same way up; empty: the objective's.",
-        json_schema_extra=_STOPPING,
+        json_schema_extra={"x-orrery-metrics-of": "algorithm", **_STOPPING},
     )
     min_trials: int = Field(
         5, ge=0, le=1000, description="Trainings that are finished before any is stopped.", json_schema_extra=_STOPPING

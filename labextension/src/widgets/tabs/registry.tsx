@@ -16,6 +16,7 @@ import { ParametersTab } from './parameters';
 import { PreviewTab } from './preview';
 import type { TabProps } from './props';
 import { ServiceTab } from './service';
+import { TrialsTab } from './trials';
 import { UsageTab } from './usage';
 
 export interface TabDefinition {
@@ -36,6 +37,7 @@ const TABS: Record<string, TabDefinition> = {
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
   files: { name: 'files', title: 'Files', Body: FilesTab },
   notebook: { name: 'notebook', title: 'Notebook', Body: NotebookTab },
+  trials: { name: 'trials', title: 'Trials', Body: TrialsTab },
   service: { name: 'service', title: 'Service', Body: ServiceTab },
   'try-model': { name: 'try-model', title: 'Try it', Body: ModelPlaygroundTab },
   lineage: { name: 'lineage', title: 'Lineage', Body: LineageTab },
