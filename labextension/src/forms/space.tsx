@@ -151,7 +151,7 @@ function DimensionRow(props: RowProps): JSX.Element {
           <Help id={`${id}__help`} label={propertyTitle(name, declared.title)} text={declared.description} />
         )}
         {declared?.default !== undefined && declared.default !== null && (
-          <span className="orr-Muted">now {writeValue(declared.default)}</span>
+          <span className="orr-Muted">default {writeValue(declared.default)}</span>
         )}
         <IconButton label={`Do not search ${name}`} icon={closeIcon} onClick={props.onRemove} />
       </div>

@@ -9,7 +9,7 @@ import { Card, Metrics } from './cards';
 import { usePanel } from './context';
 import { act } from './dialogs';
 import { Pair, Pairs } from './key-values';
-import { Button, ReferenceLink } from './parts';
+import { Button } from './parts';
 
 /** Shown here, not among the other outputs. */
 export const FOUND_OUTPUTS = ['best', 'front', 'trials'];
@@ -58,7 +58,7 @@ function Best(props: { resource: Resource; found: Found }): JSX.Element {
         ))}
         <Pair name="Trial">{found.trial}</Pair>
         <Pair name="Training">
-          <ReferenceLink kind="training" reference={found.training} />
+          <TrainingLink found={found} />
         </Pair>
         {Object.entries(found.parameters).map(([name, value]) => (
           <Pair key={name} name={name}>
@@ -105,7 +105,7 @@ function Front(props: { resource: Resource; found: Found[] }): JSX.Element {
                 ))}
                 <td>{describeParameters(item.parameters)}</td>
                 <td>
-                  <ReferenceLink kind="training" reference={item.training} />
+                  <TrainingLink found={item} />
                 </td>
                 <td>
                   <CreateModel resource={resource} trial={item.trial} />
@@ -116,6 +116,21 @@ function Front(props: { resource: Resource; found: Found[] }): JSX.Element {
         </table>
       </div>
     </>
+  );
+}
+
+function TrainingLink(props: { found: Found }): JSX.Element {
+  const { go } = usePanel();
+  const { training, trial } = props.found;
+  return (
+    <button
+      type="button"
+      className="orr-Link"
+      aria-label={`Open the training of trial ${trial}`}
+      onClick={() => go.open('training', training)}
+    >
+      Open
+    </button>
   );
 }
 

@@ -78,7 +78,7 @@ export function TrialGrid(props: TrialGridProps): JSX.Element {
     overscan: 8
   });
   const middle = props.objectives.length + props.parameters.length;
-  const template = `36px minmax(76px, 0.5fr) minmax(168px, 1fr) repeat(${middle}, minmax(112px, 1fr)) minmax(92px, 0.7fr) minmax(150px, 1.4fr) 76px`;
+  const template = `36px minmax(76px, 0.5fr) minmax(168px, 1fr) repeat(${middle}, minmax(92px, 1fr)) minmax(92px, 0.7fr) minmax(150px, 1.4fr) 76px`;
   const toggle = (number: number): void => {
     const next = new Set(selected);
     if (!next.delete(number)) {

@@ -13,6 +13,7 @@ import { NotebookTab } from './notebook';
 import { OverviewTab } from './overview';
 import { ModelCardTab } from './model-card';
 import { ParametersTab } from './parameters';
+import { PlotsTab } from './plots';
 import { PreviewTab } from './preview';
 import type { TabProps } from './props';
 import { ServiceTab } from './service';
@@ -38,6 +39,7 @@ const TABS: Record<string, TabDefinition> = {
   files: { name: 'files', title: 'Files', Body: FilesTab },
   notebook: { name: 'notebook', title: 'Notebook', Body: NotebookTab },
   trials: { name: 'trials', title: 'Trials', Body: TrialsTab },
+  plots: { name: 'plots', title: 'Plots', Body: PlotsTab },
   service: { name: 'service', title: 'Service', Body: ServiceTab },
   'try-model': { name: 'try-model', title: 'Try it', Body: ModelPlaygroundTab },
   lineage: { name: 'lineage', title: 'Lineage', Body: LineageTab },
