@@ -77,8 +77,12 @@ export function TrialGrid(props: TrialGridProps): JSX.Element {
     getItemKey: index => rows[index]?.number ?? index,
     overscan: 8
   });
-  const middle = props.objectives.length + props.parameters.length;
-  const template = `36px minmax(76px, 0.5fr) minmax(168px, 1fr) repeat(${middle}, minmax(92px, 1fr)) minmax(92px, 0.7fr) minmax(150px, 1.4fr) 76px`;
+  const template = [
+    '36px minmax(76px, 0.5fr) minmax(168px, 1fr)',
+    ...props.objectives.map(() => 'minmax(124px, 1fr)'),
+    ...props.parameters.map(() => 'minmax(92px, 1fr)'),
+    'minmax(104px, 0.7fr) minmax(150px, 1.4fr) 76px'
+  ].join(' ');
   const toggle = (number: number): void => {
     const next = new Set(selected);
     if (!next.delete(number)) {
@@ -187,11 +191,11 @@ function SortHeader(props: {
     >
       <button
         type="button"
-        className="orr-Grid-sort orr-Ellipsis"
+        className="orr-Grid-sort orr-Trials-sort"
         title={heading.title}
         onClick={() => onSort({ key: heading.key, isDescending: isSorted && !sorting.isDescending })}
       >
-        {heading.title}
+        <span className="orr-Ellipsis">{heading.title}</span>
         <span aria-hidden="true">{isSorted ? (sorting.isDescending ? ' ↓' : ' ↑') : ''}</span>
       </button>
     </div>
