@@ -280,10 +280,16 @@ function shepard(points: Point[], values: number[], x: number, y: number): numbe
   return sum / weights;
 }
 
+/** Where a trial crosses the axes, and how good it is: 0 for the worst fifth, 4 for the best. */
+export interface ParallelLine {
+  trial: Trial;
+  places: (number | null)[];
+  rank: number;
+}
+
 export interface ParallelPlot {
   axes: (Axis & { key: string })[];
-  /** Of each trial where it crosses the axes, and how good it is: 0 for the worst fifth, 4 for the best. */
-  lines: { trial: Trial; places: (number | null)[]; rank: number }[];
+  lines: ParallelLine[];
 }
 
 const RANKS = 5;

@@ -1,12 +1,13 @@
 /** Parallel coordinates of the trials; each axis has a brush, drawn with the pointer or moved with the arrow keys. */
 import type { KeyboardEvent, PointerEvent } from 'react';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useReducer, useRef, useState } from 'react';
 import type { Objective } from '../../../api-types';
 import { plural } from '../../../format';
-import type { Axis, Brushes, ParallelPlot } from '../../../models/trial-plots';
+import type { Axis, Brushes, ParallelLine, ParallelPlot } from '../../../models/trial-plots';
 import { brushed, trialTable } from '../../../models/trial-plots';
+import { usePanel } from '../../context';
 import { Button } from '../../parts';
-import { FoldedTable, colorOf, cut, useWidth } from './frame';
+import { FoldedTable, cut, useWidth } from './frame';
 
 const HEIGHT = 300;
 const TOP = 34;
@@ -48,18 +49,20 @@ export function Parallel(props: {
         {isBrushed && <Button label="Show all" onClick={() => setBrushes({})} />}
       </p>
       <div ref={node} className="orr-Scroll" role="region" aria-label="Parallel coordinates" tabIndex={0}>
-        <svg width={width} height={HEIGHT} className="orr-Plot-parallel" role="group" aria-label="Axes">
-          <Lines plot={plot} inside={inside} x={x} />
-          {plot.axes.map((axis, at) => (
-            <BrushAxis
-              key={axis.key}
-              axis={axis}
-              x={x(at)}
-              brush={brushes[axis.key] ?? null}
-              onBrush={brush => setBrush(axis.key, brush)}
-            />
-          ))}
-        </svg>
+        <div className="orr-Parallel-drawing" style={{ width }}>
+          <Lines plot={plot} inside={inside} width={width} step={step} />
+          <svg width={width} height={HEIGHT} className="orr-Plot-parallel" role="group" aria-label="Axes">
+            {plot.axes.map((axis, at) => (
+              <BrushAxis
+                key={axis.key}
+                axis={axis}
+                x={x(at)}
+                brush={brushes[axis.key] ?? null}
+                onBrush={brush => setBrush(axis.key, brush)}
+              />
+            ))}
+          </svg>
+        </div>
       </div>
       <FoldedTable
         label={isBrushed ? 'The trials within' : 'All trials'}
@@ -73,40 +76,69 @@ function yOf(place: number): number {
   return HEIGHT - BOTTOM - place * (HEIGHT - TOP - BOTTOM);
 }
 
-/** What is outside is one pale path; what is inside is one for each fifth, the best above. */
-function Lines(props: { plot: ParallelPlot; inside: Set<number>; x: (axis: number) => number }): JSX.Element {
-  const { plot, inside, x } = props;
-  const paths = useMemo(() => {
-    const parts: string[][] = Array.from({ length: RANKS + 1 }, () => []);
-    for (const { trial, places, rank } of plot.lines) {
-      let isOpen = false;
-      const line = places.map((place, at) => {
-        if (place === null) {
-          // A parameter that its conditions ruled out.
-          isOpen = false;
-          return '';
-        }
-        const point = `${isOpen ? 'L' : 'M'}${x(at).toFixed(1)} ${yOf(place).toFixed(1)}`;
-        isOpen = true;
-        return point;
-      });
-      parts[inside.has(trial.number) ? rank + 1 : 0]?.push(line.join(''));
+/**
+ * On a canvas: thousands of long strokes are painted there one by one, while as a path of an SVG they take seconds.
+ * What is outside is pale and below, the best are above.
+ */
+function Lines(props: { plot: ParallelPlot; inside: Set<number>; width: number; step: number }): JSX.Element {
+  const { plot, inside, width, step } = props;
+  const { themeChanged } = usePanel();
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [theme, retheme] = useReducer((count: number) => count + 1, 0);
+  useEffect(() => {
+    const slot = (): void => retheme();
+    themeChanged?.connect(slot);
+    return () => {
+      themeChanged?.disconnect(slot);
+    };
+  }, [themeChanged]);
+  useEffect(() => {
+    const node = canvas.current;
+    const pen = node?.getContext('2d');
+    if (!node || !pen) {
+      return;
     }
-    return parts.map(part => part.join(''));
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [plot, inside, x(1)]);
+    const ratio = window.devicePixelRatio;
+    node.width = width * ratio;
+    node.height = HEIGHT * ratio;
+    pen.scale(ratio, ratio);
+    const style = getComputedStyle(node);
+    const rankOf = (line: ParallelLine): number => (inside.has(line.trial.number) ? line.rank + 1 : 0);
+    for (let rank = 0; rank <= RANKS; rank += 1) {
+      pen.strokeStyle = style.getPropertyValue(rank === 0 ? '--jp-border-color2' : '--orr-series-1').trim();
+      pen.globalAlpha = rank === 0 ? 0.6 : 0.2 + (0.8 * (rank - 1)) / (RANKS - 1);
+      for (const line of plot.lines) {
+        if (rankOf(line) === rank) {
+          stroke(pen, line.places, step);
+        }
+      }
+    }
+  }, [plot, inside, width, step, theme]);
   return (
-    <g aria-hidden="true">
-      {paths.map((d, at) => (
-        <path
-          key={at}
-          className="orr-Parallel-lines"
-          d={d}
-          stroke={at === 0 ? 'var(--jp-border-color2)' : colorOf(1, 20 + (80 * (at - 1)) / (RANKS - 1))}
-        />
-      ))}
-    </g>
+    <canvas
+      ref={canvas}
+      className="orr-Parallel-lines"
+      style={{ width, height: HEIGHT }}
+      aria-hidden="true"
+    />
   );
+}
+
+/** A parameter that its conditions ruled out leaves a gap. */
+function stroke(pen: CanvasRenderingContext2D, places: readonly (number | null)[], step: number): void {
+  let isOpen = false;
+  pen.beginPath();
+  places.forEach((place, at) => {
+    if (place === null) {
+      isOpen = false;
+    } else if (isOpen) {
+      pen.lineTo(SIDE + at * step, yOf(place));
+    } else {
+      pen.moveTo(SIDE + at * step, yOf(place));
+      isOpen = true;
+    }
+  });
+  pen.stroke();
 }
 
 interface BrushAxisProps {
