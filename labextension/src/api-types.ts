@@ -45,6 +45,8 @@ export interface Schema {
   'x-orrery-ref'?: string;
   'x-orrery-parameters-of'?: string;
   'x-orrery-datasets-of'?: string;
+  'x-orrery-space-of'?: string;
+  'x-orrery-metrics-of'?: string;
   'x-orrery-column'?: boolean;
   'x-orrery-group'?: string;
   'x-orrery-upload'?: boolean;
@@ -150,6 +152,35 @@ export interface Sizes {
   cores: number;
   memory_bytes: number;
   gpus: number;
+}
+
+/** A metric of a tuning's trainings, and which way is better. */
+export interface Objective {
+  metric: string;
+  goal: 'maximize' | 'minimize';
+}
+
+/** One training of a tuning; `targets` has what it reached, one for each objective. */
+export interface Trial {
+  number: number;
+  status: 'CREATED' | 'RUNNING' | 'SUCCEEDED' | 'KILLED' | 'FAILED' | 'METRICS_UNAVAILABLE' | 'EARLY_STOPPED';
+  parameters: JsonObject;
+  targets: (number | string | null)[] | null;
+  started_at: string | null;
+  duration_seconds: number | null;
+  training: { id: string; name: string; phase: string; message: string; deleted: boolean } | null;
+}
+
+export interface TrialPage {
+  items: Trial[];
+  total: number;
+  objectives: Objective[];
+}
+
+/** How much of a metric's variance each parameter explains; empty while too little is known. */
+export interface Importances {
+  metric: string;
+  importances: Record<string, number>;
 }
 
 /** What waits, in order, and what the machine has and has handed out. */

@@ -10,6 +10,7 @@ import type {
   Draft,
   FieldError,
   FileEntry,
+  Importances,
   InstanceType,
   Json,
   JsonObject,
@@ -20,6 +21,7 @@ import type {
   Resource,
   Series,
   Summary,
+  TrialPage,
   UsageSample,
   WhoAmI
 } from './api-types';
@@ -342,6 +344,15 @@ export class Api {
       // of one rank's lines, what lies between them counts as well
       offset = Number(response.headers.get('Orrery-Next-Offset') ?? offset + piece.size);
     }
+  }
+
+  /** A tuning's trials by their number. */
+  trials(tuning: string, offset: number, limit: number): Promise<TrialPage> {
+    return this.request('GET', `/tunings/${tuning}/trials`, { query: { offset, limit } });
+  }
+
+  async importances(tuning: string): Promise<Importances[]> {
+    return (await this.request<{ items: Importances[] }>('GET', `/tunings/${tuning}/importances`)).items;
   }
 
   notebook(plural: string, id: string): Promise<JsonObject> {

@@ -7,6 +7,7 @@ import { plainText } from '../format';
 import type { FormModel } from '../models/form';
 import type { DatasetColumn } from '../models/form-sources';
 import { Button, IconButton, Tags } from '../widgets/parts';
+import type { DeclaredMetric } from './make-form';
 import { ReferenceWidget } from './reference';
 import { typeOf } from './schema';
 
@@ -16,6 +17,10 @@ export interface FormContext {
   columns: DatasetColumn[] | null;
   isReadingColumns: boolean;
   instanceTypes: InstanceType[];
+  /** The parameters that a tuning may search; null while no algorithm is chosen. */
+  searchable: Schema | null;
+  metrics: DeclaredMetric[];
+  takesOtherMetrics: boolean;
 }
 
 const described = (id: string): string => `${id}__error`;

@@ -1,6 +1,6 @@
 /** The form of a kind: what every resource has, then what its spec declares, filled in by what is chosen so far. */
 import type { RJSFSchema, UiSchema } from '@rjsf/utils';
-import type { Kind, Schema, WhoAmI } from '../api-types';
+import type { Kind, Objective, Schema, WhoAmI } from '../api-types';
 import { propertyTitle } from '../format';
 import { plainSchema, uiSchemaOf, walk } from './schema';
 
@@ -21,6 +21,16 @@ export interface Found {
   /** Schemas of `x-orrery-parameters-of` objects, by their path. */
   parameters: Record<string, Schema>;
   datasets: DatasetDeclaration[];
+  metrics: DeclaredMetric[];
+  /** Code of one's own may report any metric. */
+  takesOtherMetrics: boolean;
+}
+
+/** A metric that an algorithm says it reports, and which way is better. */
+export interface DeclaredMetric {
+  name: string;
+  title?: string;
+  goal?: Objective['goal'];
 }
 
 /** What an algorithm may read that does not say. */
@@ -32,17 +42,23 @@ export const USUAL_DATASETS: DatasetDeclaration[] = [
 
 export const NOTHING_FOUND: Found = {
   parameters: {},
-  datasets: [{ name: 'train', title: 'Training data', required: true }]
+  datasets: [{ name: 'train', title: 'Training data', required: true }],
+  metrics: [],
+  takesOtherMetrics: true
 };
 
-/** The whole form of a kind: what every resource has, then its spec. With `only`, just these fields (an edit). */
+/**
+ * The whole form of a kind: what every resource has, then its spec. With `only`, just these fields (an edit).
+ * `searched`: the parameters that a tuning varies, and that have no fixed value therefore.
+ */
 export function makeFormSchemas(
   kind: Kind,
   user: WhoAmI | null,
   found: Found,
-  only?: readonly string[]
+  only?: readonly string[],
+  searched: readonly string[] = []
 ): FormSchemas {
-  const spec = makeSpecSchema(kind, found);
+  const spec = makeSpecSchema(kind, found, searched);
   const properties: Record<string, Schema> = { ...commonProperties(kind, user?.groups ?? []), spec };
   if (only) {
     keepOnly(properties, only, '');
@@ -68,7 +84,7 @@ function keepOnly(properties: Record<string, Schema>, only: readonly string[], p
   }
 }
 
-function makeSpecSchema(kind: Kind, found: Found): Schema {
+function makeSpecSchema(kind: Kind, found: Found, searched: readonly string[]): Schema {
   const spec = plainSchema(kind.spec_schema);
   spec.title = '';
   // A template's: what a run must be given may be left open.
@@ -78,9 +94,19 @@ function makeSpecSchema(kind: Kind, found: Found): Schema {
     const parameters = found.parameters[path.join('.')];
     if (schema['x-orrery-parameters-of'] && parameters) {
       const plain = plainSchema(parameters);
-      schema.properties = plain.properties ?? {};
-      schema.required = isOpen ? [] : (plain.required ?? []);
+      schema.properties = Object.fromEntries(
+        Object.entries(plain.properties ?? {}).filter(([name]) => !searched.includes(name))
+      );
+      schema.required = isOpen ? [] : (plain.required ?? []).filter(name => !searched.includes(name));
       schema.additionalProperties = false;
+    }
+    if (schema['x-orrery-space-of']) {
+      // What is wrong with a space is said by `spaceProblems`, in the server's words.
+      schema.title = 'Search space';
+      schema.additionalProperties = true;
+      delete schema.minProperties;
+      delete schema.maxProperties;
+      spec.properties = searchFirst(spec.properties ?? {}, schema['x-orrery-group']);
     }
     if (schema['x-orrery-upload']) {
       // The form library would fill in empty files; that some are needed is said by `missingUploads`.
@@ -103,6 +129,20 @@ function makeSpecSchema(kind: Kind, found: Found): Schema {
     }
   }
   return spec;
+}
+
+/** What is searched stands before the parameters that are not. */
+function searchFirst(properties: Record<string, Schema>, group: string | undefined): Record<string, Schema> {
+  const entries = Object.entries(properties);
+  const isSearch = ([, schema]: [string, Schema]): boolean => schema['x-orrery-group'] === group;
+  const rest = entries.filter(entry => !isSearch(entry));
+  const fixed = rest.findIndex(([, schema]) => schema['x-orrery-parameters-of'] !== undefined);
+  const at = fixed < 0 ? rest.length : fixed;
+  const parameters = rest[at]?.[1];
+  if (parameters) {
+    parameters['x-orrery-group'] = 'Fixed hyperparameters';
+  }
+  return Object.fromEntries([...rest.slice(0, at), ...entries.filter(isSearch), ...rest.slice(at)]);
 }
 
 function mapEntry(schema: Schema): Schema | null {

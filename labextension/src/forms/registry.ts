@@ -16,7 +16,9 @@ import {
   TextInput,
   Words
 } from './inputs';
+import { MetricWidget, ObjectivesField } from './objectives';
 import { ReferenceWidget } from './reference';
+import { SpaceField } from './space';
 import { ArrayFieldTemplate, FieldTemplate, NoTemplate, ObjectFieldTemplate } from './templates';
 import { UploadsField } from './uploads';
 
@@ -33,12 +35,15 @@ export const WIDGETS = {
   column: ColumnInput,
   columns: ColumnsInput,
   instance: InstanceInput,
+  metric: MetricWidget,
   words: Words,
   json: JsonInput
 } as unknown as RegistryWidgetsType<ReadonlyJSONObject>;
 export const FIELDS = {
   uploads: UploadsField,
-  pairs: PairsField
+  pairs: PairsField,
+  space: SpaceField,
+  objectives: ObjectivesField
 } as unknown as RegistryFieldsType<ReadonlyJSONObject>;
 export const TEMPLATES = {
   FieldTemplate,

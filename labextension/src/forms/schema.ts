@@ -82,6 +82,14 @@ export function uiSchemaOf(schema: Schema): UiSchema {
   const type = typeOf(schema);
   if (schema['x-orrery-upload']) {
     ui['ui:field'] = 'uploads';
+  } else if (schema['x-orrery-space-of']) {
+    ui['ui:field'] = 'space';
+  } else if (schema['x-orrery-metrics-of']) {
+    if (type === 'array') {
+      ui['ui:field'] = 'objectives';
+    } else {
+      ui['ui:widget'] = 'metric';
+    }
   } else if (schema['x-orrery-ref'] && type !== 'array' && type !== 'object') {
     ui['ui:widget'] = 'reference';
   } else if (schema['x-orrery-instance-type']) {

@@ -32,7 +32,7 @@ export function FieldTemplate(props: FieldTemplateProps): JSX.Element {
   const errors = props.rawErrors ?? [];
   const range = type === 'number' || type === 'integer' ? rangeHint(schema) : '';
   const isCheckbox = type === 'boolean';
-  const isGrouped = custom === 'columns' || custom === 'uploads' || custom === 'pairs';
+  const isGrouped = ['columns', 'uploads', 'pairs', 'space', 'objectives'].includes(String(custom));
   const labelId = `${props.id}__label`;
   return (
     <div
@@ -84,7 +84,7 @@ export function ObjectFieldTemplate(props: ObjectFieldTemplateProps): JSX.Elemen
   const title = isBare ? '' : props.title;
   // Below the spec itself groups are only headings: frames in frames are hard to read.
   const isDeep = props.idSchema.$id.split('_').length > 2;
-  const body = [...groups.entries()].map(([name, fields]) =>
+  const body = foldedLast([...groups.entries()]).map(([name, fields]) =>
     name === '' || isOnlyItself(name, fields, properties) ? (
       <div key={name} className="orr-Fields">
         {fields}
@@ -127,6 +127,11 @@ function isOnlyItself(
   properties: Record<string, Schema> | undefined
 ): boolean {
   return fields.length === 1 && properties?.[String(fields[0]?.key ?? '')]?.title === group;
+}
+
+/** What is folded away stands below what is not. */
+function foldedLast<T>(groups: [string, T][]): [string, T][] {
+  return [...groups].sort(([a], [b]) => Number(isFolded(a)) - Number(isFolded(b)));
 }
 
 function isFolded(group: string): boolean {

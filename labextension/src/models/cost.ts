@@ -8,6 +8,8 @@ import { Model } from './model';
 
 export interface Cost {
   size: Sizes;
+  /** What has to be free for it to start: of a tuning, one of its trainings. */
+  start: Sizes;
   /** "2 cores, 8 GiB" */
   text: string;
   /** Why it can never start here, and what to do; empty where it can. */
@@ -29,20 +31,28 @@ export function costOf(
   if (!place || !type) {
     return null;
   }
+  const parallel = typeof spec.parallel === 'number' ? Math.max(1, spec.parallel) : 1;
   const { nodes } = spec;
-  const [copies, what] =
+  const [together, what] =
     typeof nodes === 'number' && nodes > 1 ? [nodes, 'nodes'] : [replicasIn(spec), 'replicas'];
-  const size = {
-    cores: type.cores * copies,
-    memory_bytes: type.memory_bytes * copies,
-    gpus: type.gpus * copies
-  };
+  const copies = together * parallel;
+  const size = times(type, copies);
+  const start = times(type, together);
   const text = copies > 1 ? `${copies} × ${type.name}: ${describeSize(size)}` : describeSize(size);
   return {
     size,
+    start,
     text,
-    refusal: refusalOf(type, copies, what, size, types, total),
+    refusal: refusalOf(type, together, what, start, types, total),
     path: `spec.${place.path.join('.')}`
+  };
+}
+
+function times(type: Sizes, copies: number): Sizes {
+  return {
+    cores: type.cores * copies,
+    memory_bytes: type.memory_bytes * copies,
+    gpus: type.gpus * copies
   };
 }
 

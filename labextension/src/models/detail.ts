@@ -4,6 +4,7 @@ import { ApiError, errorMessage } from '../api';
 import type {
   Dependents,
   FileEntry,
+  Importances,
   JsonObject,
   Kind,
   Resource,
@@ -19,6 +20,7 @@ import { readLineage } from './lineage';
 import { LogModel } from './log';
 import { Loader } from './loader';
 import { Model, throttle } from './model';
+import { TrialsModel } from './trials';
 
 const MOST_VERSIONS = 50;
 /** What a change of the resource itself does not change. */
@@ -36,6 +38,7 @@ interface Parts {
   /** What declares its hyperparameters; null where nothing does. */
   parameters: Loader<Schema>;
   versions: Loader<Resource[]>;
+  importances: Loader<Importances[]>;
 }
 
 export class DetailModel extends Model {
@@ -46,6 +49,7 @@ export class DetailModel extends Model {
   readonly tabChanged = new Signal<this, string>(this);
   private isVisible = false;
   private log: LogModel | null = null;
+  private studied: TrialsModel | null = null;
   private parts: Parts | null = null;
   private readonly reloadSoon = throttle(() => void this.load(), 1500);
 
@@ -66,6 +70,7 @@ export class DetailModel extends Model {
 
   override dispose(): void {
     this.log?.dispose();
+    this.studied?.dispose();
     Object.values(this.parts ?? {}).forEach((part: Model) => part.dispose());
     super.dispose();
   }
@@ -103,6 +108,12 @@ export class DetailModel extends Model {
     return this.log;
   }
 
+  /** Of a tuning. */
+  get trials(): TrialsModel {
+    this.studied ??= new TrialsModel(this.orrery, this.id);
+    return this.studied;
+  }
+
   get part(): Parts {
     const { api } = this.orrery;
     const { plural } = this.kind;
@@ -115,7 +126,8 @@ export class DetailModel extends Model {
       dependents: new Loader(() => api.dependents(plural, this.id)),
       lineage: new Loader(() => readLineage(this.orrery, this.resource ?? missing(this.ref)), 3000),
       parameters: new Loader(() => this.readParameters(), 60000),
-      versions: new Loader(() => this.readVersions(), 3000)
+      versions: new Loader(() => this.readVersions(), 3000),
+      importances: new Loader(() => api.importances(this.id), 10000)
     };
     return this.parts;
   }

@@ -1,8 +1,11 @@
 /** What the chosen references say of a form: an algorithm its parameters and datasets, a dataset its columns. */
 import type { Json, Resource, Schema } from '../api-types';
 import { plainText, valueAt } from '../format';
-import type { DatasetDeclaration, Found } from '../forms/make-form';
+import type { DatasetDeclaration, DeclaredMetric, Found } from '../forms/make-form';
 import { USUAL_DATASETS } from '../forms/make-form';
+
+/** Whose algorithms are built in: what these report is known. */
+const SYSTEM_OWNER = 'orrery';
 
 export interface DatasetColumn {
   name: string;
@@ -22,7 +25,15 @@ export function foundIn(algorithm: Resource, path: string, chosen: Json | undefi
       datasets.push({ name });
     }
   }
-  return { parameters: parameters ? { [path]: parameters } : {}, datasets };
+  const metrics = (Array.isArray(algorithm.spec.metrics)
+    ? algorithm.spec.metrics
+    : []) as unknown as DeclaredMetric[];
+  return {
+    parameters: parameters ? { [path]: parameters } : {},
+    datasets,
+    metrics,
+    takesOtherMetrics: algorithm.owner !== SYSTEM_OWNER || metrics.length === 0
+  };
 }
 
 /** The columns of a dataset or of one of its versions, from wherever it tells them. */

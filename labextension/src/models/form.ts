@@ -21,7 +21,7 @@ import type {
   UploadedFile
 } from '../api-types';
 import { readableSpec, safeFileName, valueAt } from '../format';
-import type { FormSchemas, Found } from '../forms/make-form';
+import type { DeclaredMetric, FormSchemas, Found } from '../forms/make-form';
 import { NOTHING_FOUND, makeFormSchemas } from '../forms/make-form';
 import {
   keepKnown,
@@ -39,6 +39,7 @@ import { FormErrors, readable } from './form-problems';
 import type { DatasetColumn } from './form-sources';
 import { columnsOf, foundIn } from './form-sources';
 import { Model, throttle } from './model';
+import { keepSpace, searchProblems, searchedIn } from './form-search';
 import { UploadModel } from './upload';
 
 export interface FormOptions {
@@ -108,8 +109,12 @@ export class FormModel extends Model {
 
   /** Take what the form now holds. */
   async setData(data: JsonObject): Promise<void> {
+    const searched = searchedIn(this.specSchema, this.spec).join();
     this.data = data;
     this.idempotencyKey = '';
+    if (searchedIn(this.specSchema, this.spec).join() !== searched) {
+      this.fitParameters();
+    }
     this.errors.dropSettled();
     if (this.errors.hasTouched) {
       this.checkSoon();
@@ -152,11 +157,25 @@ export class FormModel extends Model {
       return null;
     }
     const { priority } = this.spec;
-    return describePlace(cost.size, typeof priority === 'string' ? priority : 'NORMAL', state);
+    return describePlace(cost.start, typeof priority === 'string' ? priority : 'NORMAL', state);
   }
 
   private get specSchema(): Schema {
     return (this.schemas.schema as Schema).properties?.spec ?? {};
+  }
+
+  /** The parameters of the chosen algorithm, those that are searched among them; null: none is chosen. */
+  get searchable(): Schema | null {
+    const [parameters] = Object.values(this.found.parameters);
+    return parameters ? plainSchema(parameters) : null;
+  }
+
+  get metrics(): DeclaredMetric[] {
+    return this.found.metrics;
+  }
+
+  get takesOtherMetrics(): boolean {
+    return this.found.takesOtherMetrics;
   }
 
   get uploadPath(): string[] | null {
@@ -207,7 +226,8 @@ export class FormModel extends Model {
 
   private makeSchemas(): FormSchemas {
     const only = this.options.editOf ? this.kind.mutable : undefined;
-    return makeFormSchemas(this.kind, this.orrery.kinds.user, this.found, only);
+    const searched = searchedIn(this.kind.spec_schema, this.spec);
+    return makeFormSchemas(this.kind, this.orrery.kinds.user, this.found, only, searched);
   }
 
   /** What an edit changes, of what may be changed; an emptied field is sent as such. */
@@ -241,7 +261,8 @@ export class FormModel extends Model {
     );
     const { cost } = this;
     const tooLarge = cost && cost.refusal !== '' ? [{ path: cost.path, message: cost.refusal }] : [];
-    return [...found, ...missing, ...tooLarge];
+    const search = searchProblems(this.specSchema, draft.spec, this.searchable);
+    return [...found, ...missing, ...search, ...tooLarge];
   }
 
   private refused(error: unknown): void {
@@ -385,10 +406,20 @@ export class FormModel extends Model {
         // A reference that does not resolve is named by the server at its field on submit.
       }
     }
+    if (this.found.parameters[key]) {
+      this.data = { ...this.data, spec: keepSpace(this.specSchema, this.spec, this.searchable) };
+    }
+    this.fitParameters();
+  }
+
+  /** The parameters that have a fixed value are those that are not searched. */
+  private fitParameters(): void {
     this.schemas = this.makeSchemas();
-    const fetched = this.found.parameters[key];
-    if (fetched) {
-      this.changeSpec(path, current => keepKnown((current ?? {}) as JsonObject, plainSchema(fetched)));
+    for (const [key, declared] of Object.entries(this.found.parameters)) {
+      const place = [...walk(this.specSchema)].find(({ path }) => path.join('.') === key);
+      this.changeSpec(key.split('.'), current =>
+        keepKnown((current ?? {}) as JsonObject, place?.schema ?? plainSchema(declared))
+      );
     }
     this.applyDefaults();
   }

@@ -42,7 +42,10 @@ export function hyperparameters(
   const given = valueAt(run.spec, place.path);
   const values: JsonObject = isObject(given) ? given : {};
   const properties = declared ? (plainSchema(declared).properties ?? {}) : {};
-  const names = [...new Set([...Object.keys(properties), ...Object.keys(values)])];
+  // What a tuning searches has no one value.
+  const searched: JsonObject = isObject(run.spec.space) ? run.spec.space : {};
+  const known = [...Object.keys(properties).filter(name => !(name in searched)), ...Object.keys(values)];
+  const names = [...new Set(known)];
   return names.map(name => {
     const schema = properties[name];
     const value = values[name];

@@ -10,11 +10,10 @@ import type { PanelContext } from './context';
 import { PanelProvider } from './context';
 
 export class ActionForm extends ReactWidget implements Dialog.IBodyWidget<JsonObject> {
-  private data: JsonObject = {};
-
   constructor(
     private readonly context: PanelContext,
-    private readonly action: Action
+    private readonly action: Action,
+    private data: JsonObject = {}
   ) {
     super();
     this.addClass('orr-ActionForm');

@@ -31,18 +31,19 @@ export function showError(title: string, error: unknown): Promise<void> {
   return showErrorMessage(title, errorMessage(error));
 }
 
-/** Do one of the kind's actions, after asking where it says so. Answers with the resource, or null. */
+/** Do one of the kind's actions, after asking where it says so; `initial` is what its form begins with. Answers with the resource, or null. */
 export async function act(
   orrery: PanelContext,
   kind: Kind,
   action: Action,
-  resource: Resource
+  resource: Resource,
+  initial: JsonObject = {}
 ): Promise<Resource | null> {
   let body: JsonObject = {};
   if (action.schema) {
     const answer = await showDialog({
       title: `${action.title}: ${displayName(resource)}`,
-      body: new ActionForm(orrery, action),
+      body: new ActionForm(orrery, action, initial),
       buttons: [Dialog.cancelButton(), Dialog.okButton({ label: action.title })]
     });
     if (!answer.button.accept) {

@@ -148,7 +148,10 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
           model,
           columns: model.columns,
           isReadingColumns: model.isReadingColumns,
-          instanceTypes: model.instanceTypes
+          instanceTypes: model.instanceTypes,
+          searchable: model.searchable,
+          metrics: model.metrics,
+          takesOtherMetrics: model.takesOtherMetrics
         }}
         validator={VALIDATOR}
         widgets={WIDGETS}
@@ -207,6 +210,7 @@ function CostLine(props: { model: FormModel }): JSX.Element | null {
 
 const SUBMIT_WORDS: Record<string, string> = {
   training: 'Start training',
+  tuning: 'Start tuning',
   endpoint: 'Deploy',
   dataset: 'Create dataset'
 };

@@ -287,12 +287,11 @@ class TuningController(Controller):
 
     def _watch(self, record: Record, study: Definition, training: Record, number: int) -> None:
         """Tell the search how the training does, and stop it if it does badly."""
-        objective: Json = record.spec["objectives"][0]
-        watched: Json = record.spec["early_stop_metric"] or objective
+        spec = TuningSpec.model_validate(record.spec)
         # the search compares one way only: the objective's
-        sign = 1 if watched["goal"] == objective["goal"] else -1
+        sign = 1 if spec.watched.goal == spec.objectives[0].goal else -1
         run = int(training.internal.get("attempt", 1))
-        history = self.platform.metrics.history(training.id, run, watched["metric"])
+        history = self.platform.metrics.history(training.id, run, spec.watched.metric)
         points = [(point.step, sign * point.value) for point in history if point.step is not None]
         if points and self.studies.report(study, number, points):
             self._stop(training, early=True)

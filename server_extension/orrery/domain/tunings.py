@@ -83,7 +83,7 @@ class TuningSpec(RunSpec):
         max_length=5,
         description="The metrics that are made as good as they can be. Of several, the trials are kept that no other "
         "beats in all of them.",
-        json_schema_extra=_SEARCH,
+        json_schema_extra={"x-orrery-metrics-of": "algorithm", **_SEARCH},
     )
     sampler: Literal["tpe", "random", "grid", "cma-es", "gp", "qmc", "nsga2"] = Field(
         "tpe",
@@ -108,10 +108,12 @@ class TuningSpec(RunSpec):
         "median: worse than half of the others at the same step.",
         json_schema_extra=_STOPPING,
     )
-    early_stop_metric: Objective | None = Field(
-        None,
-        description="The metric that is watched meanwhile, minimize:validation_log_loss; empty: the objective's.",
-        json_schema_extra=_STOPPING,
+    early_stop_metric: str = Field(
+        "",
+        max_length=250,
+        description="The metric that is watched meanwhile, minimize:validation_log_loss where its better way is not "
+        "the objective's. Empty: the objective.",
+        json_schema_extra={"x-orrery-metrics-of": "algorithm", **_STOPPING},
     )
     min_trials: int = Field(
         5, ge=0, le=1000, description="Trainings that are finished before any is stopped.", json_schema_extra=_STOPPING
@@ -135,6 +137,21 @@ class TuningSpec(RunSpec):
     def without_circles(cls, space: dict[str, Dimension]) -> dict[str, Dimension]:
         in_order(space)
         return space
+
+    @field_validator("early_stop_metric")
+    @classmethod
+    def known_goal(cls, metric: str) -> str:
+        if ":" in metric:
+            Objective.model_validate(metric)
+        return metric
+
+    @property
+    def watched(self) -> Objective:
+        """What early stopping compares; a metric without a goal has the objective's."""
+        first = self.objectives[0]
+        if ":" in self.early_stop_metric:
+            return Objective.model_validate(self.early_stop_metric)
+        return first.model_copy(update={"metric": self.early_stop_metric or first.metric})
 
     @model_validator(mode="after")
     def fits_together(self) -> TuningSpec:

@@ -5,6 +5,7 @@ import { plainSchema } from '../../forms/schema';
 import { Card, Metrics } from '../cards';
 import { useTick } from '../context';
 import { ObjectPairs, OUTPUT_REFERENCES, Pair, Pairs } from '../key-values';
+import { FOUND_OUTPUTS, FoundByTuning, SearchSpace } from '../found';
 import { Deployments, Plots } from '../outcome';
 import { Versions } from '../versions';
 import type { TabProps } from './props';
@@ -20,6 +21,7 @@ export function OverviewTab(props: TabProps): JSX.Element {
     <div className="orr-Overview">
       {isObject(metrics) && Object.keys(metrics).length > 0 && <Metrics values={metrics} />}
       <Plots resource={resource} plural={kind.plural} />
+      <FoundByTuning resource={resource} />
       <Deployments value={resource.status.outputs.deployments} />
       {kind.versioned && <Versions model={model} resource={resource} />}
       <div className="orr-Cards">
@@ -40,6 +42,7 @@ export function OverviewTab(props: TabProps): JSX.Element {
             </Pairs>
           </Card>
         )}
+        <SearchSpace resource={resource} />
         {isObject(logged) && Object.keys(logged).length > 0 && (
           <Card title="Logged parameters">
             <Pairs>
@@ -53,11 +56,14 @@ export function OverviewTab(props: TabProps): JSX.Element {
 }
 
 /** Shown in a place of their own. */
-const HIDDEN_SPEC = ['metrics', 'content', 'notebook', 'parameters_schema'];
-const HIDDEN_OUTPUTS = (
-  'metrics preview columns queue parameters_schema warnings content example artifacts parameters inputs outputs ' +
-  'model_files output_files checkpoint_files notebook deployments replicas'
-).split(' ');
+const HIDDEN_SPEC = ['metrics', 'content', 'notebook', 'parameters_schema', 'space'];
+const HIDDEN_OUTPUTS = [
+  ...FOUND_OUTPUTS,
+  ...(
+    'metrics preview columns queue parameters_schema warnings content example artifacts parameters inputs outputs ' +
+    'model_files output_files checkpoint_files notebook deployments replicas'
+  ).split(' ')
+];
 
 /** They tell something only where it went wrong. */
 const OF_FAILURES = ['exit_code', 'exit_reason'];

@@ -13,9 +13,11 @@ import { NotebookTab } from './notebook';
 import { OverviewTab } from './overview';
 import { ModelCardTab } from './model-card';
 import { ParametersTab } from './parameters';
+import { PlotsTab } from './plots';
 import { PreviewTab } from './preview';
 import type { TabProps } from './props';
 import { ServiceTab } from './service';
+import { TrialsTab } from './trials';
 import { UsageTab } from './usage';
 
 export interface TabDefinition {
@@ -36,6 +38,8 @@ const TABS: Record<string, TabDefinition> = {
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
   files: { name: 'files', title: 'Files', Body: FilesTab },
   notebook: { name: 'notebook', title: 'Notebook', Body: NotebookTab },
+  trials: { name: 'trials', title: 'Trials', Body: TrialsTab },
+  plots: { name: 'plots', title: 'Plots', Body: PlotsTab },
   service: { name: 'service', title: 'Service', Body: ServiceTab },
   'try-model': { name: 'try-model', title: 'Try it', Body: ModelPlaygroundTab },
   lineage: { name: 'lineage', title: 'Lineage', Body: LineageTab },
