@@ -11,8 +11,6 @@ import {
   isRange,
   isSearchable,
   newDimension,
-  parseValues,
-  rangeOf,
   rangeType,
   spaceOf,
   writeValue
@@ -20,6 +18,7 @@ import {
 import { Button, IconButton } from '../widgets/parts';
 import { Help } from './help';
 import type { FormContext } from './inputs';
+import { Choices, Condition, Range, Values } from './space-inputs';
 
 export function SpaceField(props: FieldProps): JSX.Element {
   const { model, searchable } = props.formContext as FormContext;
@@ -183,7 +182,7 @@ function DimensionRow(props: RowProps): JSX.Element {
           <Values name={name} dimension={dimension} declared={declared} onChange={change} />
         )}
       </div>
-      <Condition {...props} change={change} />
+      <Condition name={name} dimension={dimension} space={props.space} onChange={change} />
       {errors.length > 0 && (
         <div id={`${id}__error`} className="orr-Field-error" role="alert">
           {[...new Set(errors)].map(error => (
@@ -192,217 +191,6 @@ function DimensionRow(props: RowProps): JSX.Element {
         </div>
       )}
     </>
-  );
-}
-
-interface InputProps {
-  name: string;
-  dimension: Dimension;
-  declared?: Schema | undefined;
-  onChange: (part: Dimension) => void;
-}
-
-function Range(props: InputProps): JSX.Element {
-  const { name, dimension, declared, onChange } = props;
-  const least = declared?.minimum ?? declared?.exclusiveMinimum;
-  const most = declared?.maximum ?? declared?.exclusiveMaximum;
-  return (
-    <>
-      <NumberBox
-        label="Min"
-        name={name}
-        value={dimension.low}
-        hint={least === undefined ? '' : declared?.minimum === undefined ? `> ${least}` : `≥ ${least}`}
-        onChange={low => onChange({ low })}
-      />
-      <NumberBox
-        label="Max"
-        name={name}
-        value={dimension.high}
-        hint={most === undefined ? '' : declared?.maximum === undefined ? `< ${most}` : `≤ ${most}`}
-        onChange={high => onChange({ high })}
-      />
-      <NumberBox
-        label="Step"
-        name={name}
-        value={dimension.step}
-        hint="none"
-        onChange={step => onChange({ step })}
-      />
-      <label className="orr-Space-log" title="Try each order of magnitude as often as another">
-        <input
-          type="checkbox"
-          aria-label={`${name}: logarithmic`}
-          checked={dimension.log === true}
-          onChange={event => onChange({ log: event.target.checked })}
-        />
-        log
-      </label>
-      {declared && rangeOf(declared) !== '' && (
-        <span className="orr-Range orr-Space-range">{rangeOf(declared).trim()}</span>
-      )}
-    </>
-  );
-}
-
-/** Kept as text while it is typed ("1e-", "0."). */
-function NumberBox(props: {
-  label: string;
-  name: string;
-  value: Json | undefined;
-  hint: string;
-  onChange: (value: Json) => void;
-}): JSX.Element {
-  const [typing, setTyping] = useState<string | null>(null);
-  const change = (text: string): void => {
-    setTyping(text);
-    const number = Number(text);
-    props.onChange(text.trim() === '' ? null : Number.isNaN(number) ? text : number);
-  };
-  return (
-    <label>
-      {props.label}
-      <input
-        className="orr-Input orr-mod-number"
-        type="text"
-        inputMode="decimal"
-        aria-label={`${props.name}: ${props.label}`}
-        placeholder={props.hint}
-        value={typing ?? writeValue(props.value)}
-        onChange={event => change(event.target.value)}
-        onBlur={() => setTyping(null)}
-      />
-    </label>
-  );
-}
-
-function Values(props: InputProps): JSX.Element {
-  const { name, dimension, declared, onChange } = props;
-  const [typing, setTyping] = useState<string | null>(null);
-  return (
-    <label className="orr-Space-values">
-      Values
-      <input
-        className="orr-Input"
-        type="text"
-        aria-label={`${name}: values, separated by commas`}
-        placeholder="separated by commas: sgd, adam"
-        value={typing ?? (dimension.values ?? []).map(writeValue).join(', ')}
-        onChange={event => {
-          setTyping(event.target.value);
-          onChange({ values: parseValues(event.target.value, declared) });
-        }}
-        onBlur={() => setTyping(null)}
-      />
-    </label>
-  );
-}
-
-function Choices(props: InputProps & { choices: Json[] }): JSX.Element {
-  const { name, dimension, choices, onChange } = props;
-  const chosen = dimension.values ?? [];
-  return (
-    <div className="orr-Checks" role="group" aria-label={`${name}: values`}>
-      {choices.map(choice => (
-        <label key={writeValue(choice)}>
-          <input
-            type="checkbox"
-            checked={chosen.includes(choice)}
-            onChange={event =>
-              onChange({
-                values: choices.filter(other =>
-                  other === choice ? event.target.checked : chosen.includes(other)
-                )
-              })
-            }
-          />
-          {writeValue(choice)}
-        </label>
-      ))}
-    </div>
-  );
-}
-
-/** Only where another searched parameter has one of these values. */
-function Condition(props: RowProps & { change: (part: Dimension) => void }): JSX.Element | null {
-  const { name, dimension, space, change } = props;
-  const others = Object.keys(space).filter(other => other !== name);
-  const conditions = Object.entries(dimension.when ?? {});
-  const [on, values] = conditions[0] ?? ['', []];
-  const [typing, setTyping] = useState<string | null>(null);
-  if (others.length === 0 && conditions.length === 0) {
-    return null;
-  }
-  const rest = Object.fromEntries(conditions.slice(1));
-  const listed = space[on]?.values;
-  return (
-    <details className="orr-Space-more" open={conditions.length > 0 || undefined}>
-      <summary>More</summary>
-      <div className="orr-Space-inputs">
-        <label>
-          Only where
-          <select
-            className="orr-Select"
-            aria-label={`${name}: only where`}
-            value={on}
-            onChange={event =>
-              change({ when: event.target.value === '' ? rest : { [event.target.value]: [], ...rest } })
-            }
-          >
-            <option value="">always</option>
-            {[...new Set([...others, ...(on ? [on] : [])])].map(other => (
-              <option key={other} value={other}>
-                {other}
-              </option>
-            ))}
-          </select>
-        </label>
-        {on !== '' &&
-          (listed ? (
-            <div className="orr-Checks" role="group" aria-label={`${name}: where ${on} is`}>
-              {listed.map(value => (
-                <label key={writeValue(value)}>
-                  <input
-                    type="checkbox"
-                    checked={values.includes(value)}
-                    onChange={event =>
-                      change({
-                        when: {
-                          [on]: event.target.checked
-                            ? [...values, value]
-                            : values.filter(other => other !== value),
-                          ...rest
-                        }
-                      })
-                    }
-                  />
-                  {writeValue(value)}
-                </label>
-              ))}
-            </div>
-          ) : (
-            <label className="orr-Space-values">
-              is one of
-              <input
-                className="orr-Input"
-                type="text"
-                aria-label={`${name}: values of ${on}, separated by commas`}
-                value={typing ?? values.map(writeValue).join(', ')}
-                onChange={event => {
-                  setTyping(event.target.value);
-                  change({ when: { [on]: parseValues(event.target.value, { type: 'number' }), ...rest } });
-                }}
-                onBlur={() => setTyping(null)}
-              />
-            </label>
-          ))}
-        {conditions.slice(1).map(([other, allowed]) => (
-          <span key={other} className="orr-Muted">
-            and {other} is {allowed.map(writeValue).join(' or ')}
-          </span>
-        ))}
-      </div>
-    </details>
   );
 }
 
