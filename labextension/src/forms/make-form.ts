@@ -72,6 +72,10 @@ function makeSpecSchema(kind: Kind, found: Found): Schema {
   const spec = plainSchema(kind.spec_schema);
   spec.title = '';
   delete spec.description;
+  // what the platform sets is not asked for
+  spec.properties = Object.fromEntries(
+    Object.entries(spec.properties ?? {}).filter(([, property]) => property.readOnly !== true)
+  );
   for (const { path, schema } of [...walk(spec)]) {
     const parameters = found.parameters[path.join('.')];
     if (schema['x-orrery-parameters-of'] && parameters) {

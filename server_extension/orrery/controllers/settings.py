@@ -89,6 +89,10 @@ class Settings(BaseSettings):
         default=None, description="Memory that may be handed out; empty: all of the machine's."
     )
     region: str = Field(default="local", description="Value of EM_REGION in jobs.")
+    git_protocols: list[str] = Field(
+        default_factory=lambda: ["https"],
+        description="Protocols by which code may be taken from Git, as a JSON list: https, http, file.",
+    )
     admins: list[str] = Field(
         default_factory=list[str], description="Users who see and may do everything, as a JSON list."
     )
