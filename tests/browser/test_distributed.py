@@ -43,7 +43,7 @@ def test_a_training_of_two_nodes_with_a_secret(page: Page, lab: tuple[Jupyter, h
         {"name": "train.py", "mimeType": "text/x-python", "buffer": CODE}
     )
     expect(form.get_by_test_id("orrery-file-train.py")).to_be_visible()
-    form.get_by_label("URL", exact=True).scroll_into_view_if_needed()
+    form.get_by_label("Repository", exact=True).scroll_into_view_if_needed()
     look(page, f"git-form-{theme}")
     assert violations(page, ".orr-Panel") == []
     form.get_by_test_id("orrery-submit").click()

@@ -53,7 +53,8 @@ class GitSource(BaseModel):
 
     url: str = Field(
         "",
-        max_length=2000,
+        title="Repository",
+        max_length=500,
         pattern=r"^([a-z][a-z0-9+.-]*://[^\s@?#]+)?$",
         description="Address of the repository, https://host/path.git, without user name or token.",
     )
@@ -63,7 +64,7 @@ class GitSource(BaseModel):
         pattern=r"^([A-Za-z0-9_][A-Za-z0-9._/-]*)?$",
         description="A branch, a tag or a commit's full id. Empty: the repository's default branch.",
     )
-    path: str = Field("", max_length=1024, description="The folder in it. Empty: all of it.")
+    path: str = Field("", title="Folder", max_length=500, description="The folder in it. Empty: all of it.")
     secret: str = Field(
         "", max_length=63, description="Of a private repository: the secret of yours that holds a token for it."
     )
@@ -89,7 +90,6 @@ class AlgorithmSpec(Spec):
         None,
         title="From Git",
         description="Instead of uploaded files: a Git repository they are taken from. `fetch` takes them anew.",
-        json_schema_extra={"x-orrery-group": "From Git"},
     )
     commit: str = Field(
         "",
