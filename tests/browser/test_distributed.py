@@ -35,6 +35,21 @@ def test_a_training_of_two_nodes_with_a_secret(page: Page, lab: tuple[Jupyter, h
     open_lab(page, server)
     use_theme(page, theme)
 
+    # a form that leaves Git out asks nothing of it
+    execute(page, "orrery:create", {"kind": "algorithm"})
+    form = panel(page, "orrery-form-algorithm")
+    form.get_by_label("Name", exact=True).fill(f"own-{theme}")
+    form.get_by_test_id("orrery-file-input").set_input_files(
+        {"name": "train.py", "mimeType": "text/x-python", "buffer": CODE}
+    )
+    expect(form.get_by_test_id("orrery-file-train.py")).to_be_visible()
+    form.get_by_label("Repository", exact=True).scroll_into_view_if_needed()
+    look(page, f"git-form-{theme}")
+    assert violations(page, ".orr-Panel") == []
+    form.get_by_test_id("orrery-submit").click()
+    shown = panel(page, "orrery-detail-algorithm")
+    expect(shown.get_by_test_id("orrery-phase")).to_have_attribute("data-phase", "ACTIVE", timeout=LONG_MILLISECONDS)
+
     execute(page, "orrery:create", {"kind": "secret"})
     form = panel(page, "orrery-form-secret")
     form.get_by_label("Name", exact=True).fill(f"token-{theme}")

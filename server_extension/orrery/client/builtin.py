@@ -314,8 +314,9 @@ class Algorithms(Collection[Algorithm]):
     def create(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         name: str,
-        files: Sources,
+        files: Sources = (),
         *,
+        git: str | Mapping[str, str] | None = None,
         entry_point: str | None = None,
         metrics: Mapping[str, str] | None = None,
         title: str | None = None,
@@ -327,13 +328,16 @@ class Algorithms(Collection[Algorithm]):
     ) -> Algorithm:
         """Register code of one's own: a folder or files with a `.py` or an `.ipynb` that is run.
 
+        `git`: instead of files the address of a repository, or `{"url", "revision"?, "path"?, "secret"?}`.
         `metrics`: name -> regular expression that finds its value in the log, `accuracy=([0-9.]+)`.
         Raises: Invalid where nothing says which file is run, or it cannot be read.
         """
-        uploaded = upload_files(self.client.transport, plan(files), progress=progress)
+        source = {"url": git} if isinstance(git, str) else git
+        uploaded = None if source else upload_files(self.client.transport, plan(files), progress=progress)
         return super().create(
             name,
             files=uploaded,
+            source=source,
             entry_point=entry_point,
             metrics=metric_declarations(metrics),
             title=title,

@@ -8,10 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
+from orrery.controllers import git_sources
 from orrery.controllers.algorithm_forms import complete
 from orrery.controllers.contract import Controller, Draft, Platform
-from orrery.domain.access import SYSTEM_OWNER, Visibility
-from orrery.domain.algorithms import ALGORITHM, AlgorithmSpec
+from orrery.controllers.secrets import Secrets, check_secrets
+from orrery.domain.access import SYSTEM_OWNER, User, Visibility
+from orrery.domain.algorithms import ALGORITHM, AlgorithmSpec, GitSource
 from orrery.domain.datasets import DatasetFile
 from orrery.domain.ids import make_id
 from orrery.domain.records import Json, Record
@@ -36,7 +40,48 @@ class AlgorithmController(Controller):
                 except Invalid as error:
                     path = f"spec.metrics.{index}.pattern"
                     raise Invalid(error.message, fields=[{"path": path, "message": error.message}]) from error
+        if spec.source is not None and _is_to_be_fetched(spec, draft.before):
+            spec = self._fetched(spec, spec.source, draft.owner)
+        elif not spec.files:
+            message = "there are no files: upload the code, or say which Git repository it is taken from"
+            raise Invalid(message, fields=[{"path": "spec.files", "message": message}])
+        elif draft.before is None or draft.before.spec["files"] != spec.model_dump(mode="json")["files"]:
+            # uploaded files are no commit's
+            spec = spec.model_copy(update={"source": None, "commit": ""})
         return complete(self.platform.objects, spec)
+
+    def act(self, action: str, record: Record, body: BaseModel | None, user: User) -> Record:
+        """Take its files anew: a branch may have moved. Trainings keep the code that they began with."""
+        spec = AlgorithmSpec.model_validate(record.spec)
+        if spec.source is None:
+            raise Invalid(f"{record.label} is not from Git; send its files again instead")
+        stored = complete(self.platform.objects, self._fetched(spec, spec.source, record.owner))
+        return self.platform.store.update(record.id, lambda fresh: replace(fresh, spec=stored))
+
+    def _fetched(self, spec: AlgorithmSpec, source: GitSource, owner: str) -> AlgorithmSpec:
+        token = None
+        if source.secret:
+            check_secrets(self.platform.store, owner, {"secret": source.secret}, path="spec.source")
+            token = Secrets(self.platform.store, self.platform.vault).reveal(f"{owner}/{source.secret}")
+        found = git_sources.fetch(self.platform.objects, source, token, self.platform.settings.git_protocols)
+        files: list[Json] = [file.model_dump(mode="json") for file in found.files]
+        return parse_algorithm({**spec.model_dump(mode="json"), "files": files, "commit": found.commit})
+
+
+def parse_algorithm(document: Json) -> AlgorithmSpec:
+    """Raises: Invalid in the words of the rule that the files do not fulfil."""
+    try:
+        return AlgorithmSpec.model_validate(document)
+    except ValidationError as error:
+        message = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise Invalid(message, fields=[{"path": "spec.source", "message": message}]) from error
+
+
+def _is_to_be_fetched(spec: AlgorithmSpec, before: Record | None) -> bool:
+    """A new source, or another one than before."""
+    if before is None or not spec.files:
+        return True
+    return spec.source is not None and before.spec.get("source") != spec.source.model_dump(mode="json")
 
 
 def built_in_notebooks() -> Iterator[Path]:
@@ -73,6 +118,8 @@ def _spec(platform: Platform, path: Path) -> Json:
         files=[DatasetFile(path=path.name, oid=stored.oid, size=stored.size, purpose=None)],
         entry_point=path.name,
         parameters_schema=dict(declaration.parameters),
+        source=None,
+        commit="",
     )
     return {**spec.model_dump(mode="json"), "description": declaration.description}
 

@@ -147,6 +147,10 @@ class Settings(BaseSettings):
         "cores, memory_bytes, gpus, jobs, share.",
     )
     region: str = Field(default="local", description="Value of EM_REGION in jobs.")
+    git_protocols: list[str] = Field(
+        default_factory=lambda: ["https"],
+        description="Protocols by which code may be taken from Git, as a JSON list: https, http, file.",
+    )
     admins: list[str] = Field(
         default_factory=list[str], description="Users who see and may do everything, as a JSON list."
     )

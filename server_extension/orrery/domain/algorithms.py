@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic.config import JsonDict
 
 from orrery.domain.datasets import DatasetFile, distinct_paths
-from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Column, Kind, Spec
+from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, Column, Kind, Spec
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Json
 
@@ -46,13 +46,56 @@ class DatasetDeclaration(BaseModel):
     required: bool = False
 
 
+class GitSource(BaseModel):
+    """A folder of a Git repository at one revision."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(
+        "",
+        title="Repository",
+        max_length=500,
+        pattern=r"^([a-z][a-z0-9+.-]*://[^\s@?#]+)?$",
+        description="Address of the repository, https://host/path.git, without user name or token.",
+    )
+    revision: str = Field(
+        "",
+        max_length=250,
+        pattern=r"^([A-Za-z0-9_][A-Za-z0-9._/-]*)?$",
+        description="A branch, a tag or a commit's full id. Empty: the repository's default branch.",
+    )
+    path: str = Field("", title="Folder", max_length=500, description="The folder in it. Empty: all of it.")
+    secret: str = Field(
+        "", max_length=63, description="Of a private repository: the secret of yours that holds a token for it."
+    )
+
+    @field_validator("path")
+    @classmethod
+    def stays_inside(cls, path: str) -> str:
+        parts = PurePosixPath(path.strip("/")).parts
+        if ".." in parts or any(ord(letter) < 32 for letter in path):
+            raise ValueError(f"{path!r} must be a folder of the repository, without '..' or control characters")
+        return "/".join(parts)
+
+
 class AlgorithmSpec(Spec):
     title: str = Field("", max_length=250, description="What a list calls it; empty: its name.")
     files: list[DatasetFile] = Field(
-        min_length=1,
+        default_factory=list[DatasetFile],
         max_length=10_000,
         description=f"Its code: the entry point and what lies beside it. A {REQUIREMENTS_FILE} is installed first.",
         json_schema_extra={"x-orrery-upload": True},
+    )
+    source: GitSource | None = Field(
+        None,
+        title="From Git",
+        description="Instead of uploaded files: a Git repository they are taken from. `fetch` takes them anew.",
+    )
+    commit: str = Field(
+        "",
+        max_length=64,
+        description="Of code from Git, the commit that was taken. Set by the platform.",
+        json_schema_extra={"readOnly": True},
     )
     entry_point: str = Field(
         "",
@@ -85,8 +128,15 @@ class AlgorithmSpec(Spec):
 
     _distinct = field_validator("files")(distinct_paths)
 
+    @field_validator("source")
+    @classmethod
+    def none_without_address(cls, source: GitSource | None) -> GitSource | None:
+        return source if source is not None and source.url else None
+
     @model_validator(mode="after")
     def has_an_entry_point(self) -> AlgorithmSpec:
+        if not self.files:
+            return self  # they are fetched first
         paths = [file.path for file in self.files]
         programs = [path for path in paths if PurePosixPath(path).suffix in (NOTEBOOK, SCRIPT)]
         if not self.entry_point:
@@ -126,9 +176,10 @@ ALGORITHM = Kind(
     description="A notebook or a script that trains a model; what it takes is the form.",
     spec=AlgorithmSpec,
     mutable=frozenset(
-        {"title", "files", "entry_point", "metrics", "scenario", "framework", "tasks", "datasets", "parameters_schema"}
+        "title files source entry_point metrics scenario framework tasks datasets parameters_schema".split()
     ),
     machine=machine(Phase("ACTIVE", "Active", settled=True), (), {}),
+    actions=(Action("fetch", "Fetch from Git again"),),
     columns=(
         *COMMON_COLUMNS,
         Column("spec.title", "Title"),

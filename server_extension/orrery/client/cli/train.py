@@ -48,7 +48,13 @@ def register(app: typer.Typer) -> None:
 
 def create_algorithm(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The algorithm's name.")],
-    paths: Annotated[list[str], typer.Argument(metavar="FILE...", help="Its code: a folder, or files.")],
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE...]", help="Its code: a folder, or files.")
+    ] = None,
+    git: Annotated[str | None, typer.Option(metavar="URL", help="Take the code from a Git repository instead.")] = None,
+    revision: Annotated[str, typer.Option(help="A branch, a tag or a commit's id; else the default branch.")] = "",
+    folder: Annotated[str, typer.Option("--path", help="The folder of the repository.")] = "",
+    secret: Annotated[str, typer.Option(help="Of a private repository: your secret that holds a token.")] = "",
     entry: EntryOption = None,
     metric: MetricOption = None,
     title: Annotated[str | None, typer.Option(help="What lists call it.")] = None,
@@ -62,13 +68,18 @@ def create_algorithm(
     \b
     Examples:
       orrery algorithm create forest ./forest --entry train.py --metric accuracy='accuracy=([0-9.]+)'
+      orrery algorithm create forest --git https://git.example.org/forest.git --revision v2 --secret git-token
     """
     from orrery.client.cli.output import print_document
 
+    if bool(paths) == bool(git):
+        raise Invalid("where is the code? give either files or --git URL")
+    source = {"url": git, "revision": revision, "path": folder, "secret": secret} if git else None
     with connect() as client:
         made = client.algorithms.create(
             name,
-            paths,
+            paths or (),
+            git=source,
             entry_point=entry,
             metrics=parse_metrics(metric),
             title=title,

@@ -1,0 +1,211 @@
+"""Code from a Git repository: one revision of it, fetched within limits and put into the object store.
+
+Nothing of the repository is run or laid out as files: no hook, no filter, no submodule, no LFS. What lies in the chosen
+folder is read from Git's own object database, after its sizes are known. A token goes to Git through its environment,
+for this one address only, so that it is in no command line and follows no redirect.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from orrery.domain.algorithms import GitSource
+from orrery.domain.datasets import DatasetFile
+from orrery.errors import Invalid, OrreryError
+from orrery.store.objects import ObjectStore
+
+TIMEOUT_SECONDS: Final = 120.0
+#: of what Git brings, packed, and of the chosen folder, unpacked
+MAX_BYTES: Final = 256 << 20
+MAX_FILES: Final = 10_000
+#: fetches at once; others wait
+_SLOTS: Final = threading.BoundedSemaphore(2)
+_FIELD: Final = "spec.source"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    #: the full id of the commit that the revision meant
+    commit: str
+    files: list[DatasetFile]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    path: str
+    oid: str
+    size: int
+
+
+def fetch(objects: ObjectStore, source: GitSource, token: str | None, protocols: list[str]) -> Fetched:
+    """Raises: Invalid with what to do about it; nothing is kept then but objects that the collector takes."""
+    scheme = source.url.partition("://")[0]
+    if scheme not in protocols:
+        raise _refused(f"{scheme}:// is not allowed for sources; use {' or '.join(f'{name}://' for name in protocols)}")
+    if shutil.which("git") is None:
+        raise _refused("Git is not installed where the platform runs; install it, or upload the files")
+    with _SLOTS, tempfile.TemporaryDirectory(prefix="orrery-git-") as folder:
+        repository = _Repository(Path(folder), source, token, protocols)
+        commit = repository.fetch()
+        entries = list(repository.entries())
+        return Fetched(commit, list(repository.read(entries, objects)))
+
+
+class _Repository:
+    """A bare repository of one commit, in a folder of its own."""
+
+    def __init__(self, folder: Path, source: GitSource, token: str | None, protocols: list[str]) -> None:
+        self._folder = folder
+        self._source = source
+        self._environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(folder),
+            "GIT_DIR": str(folder / "repository"),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "true",
+            "GIT_ALLOW_PROTOCOL": ":".join(protocols),
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "LC_ALL": "C.UTF-8",
+            **{name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")},
+            **_configuration(source.url, token),
+        }
+
+    def fetch(self) -> str:
+        self._run("init", "--quiet", "--bare", "--template=", str(self._folder / "repository"))
+        revision = self._source.revision or "HEAD"
+        self._run("fetch", "--quiet", "--depth=1", "--no-tags", "--", self._source.url, revision)
+        return self._run("rev-parse", "FETCH_HEAD^{commit}").decode().strip()
+
+    def entries(self) -> Iterator[_Entry]:
+        """The files of the chosen folder. Raises: Invalid for what is no plain file, and beyond the limits."""
+        path = self._source.path
+        tree = f"FETCH_HEAD:{path}" if path else "FETCH_HEAD^{tree}"
+        try:
+            listing = self._run("ls-tree", "-r", "-l", "-z", "--full-tree", tree)
+        except Invalid as error:
+            if path:
+                raise _refused(f"there is no folder {path!r} in {self._source.url} at that revision") from error
+            raise
+        total = 0
+        lines = [line for line in listing.split(b"\0") if line]
+        if len(lines) > MAX_FILES:
+            raise _refused(f"{len(lines):,} files are more than {MAX_FILES:,}; choose a folder of it with `path`")
+        for line in lines:
+            described, _, name = line.partition(b"\t")
+            mode, kind, oid, size = described.decode().split()
+            shown = name.decode("utf-8", "replace")
+            if mode == "120000":
+                raise _refused(f"{shown!r} is a symbolic link; only plain files are taken: choose a folder without it")
+            if kind != "blob":
+                raise _refused(f"{shown!r} is a submodule, which is not followed; choose a folder without it")
+            total += int(size)
+            if total > MAX_BYTES:
+                raise _refused(f"it has more than {MAX_BYTES >> 20} MiB; keep data out of it, or choose a folder of it")
+            yield _Entry(shown, oid, int(size))
+        if not lines:
+            raise _refused(f"{path or self._source.url!r} holds no files at that revision")
+
+    def read(self, entries: list[_Entry], objects: ObjectStore) -> Iterator[DatasetFile]:
+        with subprocess.Popen(
+            ["git", "cat-file", "--batch"],
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as reading:
+            assert reading.stdin is not None and reading.stdout is not None
+            for entry in entries:
+                reading.stdin.write(f"{entry.oid}\n".encode())
+                reading.stdin.flush()
+                reading.stdout.readline()
+                stored = objects.put(_Part(reading.stdout, entry.size))
+                reading.stdout.read(1)
+                try:
+                    yield DatasetFile(path=entry.path, oid=stored.oid, size=stored.size, purpose=None)
+                except ValueError as error:
+                    raise _refused(f"{entry.path!r} cannot be the name of a file here; rename it") from error
+            reading.stdin.close()
+
+    def _run(self, *arguments: str) -> bytes:
+        """Within the time and with no file larger than the limit; the whole family of processes is ended with it."""
+        limited = f'ulimit -f {MAX_BYTES >> 9}; exec git "$@"'
+        with subprocess.Popen(
+            ["sh", "-c", limited, "git", *arguments],
+            env=self._environment,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process:
+            try:
+                output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise _refused(
+                    f"{self._source.url} was not fetched within {TIMEOUT_SECONDS:.0f} seconds; "
+                    "try again, or choose a smaller repository"
+                ) from None
+        if process.returncode != 0:
+            raise _refused(self._explain(errors.decode("utf-8", "replace")))
+        return output
+
+    def _explain(self, errors: str) -> str:
+        told = [line for line in errors.splitlines() if line.strip()]
+        word = next((line for line in reversed(told) if line.startswith(("fatal:", "error:", "remote:"))), "")
+        if "Authentication failed" in errors or "could not read Username" in errors or "terminal prompts" in errors:
+            return f"{self._source.url} asks for a log-in: give the name of a secret that holds a token for it"
+        if "File size limit" in errors or "index-pack" in errors or "early EOF" in errors:
+            return f"{self._source.url} could not be taken ({word}); at most {MAX_BYTES >> 20} MiB are, packed"
+        if "couldn't find remote ref" in errors:
+            revision = self._source.revision
+            return f"{self._source.url} has no revision {revision!r}; give a branch, a tag or a full commit id"
+        return f"{self._source.url} could not be fetched: {word or 'git said nothing'}"
+
+
+class _Part:
+    """The next `size` bytes of a stream, as a stream."""
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        self._stream = stream
+        self._left = size
+
+    def read(self, size: int = -1, /) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        piece = self._stream.read(wanted) if wanted else b""
+        self._left -= len(piece)
+        if wanted and not piece:
+            raise _refused("the repository is damaged: Git ended while a file was read")
+        return piece
+
+
+def _configuration(url: str, token: str | None) -> Mapping[str, str]:
+    settings = {
+        "http.followRedirects": "false" if token else "initial",
+        "core.hooksPath": "/dev/null",
+        "fetch.fsckObjects": "true",
+        "submodule.recurse": "false",
+        "gc.auto": "0",
+    }
+    if token:
+        credentials = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        settings[f"http.{url}.extraHeader"] = f"Authorization: Basic {credentials}"
+    environment = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for index, (key, value) in enumerate(settings.items()):
+        environment |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}
+    return environment
+
+
+def _refused(message: str) -> OrreryError:
+    return Invalid(message, fields=[{"path": _FIELD, "message": message}])
