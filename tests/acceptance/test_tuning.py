@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import optuna
 import pytest
 
@@ -17,6 +18,7 @@ from orrery import Client
 from orrery.client.failures import RunFailed
 from orrery.errors import Invalid, WrongPhase
 from orrery.testing.platform import RunningPlatform
+from orrery.testing.processes import free_port
 from orrery.testing.waiting import wait_until
 
 #: a hill with its top at (2, 3), reported step by step
@@ -289,6 +291,32 @@ def test_a_search_knows_earlier_runs(client: Client) -> None:
     assert tuning.status.outputs["earlier"] == 5
     assert [trial["number"] for trial in tuning.trials()] == [5, 6]
     assert len(tuning.study().trials) == 7
+
+
+def test_optuna_dashboard_opens_the_study(client: Client, tmp_path: Path) -> None:
+    tuning = client.tunings.get("grid")
+    journal = tuning.download_study(tmp_path)
+    port = free_port()
+    command = [str(Path(sys.executable).with_name("optuna-dashboard")), str(journal), "--port", str(port)]
+    with (tmp_path / "dashboard.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as dashboard:
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/") as api:
+                wait_until(lambda: _answers(api), what="optuna-dashboard")
+                (study,) = api.get("studies").json()["study_summaries"]
+                assert study["study_name"] == tuning.id
+                shown = api.get(f"studies/{study['study_id']}").json()["trials"]
+        finally:
+            dashboard.terminate()
+    assert {trial["number"]: trial["values"] for trial in shown} == {
+        trial["number"]: trial["targets"] for trial in tuning.trials()
+    }
+
+
+def _answers(api: httpx.Client) -> bool:
+    try:
+        return api.get("studies").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_it_is_stopped_goes_on_and_a_trial_is_stopped_alone(client: Client) -> None:
