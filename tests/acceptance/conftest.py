@@ -23,6 +23,8 @@ ORRERY = (sys.executable, "-m", "orrery.client.cli")
 class CommandLine(RunningPlatform):
     """A platform as a user of the shell has it."""
 
+    columns = "120"
+
     def __init__(self, home: Path) -> None:
         super().__init__(home)
         own = {name: value for name, value in os.environ.items() if not name.startswith("ORRERY_")}
@@ -49,18 +51,6 @@ class CommandLine(RunningPlatform):
         """Wait until the process has gone, and take its exit code, as a shell does with its children."""
         assert self._process is not None
         self._process.wait(60)
-
-    def cli(self, *arguments: str, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """`orrery ARGUMENTS...`"""
-        return subprocess.run(
-            [*ORRERY, *arguments],
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
 
     def ask(self, *arguments: str) -> Any:
         """What a command that must succeed answers as JSON."""

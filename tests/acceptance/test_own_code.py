@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,23 +86,10 @@ def folder(tmp_path: Path) -> Path:
     return source
 
 
-def orrery(platform: RunningPlatform, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORRERY_")}
-    return subprocess.run(
-        [sys.executable, "-m", "orrery.client.cli", *arguments],
-        env={**environment, "ORRERY_HOME": str(platform.home), "COLUMNS": "200", "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-
 def test_a_script_of_the_contract_runs_unchanged_fails_and_is_resumed(
     platform: RunningPlatform, client: Client, folder: Path
 ) -> None:
-    done = orrery(
-        platform,
+    done = platform.cli(
         *("train", "--script", str(folder), "--entry", "train.py", "--name", "forest", "--dataset", "train=table"),
         *("-p", "learning-rate=0.1", "-p", "verbose=true", "-p", "fail-at=2", "--env", "COLOUR=blue"),
         *("--metric", "accuracy=accuracy=([0-9.]+)", "--max-time", "2h", "--wait"),
@@ -117,7 +101,7 @@ def test_a_script_of_the_contract_runs_unchanged_fails_and_is_resumed(
     assert "the disk of the data went away" in training.status.message
     assert [file["path"] for file in training.status.outputs["checkpoint_files"]] == ["state/last.json"]
 
-    done = orrery(platform, "resume", "forest", "--wait")
+    done = platform.cli("resume", "forest", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     training = client.trainings.get("forest")
     log = "".join(training.logs())
@@ -242,7 +226,7 @@ def test_a_notebook_comes_back_beside_its_source_even_when_it_fails(
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.cells[0].metadata["tags"] = ["parameters"]
     nbformat.write(notebook, tmp_path / "My report.ipynb")
-    done = orrery(platform, "run", str(tmp_path / "My report.ipynb"), "-p", "year=2026", "--name", "report-1", "--wait")
+    done = platform.cli("run", str(tmp_path / "My report.ipynb"), "-p", "year=2026", "--name", "report-1", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "half is 1013" in (tmp_path / "My report-report-1.ipynb").read_text()
     with pytest.raises(RunFailed, match="bad luck"):

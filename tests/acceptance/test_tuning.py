@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -68,21 +67,8 @@ def hill(platform: RunningPlatform) -> None:
 SPACE = {"x": "-5..5", "n": "1..8", "kind": "flat,steep", "extra": "0..0.5 if kind=steep"}
 
 
-def orrery(platform: RunningPlatform, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORRERY_")}
-    return subprocess.run(
-        [sys.executable, "-m", "orrery.client.cli", *arguments],
-        env={**environment, "ORRERY_HOME": str(platform.home), "COLUMNS": "200", "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-
 def test_a_tuning_by_command_line_ends_with_its_best_trial_a_model(platform: RunningPlatform, client: Client) -> None:
-    done = orrery(
-        platform,
+    done = platform.cli(
         *("tune", "hill", "--name", "first", "--objective", "maximize:height", "--trials", "14", "--parallel", "4"),
         *(word for name, space in SPACE.items() for word in ("--space", f"{name}={space}")),
         *("--seed", "7", "--tag", "hills", "--wait"),

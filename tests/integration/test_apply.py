@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from orrery.api.auth import Signer
-from orrery.domain.access import User
 from orrery.testing.platform import RunningPlatform, create_dataset, put_object, wait_settled
 from orrery.testing.waiting import wait_until
 
@@ -53,19 +49,12 @@ def alice(platform: RunningPlatform) -> Iterator[httpx.Client]:
         yield client
 
 
-def orrery(platform: RunningPlatform, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    token, _ = Signer.open(platform.home / "secrets" / "jwt.key").sign(User("alice"), 3600)
-    environment = {"ORRERY_URL": platform.url, "ORRERY_TOKEN": token, "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-m", "orrery.client.cli", *arguments]
-    return subprocess.run(command, env=environment, input=text, capture_output=True, text=True, timeout=120)
-
-
 def test_a_file_is_applied_in_the_order_it_needs_and_again_without_a_change(
     platform: RunningPlatform, alice: httpx.Client, tmp_path: Path
 ) -> None:
     file = tmp_path / "project.yaml"
     file.write_text(PROJECT)
-    dry = orrery(platform, "apply", "-f", str(file), "--dry-run")
+    dry = platform.cli("apply", "-f", str(file), "--dry-run", user="alice")
     assert dry.returncode == 0, dry.stderr
     assert dry.stderr.splitlines() == [
         "experiment trees would be created",
@@ -73,7 +62,7 @@ def test_a_file_is_applied_in_the_order_it_needs_and_again_without_a_change(
         "training applied would be created",
     ]
     assert alice.get("experiments/trees").status_code == 404
-    done = orrery(platform, "apply", "-f", str(file))
+    done = platform.cli("apply", "-f", str(file), user="alice")
     assert done.returncode == 0, done.stderr
     training = wait_settled(alice, "trainings", "applied")
     assert training["status"]["phase"] == "COMPLETE"
@@ -84,7 +73,7 @@ def test_a_file_is_applied_in_the_order_it_needs_and_again_without_a_change(
     alice.patch("datasets/iris", json={"spec": {"files": files}}).raise_for_status()
     wait_settled(alice, "datasets", "iris")
     wait_until(lambda: alice.get("dataset-versions/iris").json()["version"] == 2, what="version 2")
-    again = orrery(platform, "apply", "-f", str(file))
+    again = platform.cli("apply", "-f", str(file), user="alice")
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("as it should be") == 3
 
@@ -93,14 +82,14 @@ def test_what_may_be_changed_is_changed_and_the_rest_is_refused_before_anything_
     platform: RunningPlatform, alice: httpx.Client
 ) -> None:
     changed = PROJECT.replace("max_depth: 3", "max_depth: 5").replace("all of the", "some of the")
-    shown = orrery(platform, "apply", "-f", "-", "--dry-run", text=changed)
+    shown = platform.cli("apply", "-f", "-", "--dry-run", stdin=changed, user="alice")
     assert "template quick would be changed\n  spec.parameters.max_depth: 3 -> 5\n" in shown.stderr
     assert 'description: "all of the trees" -> "some of the trees"' in shown.stderr
-    refused = orrery(platform, "apply", "-f", "-", text=changed.replace("rounds: 4", "rounds: 9"))
+    refused = platform.cli("apply", "-f", "-", stdin=changed.replace("rounds: 4", "rounds: 9"), user="alice")
     assert refused.returncode == 2
     assert "training applied is there, and spec.parameters.rounds: 4 -> 9: that cannot be changed" in refused.stderr
     assert alice.get("templates/quick").json()["spec"]["parameters"] == {"max_depth": 3}
-    applied = orrery(platform, "apply", "-f", "-", text=changed)
+    applied = platform.cli("apply", "-f", "-", stdin=changed, user="alice")
     assert applied.returncode == 0, applied.stderr
     assert alice.get("templates/quick").json()["spec"]["parameters"] == {"max_depth": 5}
     assert alice.get("experiments/trees").json()["description"] == "some of the trees"
@@ -110,7 +99,7 @@ def test_a_document_that_is_wrong_keeps_the_others_from_being_made(
     platform: RunningPlatform, alice: httpx.Client
 ) -> None:
     text = PROJECT.replace("trees", "others").replace("name: applied", "name: never").replace("rounds: 4", "rounds: x")
-    answer = orrery(platform, "apply", "-f", "-", text=text.replace("  experiment: others\n", ""))
+    answer = platform.cli("apply", "-f", "-", stdin=text.replace("  experiment: others\n", ""), user="alice")
     assert answer.returncode == 2, answer.stderr
     assert "training never:" in answer.stderr
     assert "rounds" in answer.stderr
@@ -121,14 +110,16 @@ def test_what_is_exported_names_what_it_refers_to_and_can_be_applied(
     platform: RunningPlatform, alice: httpx.Client
 ) -> None:
     wait_settled(alice, "trainings", "applied")
-    exported = orrery(platform, "export", "training", "applied")
+    exported = platform.cli("export", "training", "applied", user="alice")
     assert exported.returncode == 0, exported.stderr
     assert "algorithm: orrery/xgboost" in exported.stdout
     assert "train: iris@1" in exported.stdout
     assert "experiment: trees" in exported.stdout
-    same = orrery(platform, "apply", "-f", "-", text=exported.stdout)
+    same = platform.cli("apply", "-f", "-", stdin=exported.stdout, user="alice")
     assert same.stderr == "training applied as it should be\n"
-    copied = orrery(platform, "apply", "-f", "-", text=exported.stdout.replace("name: applied", "name: copied"))
+    copied = platform.cli(
+        "apply", "-f", "-", stdin=exported.stdout.replace("name: applied", "name: copied"), user="alice"
+    )
     assert copied.stderr == "training copied created\n"
     assert wait_settled(alice, "trainings", "copied")["status"]["phase"] == "COMPLETE"
-    assert "made by the platform" in orrery(platform, "export", "dataset-version", "iris").stderr
+    assert "made by the platform" in platform.cli("export", "dataset-version", "iris", user="alice").stderr

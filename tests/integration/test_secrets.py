@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,19 +41,6 @@ def client(platform: RunningPlatform) -> Iterator[Client]:
         yield client
 
 
-def orrery(platform: RunningPlatform, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ORRERY_")}
-    return subprocess.run(
-        [sys.executable, "-m", "orrery.client.cli", *arguments],
-        env={**environment, "ORRERY_HOME": str(platform.home), "COLUMNS": "200", "NO_COLOR": "1"},
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def holders(home: Path) -> list[str]:
     """The files below the home in which the value stands."""
     files = [path for path in home.rglob("*") if path.is_file()]
@@ -64,7 +48,7 @@ def holders(home: Path) -> list[str]:
 
 
 def test_a_run_has_the_secret_and_nobody_else(platform: RunningPlatform, client: Client, tmp_path: Path) -> None:
-    made = orrery(platform, "secret", "set", "hub-token", typed=f"{VALUE}\n")
+    made = platform.cli("secret", "set", "hub-token", stdin=f"{VALUE}\n")
     assert made.returncode == 0 and "is set" in made.stderr, made.stderr
     (tmp_path / "train.py").write_text(LEAKING)
     training = client.train(name="leaking", script=tmp_path, secrets={"HF_TOKEN": "hub-token"})
@@ -144,11 +128,11 @@ def test_a_deleted_secret_is_had_by_no_run(platform: RunningPlatform, client: Cl
     training = client.train(name="after", script=tmp_path, secrets={"T": "leaving"})
     with pytest.raises(RunFailed):
         training.wait(progress=False)
-    assert orrery(platform, "secret", "delete", "leaving").returncode == 0
-    listed = orrery(platform, "secret", "list")
+    assert platform.cli("secret", "delete", "leaving").returncode == 0
+    listed = platform.cli("secret", "list")
     assert listed.returncode == 0 and "leaving" not in listed.stdout and "hub-token" in listed.stdout
     with pytest.raises(RunFailed, match="leaving is not there any more; set it"):
         training.retry().wait(progress=False)
     with pytest.raises(NotFound):
         client.secrets.get("leaving")
-    assert orrery(platform, "secret", "set", "leaving").returncode == 2
+    assert platform.cli("secret", "set", "leaving").returncode == 2

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import httpx
@@ -42,12 +40,6 @@ def alice(platform: RunningPlatform) -> Iterator[httpx.Client]:
         yield client
 
 
-def orrery(platform: RunningPlatform, token: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {"ORRERY_URL": platform.url, "ORRERY_TOKEN": token, "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-m", "orrery.client.cli", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-
-
 def test_a_template_needs_no_more_than_an_algorithm_and_can_be_changed_copied_and_deleted(
     alice: httpx.Client,
 ) -> None:
@@ -81,8 +73,8 @@ def test_a_training_is_saved_as_a_template_and_others_begin_from_it(
         training = client.templates.get("quick").train("second", parameters={"max_depth": 2}).wait(progress=False)
     assert training.spec["parameters"] == {"target": "species", "rounds": 5, "max_depth": 2}
     assert training.status.phase == "COMPLETE"
-    done = orrery(
-        platform, token, "train", "--template", "quick", "--name", "third", "-p", "rounds=3", "--wait", "-o", "json"
+    done = platform.cli(
+        "train", "--template", "quick", "--name", "third", "-p", "rounds=3", "--wait", "-o", "json", user="alice"
     )
     assert done.returncode == 0, done.stderr
     third = json.loads(done.stdout)
@@ -114,8 +106,8 @@ def test_a_sweep_makes_all_of_them_under_one_experiment_or_none(
     again = alice.post("trainings/sweep", json=body, headers=headers).json()["items"]
     assert [item["id"] for item in again] == [item["id"] for item in items]
     assert alice.post("trainings/sweep", json=body).json()["error"]["code"] == "name_taken"
-    done = orrery(
-        platform, token, "train", "--template", "quick", "--name", "typed", "--sweep", "max_depth=2,3", "-o", "json"
+    done = platform.cli(
+        "train", "--template", "quick", "--name", "typed", "--sweep", "max_depth=2,3", "-o", "json", user="alice"
     )
     assert done.returncode == 0, done.stderr
     assert [item["spec"]["parameters"]["max_depth"] for item in json.loads(done.stdout)["items"]] == [2, 3]

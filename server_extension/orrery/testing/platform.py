@@ -64,6 +64,9 @@ def belongs_to(pid: int, home: Path) -> bool:
 class RunningPlatform:
     """`orrery up` over `home`. Use as a context manager; afterwards nothing of it runs."""
 
+    #: how wide the terminal of `cli` is
+    columns = "200"
+
     def __init__(self, home: Path, *, environment: Mapping[str, str] | None = None, port: int = 0) -> None:
         self.home = home
         self.port = port
@@ -167,6 +170,25 @@ class RunningPlatform:
             token, _ = signer.sign(User(user, frozenset(groups), admin), 3600)
         headers = {"Authorization": f"Bearer {token}"}
         return httpx.Client(base_url=f"{self.url}/api/v1/", headers=headers, timeout=30)
+
+    def cli(
+        self, *arguments: str, user: str | None = None, stdin: str = "", timeout: float = 240
+    ) -> subprocess.CompletedProcess[str]:
+        """`orrery ARGUMENTS...`, as the account that runs it finds it in its home, or as any user by a token."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("ORRERY_")}
+        found = {"ORRERY_HOME": str(self.home)}
+        if user is not None:
+            token, _ = Signer.open(self.home / "secrets" / "jwt.key").sign(User(user), 3600)
+            found = {"ORRERY_URL": self.url, "ORRERY_TOKEN": token}
+        return subprocess.run(
+            [sys.executable, "-m", "orrery.client.cli", *arguments],
+            env={**own, **found, "NO_COLOR": "1", "COLUMNS": self.columns},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
 
 
 def put_object(client: httpx.Client, content: bytes) -> dict[str, Any]:
