@@ -155,6 +155,20 @@ def test_a_copy_begins_with_the_space_of_the_original(stocked: Stocked, page: Pa
     expect(form.get_by_role("group", name="Fixed hyperparameters").get_by_label("X", exact=True)).to_have_value("0")
 
 
+def test_a_template_fills_in_the_form(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    spec = {"algorithm": "hill", "parameters": {"kind": "steep"}, "priority": "LOW"}
+    assert client.post("templates", json={"name": "hilly", "spec": spec}).status_code == 201
+    open_lab(page, lab)
+    execute(page, "orrery:open", {"kind": "template", "ref": "hilly"})
+    page.get_by_role("button", name="Tune with it").click()
+    form = panel(page, "orrery-form-tuning")
+    chosen = form.get_by_label("Kind", exact=True).locator("option:checked")
+    expect(chosen).to_have_text("steep", timeout=LONG_MILLISECONDS)
+    expect(form.get_by_label("Priority", exact=True).locator("option:checked")).to_have_text("LOW")
+    look(page, "tuning-from-template")
+
+
 def test_trials_are_sorted_chosen_by_keyboard_and_compared(stocked: Stocked, page: Page) -> None:
     detail = open_tuning(page, stocked, "one", "trials")
     grid = detail.get_by_role("grid", name="Trials")

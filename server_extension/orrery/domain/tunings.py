@@ -92,7 +92,11 @@ class TuningSpec(RunSpec):
         json_schema_extra=_SEARCH,
     )
     seed: int | None = Field(
-        None, ge=0, lt=2**32, description="Random state: the same seed suggests the same.", json_schema_extra=_SEARCH
+        None,
+        ge=0,
+        le=2**32 - 1,
+        description="Random state: the same seed suggests the same.",
+        json_schema_extra=_SEARCH,
     )
     max_trials: int = Field(20, ge=1, le=MAX_TRIALS, description="Trainings in all.", json_schema_extra=_STOPPING)
     parallel: int = Field(2, ge=1, le=200, description="Trainings at a time.", json_schema_extra=_STOPPING)
