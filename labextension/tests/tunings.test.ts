@@ -174,8 +174,8 @@ describe('the form of a tuning', () => {
 
   it('offers the metrics that a built-in algorithm declares', async () => {
     const { form } = await openForm({ algorithm: 'orrery/xgboost' });
-    expect(form.metrics).toEqual([{ name: 'f1', goal: 'maximize' }]);
-    expect(form.takesOtherMetrics).toBe(false);
+    expect(form.algorithm.metrics).toEqual([{ name: 'f1', goal: 'maximize' }]);
+    expect(form.algorithm.takesOtherMetrics).toBe(false);
   });
 
   it('says what is wrong with the space at the parameter, and sends nothing', async () => {

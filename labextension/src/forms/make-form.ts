@@ -24,6 +24,8 @@ export interface Found {
   metrics: DeclaredMetric[];
   /** Code of one's own may report any metric. */
   takesOtherMetrics: boolean;
+  /** Whether what is run is a notebook. */
+  isNotebook: boolean;
 }
 
 /** A metric that an algorithm says it reports, and which way is better. */
@@ -44,7 +46,8 @@ export const NOTHING_FOUND: Found = {
   parameters: {},
   datasets: [{ name: 'train', title: 'Training data', required: true }],
   metrics: [],
-  takesOtherMetrics: true
+  takesOtherMetrics: true,
+  isNotebook: false
 };
 
 /**

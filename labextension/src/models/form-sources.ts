@@ -32,7 +32,8 @@ export function foundIn(algorithm: Resource, path: string, chosen: Json | undefi
     parameters: parameters ? { [path]: parameters } : {},
     datasets,
     metrics,
-    takesOtherMetrics: algorithm.owner !== SYSTEM_OWNER || metrics.length === 0
+    takesOtherMetrics: algorithm.owner !== SYSTEM_OWNER || metrics.length === 0,
+    isNotebook: plainText(algorithm.spec.entry_point).endsWith('.ipynb')
   };
 }
 

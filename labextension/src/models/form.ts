@@ -21,7 +21,7 @@ import type {
   UploadedFile
 } from '../api-types';
 import { readableSpec, safeFileName, valueAt } from '../format';
-import type { DeclaredMetric, FormSchemas, Found } from '../forms/make-form';
+import type { FormSchemas, Found } from '../forms/make-form';
 import { NOTHING_FOUND, makeFormSchemas } from '../forms/make-form';
 import {
   keepKnown,
@@ -170,12 +170,9 @@ export class FormModel extends Model {
     return parameters ? plainSchema(parameters) : null;
   }
 
-  get metrics(): DeclaredMetric[] {
-    return this.found.metrics;
-  }
-
-  get takesOtherMetrics(): boolean {
-    return this.found.takesOtherMetrics;
+  /** What the chosen algorithm says. */
+  get algorithm(): Found {
+    return this.found;
   }
 
   get uploadPath(): string[] | null {

@@ -150,8 +150,8 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
           isReadingColumns: model.isReadingColumns,
           instanceTypes: model.instanceTypes,
           searchable: model.searchable,
-          metrics: model.metrics,
-          takesOtherMetrics: model.takesOtherMetrics
+          metrics: model.algorithm.metrics,
+          takesOtherMetrics: model.algorithm.takesOtherMetrics
         }}
         validator={VALIDATOR}
         widgets={WIDGETS}
@@ -258,7 +258,7 @@ function AsNotebook(props: { model: FormModel }): JSX.Element | null {
   const { model } = props;
   const { go, kinds } = usePanel();
   const { algorithm, parameters } = model.spec;
-  if (typeof algorithm !== 'string' || algorithm === '' || !kinds.get('algorithm')) {
+  if (typeof algorithm !== 'string' || !model.algorithm.isNotebook || !kinds.get('algorithm')) {
     return null;
   }
   const open = async (): Promise<void> => {
