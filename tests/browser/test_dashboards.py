@@ -150,7 +150,8 @@ def test_a_form_in_a_cell_becomes_the_run_that_it_begins(place: Place, page: Pag
     panel.get_by_role("button", name="Start training").click()
     expect(panel.get_by_text("COMPLETE", exact=True)).to_be_visible(timeout=LONG_MILLISECONDS)
     expect(panel.get_by_text("accuracy")).to_be_visible()
-    expect(panel.get_by_role("button", name="Deploy")).to_be_in_viewport()
+    expect(panel.get_by_text("COMPLETE", exact=True)).to_be_in_viewport()
+    expect(panel.get_by_role("button", name="Deploy")).to_be_visible()
     look(page, "form-run")
     assert place.client.trainings.get("iris-1").spec["parameters"] == {"target": "species", "max_depth": 3}
 
