@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import nbformat
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from orrery.testing.apps import enter, knock, page_kernel, publish, slider_notebook
+from orrery.testing.apps import KERNEL, enter, knock, page_kernel, publish, slider_notebook
 from orrery.testing.jupyter import jupyter_lab
 from orrery.testing.platform import RunningPlatform, create_dataset, put_object
 from orrery.testing.waiting import wait_until
@@ -83,6 +86,35 @@ def test_a_visit_wakes_it_its_widgets_answer_and_it_falls_asleep(
     wait_phase(alice, dashboard, "STOPPED")
     stopped = knock(platform.url, dashboard["id"], alice.headers)
     assert stopped.status_code == 503 and "report is stopped" in stopped.text and "Start it" in stopped.text
+
+
+def test_it_is_shown_in_an_environment_of_its_own(platform: RunningPlatform, alice: httpx.Client) -> None:
+    new: Any = nbformat.v4
+    notebook = new.new_notebook(metadata={"kernelspec": KERNEL})
+    notebook.cells = [new.new_code_cell("import greeter, ipywidgets\nipywidgets.Label(greeter.WORD)")]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as wheel:
+        wheel.writestr("greeter.py", "WORD = 'hello'\n")
+        wheel.writestr("greeter-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: greeter\nVersion: 1.0\n")
+        wheel.writestr("greeter-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("greeter-1.0.dist-info/RECORD", "")
+    contents = {
+        "report.ipynb": nbformat.writes(notebook).encode(),  # pyright: ignore[reportUnknownMemberType]
+        "requirements.txt": b"./greeter-1.0-py3-none-any.whl\n",
+        "greeter-1.0-py3-none-any.whl": packed.getvalue(),
+    }
+
+    def stored(only: list[str]) -> list[Any]:
+        return [{"path": path, **put_object(alice, contents[path])} for path in only]
+
+    dashboard = publish(alice, "greeting", spec={"files": stored([*contents])})
+    with page_kernel(enter(platform.url, dashboard["id"], alice.headers)) as kernel:
+        assert kernel.widgets()["LabelModel"]["value"] == "hello"
+    lacking = publish(alice, "lacking", spec={"files": stored(["report.ipynb", "requirements.txt"])})
+    alice.get(f"dashboards/{lacking['id']}")
+    knock(platform.url, lacking["id"], alice.headers)
+    failed = wait_phase(alice, lacking, "WAKE_FAILED", seconds=120)
+    assert "requirements.txt could not be installed" in failed["status"]["message"]
 
 
 def replicas(platform: RunningPlatform, dashboard: Any) -> list[int]:

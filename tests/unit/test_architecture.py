@@ -20,7 +20,8 @@ MAY_IMPORT = {
     # of apps, what a process is told
     "controllers": {"domain", "store", "executors", "jobs", "serving", "tracking", "notebooks", "apps", "tuning"},
     "tuning": {"domain"},
-    "apps": set[str](),
+    # a dashboard's environment is made as a job's is
+    "apps": {"jobs"},
     "tracking": {"domain", "store"},
     "api": {"domain", "store", "executors", "controllers", "tracking", "notebooks", "tuning"},
     "gateway": {"serving"},

@@ -1,7 +1,7 @@
 """A published notebook as a page: Voila on `ORRERY_SOCKET`, with a kernel for each visitor.
 
-The kernel is this process's own Python and no other, whatever kernel the notebook was written in: that is the
-environment which the dashboard was published with.
+The kernel is this process's own Python and no other, whatever kernel the notebook was written in, with what a
+`requirements.txt` among the published files asks for: that is the environment which the dashboard is pinned to.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from traitlets.config import Config
 from voila.app import Voila  # pyright: ignore[reportMissingTypeStubs]
 from voila.tornado.handler import TornadoVoilaHandler  # pyright: ignore[reportMissingTypeStubs]
 
-from orrery.apps.settings import DASHBOARD_VARIABLE, HEALTH_PATH, DashboardSettings
+from orrery.apps.settings import DASHBOARD_VARIABLE, HEALTH_PATH, REQUIREMENTS_FILE, DashboardSettings
 
 #: a kernel that no page is connected to any more ends after so long
 KERNEL_IDLE_SECONDS: Final = 60
@@ -54,6 +54,18 @@ def prepare(settings: DashboardSettings, work: Path, folder: Path) -> Path:
     target.unlink()
     nbformat.write(notebook, target)  # pyright: ignore[reportUnknownMemberType]
     return target
+
+
+def fulfil(requirements: Path) -> None:
+    """Let the kernels find what is asked for, before all else. Made once for the same content, then taken as it is.
+
+    Raises: JobFailed, with the installer's last lines.
+    """
+    from orrery.jobs import environments
+
+    packages = environments.site_packages(environments.python_for(requirements))
+    found = [str(packages), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, found))
 
 
 class OwnKernel(KernelSpecManager):
@@ -122,8 +134,11 @@ def make_config(settings: DashboardSettings, connections: Path) -> Config:
 
 def main() -> None:
     settings = DashboardSettings(**json.loads(os.environ.pop(DASHBOARD_VARIABLE)))
-    own = Path(os.environ["ORRERY_REPLICA_DIR"])
-    shown = prepare(settings, Path(os.environ["ORRERY_WORK_DIR"]), own / DashboardSettings.FOLDER)
+    work, own = Path(os.environ["ORRERY_WORK_DIR"]), Path(os.environ["ORRERY_REPLICA_DIR"])
+    requirements = work / DashboardSettings.FOLDER / Path(settings.notebook).parent / REQUIREMENTS_FILE
+    if requirements.is_file():
+        fulfil(requirements)
+    shown = prepare(settings, work, own / DashboardSettings.FOLDER)
     connections = own / "connections"
     connections.mkdir(mode=0o700, exist_ok=True)
     # what is configured on this machine for other Voilas is not this dashboard's

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Final
 #: answers 200 as soon as visitors can be served
 HEALTH_PATH: Final = "/healthz"
 DASHBOARD_VARIABLE: Final = "ORRERY_DASHBOARD"
+#: beside the notebook: what its kernels need besides what the platform has
+REQUIREMENTS_FILE: Final = "requirements.txt"
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any, Final
 
-from orrery.apps.settings import DASHBOARD_VARIABLE, HEALTH_PATH, DashboardSettings
+from orrery.apps.settings import DASHBOARD_VARIABLE, HEALTH_PATH, REQUIREMENTS_FILE, DashboardSettings
 from orrery.controllers import environment
 from orrery.controllers.apps import FOLLOW_SECONDS, READY_SECONDS, Apps, AppState, Look
 from orrery.controllers.contract import Controller, Draft, Outcome, Platform
@@ -23,6 +24,8 @@ MAX_NOTEBOOK_BYTES: Final = 64 << 20
 #: an awake one is looked at so often, at the least and at the most
 _SOONEST_SECONDS: Final = 0.5
 _LATEST_SECONDS: Final = 60.0
+#: a dashboard's first start makes its environment
+INSTALL_SECONDS: Final = 900.0
 WORK: Final = "$(ORRERY_WORK_DIR)"
 #: why a dashboard falls asleep by itself, as against by its owner's word
 IDLE: Final = "idle"
@@ -201,6 +204,8 @@ class DashboardController(Controller):
             model = store.get(reference, trashed=True)
             files.extend(InputFile(f"models/{name}/{file['path']}", file["oid"]) for file in model.spec["files"])
             environment_[f"EM_MODEL_{name.upper()}"] = f"{WORK}/models/{name}"
+        beside = PurePosixPath(spec.shown.path).with_name(REQUIREMENTS_FILE)
+        is_installed = any(file.path == str(beside) for file in spec.files)
         shown = DashboardSettings(spec.shown.path, record.name, spec.show_code, spec.parameters)
         return ServiceSpec(
             id=service_id(record),
@@ -210,12 +215,13 @@ class DashboardController(Controller):
             resources=self.platform.settings.instance_type(spec.instance_type).resources,
             environment={
                 **environment_,
+                "ORRERY_ENVIRONMENTS": str(self.platform.settings.home / "environments"),
                 "EM_DATASETS": json.dumps({name: f"{WORK}/datasets/{name}" for name in spec.datasets}),
                 DASHBOARD_VARIABLE: shown.to_json(),
             },
             files=tuple(files),
             ready_path=HEALTH_PATH,
-            ready_timeout_seconds=READY_SECONDS,
+            ready_timeout_seconds=INSTALL_SECONDS if is_installed else READY_SECONDS,
             grace_seconds=5,
         )
 
