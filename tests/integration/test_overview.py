@@ -86,8 +86,8 @@ def test_what_waits_says_why_and_what_runs_says_what_it_holds(alice: httpx.Clien
 def test_others_see_neither_counts_nor_names_of_what_they_may_not_read(
     platform: RunningPlatform, alice: httpx.Client
 ) -> None:
-    train(alice, "secret", rounds=10_000)
-    train(alice, "secret-too")
+    train(alice, "concealed", rounds=10_000)
+    train(alice, "concealed-too")
     overview_with_a_queue(alice)
     with platform.client("bob") as bob:
         overview = bob.get("overview").json()
@@ -98,8 +98,8 @@ def test_others_see_neither_counts_nor_names_of_what_they_may_not_read(
     waiting = overview["queue"]["items"][0]
     assert (waiting["resource"], waiting["title"], waiting["reason"]) == (None, "", "")
     assert sum(activity["created"]) == 0
-    assert "secret" not in str(overview) + str(activity)
-    for name in ("secret", "secret-too"):
+    assert "concealed" not in str(overview) + str(activity)
+    for name in ("concealed", "concealed-too"):
         alice.post(f"trainings/{name}/stop").raise_for_status()
         wait_settled(alice, "trainings", name)
 
