@@ -43,7 +43,8 @@ class Housekeeping:
                 name for name, phase in kind.machine.phases.items() if not phase.settled or phase.state == "Active"
             }
             for kind in self.platform.store.kinds
-            if kind.name in ("dataset", "training", "tuning", "model", "endpoint", "experiment", "dashboard")
+            # of the others nothing ever moves
+            if not all(phase.settled for phase in kind.machine.phases.values())
         }
         self.platform.store.leases.release()
         self.platform.store.leases.wake_all(unsettled)

@@ -173,11 +173,11 @@ class TuningController(Controller):
         return None
 
     def _last_failure(self, record: Record) -> str:
-        failed = [trial for trial in self.trials.list(record.id, order="-number") if trial.status.is_failure]
-        training = self.platform.store.find(failed[0].training_id) if failed else None
-        if training is None:
+        failed = self.trials.last_failed(record.id)
+        training = self.platform.store.find(failed.training_id) if failed is not None else None
+        if failed is None or training is None:
             return ""
-        if failed[0].status is TrialStatus.METRICS_UNAVAILABLE:
+        if failed.status is TrialStatus.METRICS_UNAVAILABLE:
             metrics = ", ".join(objective["metric"] for objective in record.spec["objectives"])
             return f"; {training.name} completed without telling {metrics}"
         return f"; {training.name}: {training.message}"
@@ -347,7 +347,7 @@ class TuningController(Controller):
     def act(self, action: str, record: Record, body: BaseModel | None, user: User) -> Record:
         assert isinstance(body, RegisterTrialBody)
         if body.trial is not None:
-            trial = next((trial for trial in self.trials.list(record.id) if trial.number == body.trial), None)
+            trial = self.trials.find(record.id, body.trial)
             if trial is None:
                 raise Invalid(f"{record.label} has no trial {body.trial}")
         elif len(record.spec["objectives"]) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -74,9 +74,14 @@ class TrialStore:
         direction = column.desc() if order.startswith("-") else column.asc()
         return self._find(statement.order_by(direction.nulls_last(), _t.number).limit(limit).offset(offset))
 
-    def numbers(self, tuning_id: str) -> list[int]:
-        with self.database.read() as connection:
-            return list(connection.execute(select(_t.number).where(_t.tuning_id == tuning_id)).scalars())
+    def find(self, tuning_id: str, number: int) -> Trial | None:
+        statement = select(tables.trials).where(_t.tuning_id == tuning_id, _t.number == number)
+        return next(iter(self._find(statement)), None)
+
+    def last_failed(self, tuning_id: str) -> Trial | None:
+        failures = [status.value for status in TrialStatus if status.is_failure]
+        statement = select(tables.trials).where(_t.tuning_id == tuning_id, _t.status.in_(failures))
+        return next(iter(self._find(statement.order_by(_t.number.desc()).limit(1))), None)
 
     def count(self, tuning_id: str) -> dict[TrialStatus, int]:
         statement = select(_t.status, func.count()).where(_t.tuning_id == tuning_id).group_by(_t.status)
@@ -144,7 +149,3 @@ def front(trials: Iterable[Trial], maximize: tuple[bool, ...]) -> list[Trial]:
 
 def _upwards(targets: tuple[float, ...], maximize: tuple[bool, ...]) -> tuple[float, ...]:
     return tuple(value if up else -value for value, up in zip(targets, maximize, strict=True))
-
-
-def ended(trial: Trial, status: TrialStatus, at: datetime, targets: tuple[float, ...] | None = None) -> Trial:
-    return replace(trial, status=status, ended_at=at, targets=targets)
