@@ -193,12 +193,8 @@ def test_what_is_refused_has_an_exit_code_and_names_the_value(
 
 
 def test_a_token_that_is_not_valid_is_exit_code_5(shell: CommandLine) -> None:
-    known = shell.environment
-    shell.environment = {**known, "ORRERY_TOKEN": "forged"}
-    try:
-        assert shell.cli("whoami").returncode == 5
-    finally:
-        shell.environment = known
+    refused = shell.cli("whoami", environment={"ORRERY_TOKEN": "forged"})
+    assert refused.returncode == 5, refused.stdout
 
 
 def _owner(shell: CommandLine) -> str:

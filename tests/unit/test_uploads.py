@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from orrery.errors import Conflict, Invalid, NotFound, OutOfSpace, TooLarge
 from orrery.store import upload_files
+from orrery.store import uploads as uploads_module
 from orrery.store.objects import Object, ObjectStore
 from orrery.store.uploads import Limits, Uploads, make_display_name
 
@@ -185,6 +186,47 @@ def test_the_newest_writer_wins(uploads: Uploads) -> None:
     assert refused.value.details == {"offset": 4}
     send(uploads, upload.id, 4, b"456789")
     assert uploads.finish("alice", upload.id).oid == oid_of(b"0123456789")
+
+
+def test_whoever_waited_in_vain_leaves_the_holder_to_the_next(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orrery.store.uploads._TAKE_OVER_SECONDS", 0.05)
+    upload = uploads.create("alice", "x", 10)
+    told: list[str] = []
+    with uploads.write("alice", upload.id, 0, lambda: told.append("first")):
+        for times in (1, 2):
+            with pytest.raises(Conflict, match="another connection"):
+                uploads.write("alice", upload.id, 0)
+            assert told == ["first"] * times
+
+
+def test_a_writer_that_had_the_lock_a_moment_before_is_told_too(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = uploads.create("alice", "x", 4)
+    told = threading.Event()
+    locked = uploads_module._try_lock  # pyright: ignore[reportPrivateUsage]
+    early: list[threading.Thread] = []
+
+    def lock_and_pause(descriptor: int) -> bool:
+        """The second writer asks between the first one's lock and its registration."""
+        got = locked(descriptor)
+        if got and not early:
+            early.append(threading.Thread(target=send, args=(uploads, upload.id, 0, b"late")))
+            early[0].start()
+            assert refused.wait(10)
+        elif not got:
+            refused.set()
+        return got
+
+    refused = threading.Event()
+    monkeypatch.setattr(uploads_module, "_try_lock", lock_and_pause)
+    first = uploads.write("alice", upload.id, 0, told.set)
+    assert told.wait(4)
+    first.close()
+    early[0].join()
+    assert uploads.finish("alice", upload.id).oid == oid_of(b"late")
 
 
 def test_what_expires_is_removed(uploads: Uploads, clock: Clock, tmp_path: Path) -> None:

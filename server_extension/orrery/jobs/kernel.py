@@ -25,7 +25,7 @@ import sys
 import tempfile
 import uuid
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -34,6 +34,10 @@ from jupyter_client.provisioning import LocalProvisioner
 
 from orrery.errors import Invalid
 from orrery.jobs.warm import thread_count
+
+if TYPE_CHECKING:
+    from ipykernel.ipkernel import IPythonKernel
+    from jupyter_client.session import Session
 
 CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
 
@@ -251,10 +255,12 @@ def _become_kernel(connection_file: Path, parent: int, ready: int) -> NoReturn:
             sys.path.insert(0, "")
         from ipykernel.kernelapp import IPKernelApp
 
-        app = IPKernelApp.instance(parent_handle=parent)
+        app = IPKernelApp.instance(parent_handle=parent, kernel_class=_job_kernel())
         app.initialize(["-f", str(connection_file), "--HistoryManager.enabled=False", "--log-level=ERROR"])
-        # Its own orderly closing can wait ten seconds for a thread that it has stopped before: end without it.
+        # Its own orderly closing can wait ten seconds for a thread that it has stopped before: end without it. And the
+        # publishing thread closes sockets that the control thread may be sending on, which ZeroMQ answers by aborting.
         atexit.unregister(app.close)
+        atexit.unregister(app.iopub_thread.stop)
         os.write(ready, b"1")
         os.close(ready)
         app.start()
@@ -267,6 +273,23 @@ def _become_kernel(connection_file: Path, parent: int, ready: int) -> NoReturn:
         traceback.print_exc(file=sys.__stderr__)
     finally:
         _leave(status)
+
+
+def _job_kernel() -> type[IPythonKernel]:
+    """An IPython kernel whose end stops the main thread alone: the process takes the others with it.
+
+    ipykernel stops them one by one, and each closes sockets that another may still be sending on.
+    """
+    from ipykernel.ipkernel import IPythonKernel
+
+    class JobKernel(IPythonKernel):
+        async def shutdown_request(self, stream: Any, ident: Any, parent: Any) -> None:
+            content = {"status": "ok", "restart": False}
+            cast("Session", self.session).send(stream, "shutdown_reply", content, parent, ident=ident)
+            await self._at_shutdown()
+            self.io_loop.add_callback(self.io_loop.stop)
+
+    return JobKernel
 
 
 def _leave(status: int) -> NoReturn:

@@ -270,25 +270,28 @@ class Uploads:
 
         A connection that broke is noticed late, and its client is back sooner: the newest writer wins.
         """
-        earlier = self._writers.get(upload_id)
-        if earlier is not None:
-            earlier()
+        own = None if stop is None else partial(_stop, stop, on_taken_over)
         try:
             lock = os.open(self.folder / upload_id / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError as error:
             raise _missing(upload_id) from error
         try:
-            deadline = time.monotonic() + _TAKE_OVER_SECONDS
+            deadline, told = time.monotonic() + _TAKE_OVER_SECONDS, None
             while not _try_lock(lock):
+                holder = self._writers.get(upload_id)  # each time: it is known a moment after it has the lock
+                if holder is not None and holder is not told:
+                    holder()
+                    told = holder
                 if time.monotonic() > deadline:
                     raise Conflict("another connection is writing to this upload; try again when it has ended")
                 time.sleep(0.02)
-            if stop is not None:
-                self._writers[upload_id] = partial(_stop, stop, on_taken_over)
+            if own is not None:
+                self._writers[upload_id] = own
             yield
         finally:
-            if stop is not None:
-                self._writers.pop(upload_id, None)
+            # Whoever waited in vain leaves the holder known to the next.
+            if own is not None and self._writers.get(upload_id) is own:
+                del self._writers[upload_id]
             os.close(lock)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,8 @@ class Listening:
     def stop(self) -> None:
         """Begin to drain, as SIGTERM does."""
         if self._loop is not None and self.server is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self.server.stop)
+            with contextlib.suppress(RuntimeError):  # it may end, and close its loop, while this asks
+                self._loop.call_soon_threadsafe(self.server.stop)
 
     def call(self, function: Callable[[], None]) -> None:
         """Run something on the server's loop."""

@@ -172,7 +172,12 @@ class RunningPlatform:
         return httpx.Client(base_url=f"{self.url}/api/v1/", headers=headers, timeout=30)
 
     def cli(
-        self, *arguments: str, user: str | None = None, stdin: str = "", timeout: float = 240
+        self,
+        *arguments: str,
+        user: str | None = None,
+        stdin: str = "",
+        timeout: float = 240,
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """`orrery ARGUMENTS...`, as the account that runs it finds it in its home, or as any user by a token."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("ORRERY_")}
@@ -182,7 +187,7 @@ class RunningPlatform:
             found = {"ORRERY_URL": self.url, "ORRERY_TOKEN": token}
         return subprocess.run(
             [sys.executable, "-m", "orrery.client.cli", *arguments],
-            env={**own, **found, "NO_COLOR": "1", "COLUMNS": self.columns},
+            env={**own, **found, "NO_COLOR": "1", "COLUMNS": self.columns, **(environment or {})},
             input=stdin,
             capture_output=True,
             text=True,
