@@ -146,6 +146,14 @@ class Settings(BaseSettings):
         description="Who may hold how much at a time, as JSON: {everyone, users: {name}, groups: {name}}, each with "
         "cores, memory_bytes, gpus, jobs, share.",
     )
+    hub_key: str = Field(
+        default="",
+        repr=False,
+        description="What the hub shows when it asks with what a notebook is to be started; the hub has the same.",
+    )
+    hub_url: str = Field(
+        default="", description="The hub's proxy as the platform reaches it, http://host:port; set by the hub."
+    )
     region: str = Field(default="local", description="Value of EM_REGION in jobs.")
     git_protocols: list[str] = Field(
         default_factory=lambda: ["https"],
