@@ -16,6 +16,7 @@ from orrery import __version__
 from orrery.extension import dashboards
 from orrery.extension.app_proxy import APP_PATH, AppHandler
 from orrery.extension.hub import HubPlatform
+from orrery.extension.kernel_specs import add_environments
 from orrery.extension.local import LocalPlatform, default_home
 from orrery.extension.proxy import Platform, PlatformHandler
 
@@ -77,6 +78,7 @@ class OrreryExtension(ExtensionApp):
         self.handlers.extend(dashboards.make_handlers(self.serverapp))
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        add_environments(serverapp)
         self.platform.start()
 
     async def stop_extension(self) -> None:
