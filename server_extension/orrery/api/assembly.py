@@ -46,10 +46,13 @@ from orrery.controllers.engine import Engine
 from orrery.controllers.estimates import Estimates
 from orrery.controllers.experiments import ExperimentController
 from orrery.controllers.housekeeping import Housekeeping
+from orrery.controllers.image_catalogue import synchronise_images
+from orrery.controllers.images import ImageController
 from orrery.controllers.jobs import resource_id_of
 from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
+from orrery.controllers.registry_accounts import RegistryAccountController
 from orrery.controllers.routing import Router
 from orrery.controllers.secrets import SecretController, Secrets
 from orrery.controllers.settings import Settings
@@ -189,6 +192,8 @@ def assemble(
             EndpointController(platform, router),
             dashboards,
             SecretController(platform),
+            ImageController(platform),
+            RegistryAccountController(platform),
         )
     }
     engine = Engine(store, controllers)
@@ -258,6 +263,7 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
     await asyncio.to_thread(platform.executor.start)
     try:
         await asyncio.to_thread(synchronise_built_ins, platform)
+        await asyncio.to_thread(synchronise_images, platform)
         platform.executor.subscribe(lambda executor_id: engine.wake_resource(resource_id_of(executor_id)))
         await asyncio.to_thread(assembly.housekeeping.wake_all)
         async with asyncio.TaskGroup() as tasks:
