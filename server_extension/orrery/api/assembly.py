@@ -47,11 +47,14 @@ from orrery.controllers.engine import Engine
 from orrery.controllers.estimates import Estimates
 from orrery.controllers.experiments import ExperimentController
 from orrery.controllers.housekeeping import Housekeeping
+from orrery.controllers.image_catalogue import synchronise_images
+from orrery.controllers.images import ImageController
 from orrery.controllers.jobs import resource_id_of
 from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
-from orrery.controllers.notebooks import HubLink, MachineImage, NotebookController
+from orrery.controllers.notebooks import HubLink, NotebookController
+from orrery.controllers.registry_accounts import RegistryAccountController
 from orrery.controllers.routing import Router
 from orrery.controllers.secrets import SecretController, Secrets
 from orrery.controllers.settings import Settings
@@ -181,7 +184,7 @@ def assemble(
     boards = TensorBoards(platform, Apps(platform, router))
     trainings = TrainingController(platform)
     tunings = TuningController(platform, trainings, TrialStore(database), Studies(settings.home / "tunings"))
-    notebooks = NotebookController(platform, MachineImage())
+    notebooks = NotebookController(platform)
     controllers: dict[str, Controller] = {
         controller.kind.name: controller
         for controller in (
@@ -197,6 +200,8 @@ def assemble(
             dashboards,
             SecretController(platform),
             notebooks,
+            ImageController(platform),
+            RegistryAccountController(platform),
         )
     }
     engine = Engine(store, controllers)
@@ -277,6 +282,7 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
     await asyncio.to_thread(platform.executor.start)
     try:
         await asyncio.to_thread(synchronise_built_ins, platform)
+        await asyncio.to_thread(synchronise_images, platform)
         platform.executor.subscribe(lambda executor_id: engine.wake_resource(resource_id_of(executor_id)))
         await asyncio.to_thread(assembly.housekeeping.wake_all)
         async with asyncio.TaskGroup() as tasks:
