@@ -69,7 +69,11 @@ def use_when(client: httpx.Client, what: str) -> Any:
 
 
 def test_the_server_tells_what_it_uses_and_is_idle_while_nothing_is_done(client: httpx.Client) -> None:
-    found = wait_until(lambda: (a := activity(client)) and a["use"] and a["figures"]["cores"] is not None and a)
+    def sampled() -> Any:
+        answer = activity(client)
+        return answer if answer["figures"] and answer["figures"]["cores"] is not None else None
+
+    found = wait_until(sampled, what="two samples")
     assert found["use"]["idle_since"] is not None
     assert found["notebook_id"] is None
     figures = found["figures"]
@@ -210,7 +214,7 @@ class Sent:
     def __init__(self, client: httpx.Client, kernel: str, code: str) -> None:
         address = f"{websocket_url(client)}/api/kernels/{kernel}/channels"
         headers = {"Authorization": client.headers["Authorization"]}
-        self.channels = connect(address, additional_headers=headers, proxy=None)
+        self.channels = connect(address, additional_headers=headers, proxy=None, legacy=True)
         self.request = make_request(code)
         self.channels.send(json.dumps(self.request))
 
