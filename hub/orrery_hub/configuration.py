@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,8 @@ TEMPLATES: Final = Path(__file__).with_name("templates")
 #: variables of the hub's environment that the platform gets, and those of a client that it must not
 PASSED_ON: Final = ("ORRERY_", "MLFLOW_", "AWS_")
 CLIENTS_OWN: Final = frozenset({"ORRERY_URL", "ORRERY_TOKEN"})
+#: until a server answers: what runs before it (`cont-init.d`) has time limits of its own
+START_SECONDS: Final = 3600
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
@@ -41,18 +44,26 @@ def configure(c: Any, settings: HubSettings | None = None) -> None:
     configure_hub(c, settings, ports)
     configure_accounts(c, settings)
     configure_pages(c, prefix, is_shared=not is_in_kubernetes())
-    c.JupyterHub.services = [make_service(settings, platform)]
+    key = find_key(settings)
+    c.JupyterHub.services = [make_service(settings, platform, key)]
     c.JupyterHub.load_roles = make_roles()
     c.Spawner.server_token_scopes = ["users:activity!user", "access:servers!server", ACCESS_SCOPE]
     c.Spawner.default_url = "/lab"
     c.JupyterHub.allow_named_servers = True
+    # a request to start or stop is answered at once: whoever asked follows it
+    c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0, "slow_stop_timeout": 0}
+    c.Spawner.http_timeout = START_SECONDS
+    c.Spawner.start_timeout = START_SECONDS
     if is_in_kubernetes():
         c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
         c.Spawner.environment = {"ORRERY_URL": f"{platform}{prefix}"}
     else:
         c.JupyterHub.spawner_class = "orrery_hub.spawner.OrrerySpawner"
+        # looking at a process costs nothing
+        c.OrrerySpawner.poll_interval = 5
         c.OrrerySpawner.users_folder = str(settings.users)
         c.OrrerySpawner.platform_url = f"{platform}{prefix}"
+        c.OrrerySpawner.platform_key = key
 
 
 def is_in_kubernetes() -> bool:
@@ -87,7 +98,19 @@ def configure_pages(c: Any, prefix: str, *, is_shared: bool) -> None:
     c.JupyterHub.template_vars = {"orrery_prefix": prefix, "orrery_is_shared": is_shared}
 
 
-def make_service(settings: HubSettings, platform: str) -> dict[str, Any]:
+def find_key(settings: HubSettings) -> str:
+    """What the hub shows the platform: `$ORRERY_HUB_KEY`, else one made at the first start."""
+    given = os.environ.get("ORRERY_HUB_KEY")
+    if given:
+        return given
+    path = settings.folder / "platform.key"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(32))
+    return path.read_text().strip()
+
+
+def make_service(settings: HubSettings, platform: str, key: str) -> dict[str, Any]:
     """The platform; the hub starts it, save where it runs elsewhere."""
     service: dict[str, Any] = {"name": SERVICE, "url": platform, "oauth_no_confirm": True, "display": True}
     if settings.platform_url is not None:
@@ -95,14 +118,28 @@ def make_service(settings: HubSettings, platform: str) -> dict[str, Any]:
     own = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON) and name not in CLIENTS_OWN}
     return service | {
         "command": tie([sys.executable, "-m", "orrery", "up", "--hub", "--home", str(settings.home)]),
-        "environment": {**own, "ORRERY_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"},
+        "environment": {
+            **own,
+            "ORRERY_HOME": str(settings.home),
+            "ORRERY_HUB_KEY": key,
+            "ORRERY_HUB_URL": settings.public_url,
+            "PYTHONUNBUFFERED": "1",
+        },
         "cwd": str(settings.folder),
     }
 
 
 def make_roles() -> list[dict[str, Any]]:
-    """Everybody may use the platform as themselves; the platform itself may do nothing at the hub.
+    """Everybody may use the platform as themselves; the platform itself may start, stop and see notebook servers.
 
     It learns who somebody is from that person's own token, which always tells its owner's name and groups.
     """
-    return [{"name": "user", "description": "A person with an account", "scopes": ["self", ACCESS_SCOPE]}]
+    return [
+        {"name": "user", "description": "A person with an account", "scopes": ["self", ACCESS_SCOPE]},
+        {
+            "name": "orrery",
+            "description": "The platform, which keeps the notebooks",
+            "scopes": ["list:users", "servers"],
+            "services": [SERVICE],
+        },
+    ]

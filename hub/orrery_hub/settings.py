@@ -43,6 +43,12 @@ class HubSettings:
         return self.home / "users"
 
     @property
+    def public_url(self) -> str:
+        """The hub's proxy as this machine reaches it."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
     def is_exposed(self) -> bool:
         """Whether other machines reach it."""
         return self.host not in ("127.0.0.1", "::1", "localhost")

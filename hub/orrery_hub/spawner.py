@@ -9,8 +9,10 @@ trust. Where the hub runs as root, `use_unix_accounts` runs each person's server
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,10 +22,20 @@ from urllib.parse import quote
 from jupyterhub.spawner import LocalProcessSpawner, set_user_setuid
 from traitlets import Bool, Unicode, default
 
+from orrery_hub.launch import Launch, fetch_launch
+
 #: outside it are the system's own accounts (`nobody` is 65534), which no sign-up may ever reach
 PERSON_UIDS: Final = range(1000, 60_000)
 #: settings of every notebook server: Lab's question about news is not the first thing that a newcomer sees
+#: by which numerical libraries learn how many cores are theirs
+THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 CONFIG_FOLDER: Final = Path(__file__).with_name("jupyter")
+
+
+def remove_folder(folder: Path) -> None:
+    """Everything below it, and no link's target. Raises: OSError."""
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def escape(name: str) -> str:
@@ -48,12 +60,17 @@ class OrrerySpawner(LocalProcessSpawner):
     platform_url = Unicode(help="The platform as notebooks reach it, with its prefix and no trailing slash.").tag(
         config=True
     )
+    platform_key = Unicode(help="What the hub shows the platform when it asks with what to start a notebook.").tag(
+        config=True
+    )
     use_unix_accounts = Bool(
         False,
         help="""Run a person's servers under the Unix account of the same name, where there is one (uid 1000 to 59999)
         and the hub runs as root. Whoever gets a hub account of that name gets the Unix account: close the sign-up, or
         let an administrator allow each one (OrreryAuthenticator.open_signup = False).""",
     ).tag(config=True)
+
+    launch: Launch | None = None
 
     @property
     def account(self) -> pwd.struct_passwd | None:
@@ -97,7 +114,22 @@ class OrrerySpawner(LocalProcessSpawner):
         env: dict[str, str] = super().get_env()
         # not before what is there already: a site's own settings are read later, and win
         config = [path for path in (env.get("JUPYTER_CONFIG_PATH"), str(CONFIG_FOLDER)) if path]
-        return {**env, "ORRERY_URL": self.platform_url, "JUPYTER_CONFIG_PATH": os.pathsep.join(config)}
+        own = {"ORRERY_URL": self.platform_url, "ORRERY_DATA_DIR": str(self.data_folder)}
+        return {**env, **self.notebook_env(), **own, "JUPYTER_CONFIG_PATH": os.pathsep.join(config)}
+
+    def notebook_env(self) -> dict[str, str]:
+        """What a notebook's form says, and its size as programs read it."""
+        launch = self.launch
+        if launch is None:
+            return {}
+        threads = str(max(1, int(launch.instance_type.cores)))
+        return {
+            **launch.environment,
+            "ORRERY_NOTEBOOK_ID": launch.notebook_id,
+            "CPU_LIMIT": str(launch.instance_type.cores),
+            "MEM_LIMIT": str(launch.instance_type.memory_bytes),
+            **dict.fromkeys(THREADS, threads),
+        }
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:
         account, folder = self.account, self.data_folder
@@ -114,10 +146,18 @@ class OrrerySpawner(LocalProcessSpawner):
         return prepare
 
     async def start(self) -> Any:
+        """Raises: NoLaunch where the platform has no such notebook, or cannot be asked."""
+        if self.name:
+            self.launch = await fetch_launch(self.platform_url, self.platform_key, self.user.name, self.name)
         self.notebook_dir = str(self.data_folder)
         if self.account is None:
             self.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return await super().start()
+
+    async def delete_forever(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The data volume goes with the notebook."""
+        if self.name:
+            await asyncio.to_thread(remove_folder, self.data_folder)
 
     def move_certs(self, paths: Any) -> Any:
         return paths if self.account is None else super().move_certs(paths)

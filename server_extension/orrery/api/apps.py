@@ -63,6 +63,8 @@ def make_api(commands: Commands, hosts: Mapping[str, AppHost], signer: Signer, c
             commands.wake()
             is_awake = look.state is AppState.AWAKE
             entrance = f"/apps/{record.id}/~{_ticket(signer, user, record)}/" if is_awake else None
+            if look.address:
+                entrance = look.address
             answer = {"state": look.state.value, "message": look.message, "log": look.log, "entrance": entrance}
             return Orjson({"url": f"/apps/{record.id}/", **answer})
 
@@ -106,6 +108,8 @@ def make_router(
         if again:
             # the page that waits asks again and again; this was asked for once
             return RedirectResponse(f"{base_path}/apps/{app_id}/{quote(rest)}", 303)
+        if look.state is AppState.AWAKE and look.address:
+            return RedirectResponse(look.address, 302, {"Cache-Control": "no-store"})
         if look.state is AppState.AWAKE:
             target = f"{base_path}/apps/{app_id}/~{_ticket(signer, user, record)}/{quote(rest)}"
             query = f"?{request.url.query}" if request.url.query else ""

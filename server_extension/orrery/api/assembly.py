@@ -25,6 +25,7 @@ from orrery.api import (
     docs,
     errors,
     events,
+    hub_servers,
     notebook_use,
     overview,
     profiles,
@@ -52,6 +53,7 @@ from orrery.controllers.jobs import resource_id_of
 from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
+from orrery.controllers.notebooks import HubLink, MachineImage, NotebookController
 from orrery.controllers.routing import Router
 from orrery.controllers.secrets import SecretController, Secrets
 from orrery.controllers.settings import Settings
@@ -65,6 +67,8 @@ from orrery.executors.contract import Executor, Resources, SecretSource
 from orrery.executors.local import LocalExecutor
 from orrery.executors.machine import detect_capacity, detect_gpus
 from orrery.executors.meter import Meter
+from orrery.hub.client import HubClient
+from orrery.hub.watch import HubWatch
 from orrery.store.database import open_database
 from orrery.store.events import EventLog
 from orrery.store.metrics import MetricStore
@@ -97,6 +101,7 @@ class Assembly:
     app_hosts: Mapping[str, AppHost]
     boards: TensorBoards
     tunings: TuningController
+    notebooks: NotebookController
     hub: events.EventHub
     housekeeping: Housekeeping
     authenticator: Authenticator
@@ -149,9 +154,10 @@ def assemble(
     hub_tokens: TokenVerifier | None = None,
     base_path: str = "",
     mode: str = "local",
+    hub: HubClient | None = None,
     executor: Executor | None = None,
 ) -> Assembly:
-    """Open everything. Nothing runs yet; `running` does that."""
+    """Open everything. Nothing runs yet; `running` does that. `hub`: where notebooks are started."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.run_dir.mkdir(mode=0o711, exist_ok=True)
     database = open_database(settings.sql_url)
@@ -179,6 +185,7 @@ def assemble(
     boards = TensorBoards(platform, Apps(platform, router))
     trainings = TrainingController(platform)
     tunings = TuningController(platform, trainings, TrialStore(database), Studies(settings.home / "tunings"))
+    notebooks = NotebookController(platform, MachineImage())
     controllers: dict[str, Controller] = {
         controller.kind.name: controller
         for controller in (
@@ -193,13 +200,17 @@ def assemble(
             EndpointController(platform, router),
             dashboards,
             SecretController(platform),
+            notebooks,
         )
     }
     engine = Engine(store, controllers)
     commands = Commands(platform, controllers, engine.wake)
     for controller in controllers.values():
         controller.commands = commands
-    hub = events.EventHub(store, EventLog(database))
+    if hub is not None:
+        watch = HubWatch(hub, lambda user, server: _wake_notebook(notebooks, engine, user, server))
+        notebooks.hub = HubLink(hub, watch)
+    event_hub = events.EventHub(store, EventLog(database))
     authenticator = Authenticator(signer, hub_tokens, frozenset(settings.admins))
     tracking = make_tracking(platform)
     assembly = Assembly(
@@ -208,10 +219,17 @@ def assemble(
         engine=engine,
         commands=commands,
         router=router,
-        app_hosts={"dashboard": dashboards, "training": boards, "tuning": boards, "experiment": boards},
+        app_hosts={
+            "dashboard": dashboards,
+            "training": boards,
+            "tuning": boards,
+            "experiment": boards,
+            "notebook": notebooks,
+        },
         boards=boards,
         tunings=tunings,
-        hub=hub,
+        notebooks=notebooks,
+        hub=event_hub,
         housekeeping=Housekeeping(platform, controllers, EventLog(database), (tracking.artifacts.oids,)),
         authenticator=authenticator,
         signer=signer,
@@ -254,6 +272,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(tunings.make_router(commands, assembly.tunings, user))
     app.include_router(profiles.make_router(commands, user))
     app.include_router(mlflow.make_router(assembly.tracking, user))
+    app.include_router(hub_servers.make_router(assembly.notebooks, assembly.platform.settings.hub_key))
     app.include_router(details.make_router(commands, assembly.router, assembly.monitor, user))
 
 
@@ -276,16 +295,26 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
                 tasks.create_task(assembly.monitor.run(), name="monitor"),
                 tasks.create_task(_keep_boards(assembly.boards), name="tensorboards"),
             ]
+            if assembly.notebooks.hub is not None:
+                loops.append(tasks.create_task(assembly.notebooks.hub.watch.run(), name="hub"))
             try:
                 yield
             finally:
                 for loop in loops:
                     loop.cancel()
     finally:
+        if assembly.notebooks.hub is not None:
+            assembly.notebooks.hub.client.close()
         await assembly.tracking.close()
         await asyncio.to_thread(assembly.tunings.studies.close)
         await asyncio.to_thread(platform.executor.close)
         platform.store.database.close()
+
+
+def _wake_notebook(notebooks: NotebookController, engine: Engine, user: str, server: str) -> None:
+    record = notebooks.find(user, server)
+    if record is not None:
+        engine.wake_resource(record.id)
 
 
 async def _build_routes(app: FastAPI) -> None:

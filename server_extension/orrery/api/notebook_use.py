@@ -115,8 +115,7 @@ class NotebookUses:
         def note(fresh: Record) -> Record:
             if kind.machine.phases[fresh.phase].state == "Active":
                 return fresh  # started again meanwhile
-            message = f"it was idle since {since:%Y-%m-%d %H:%M} UTC"
-            return replace(fresh, reason="Idle", message=message, outputs={**fresh.outputs, **told})
+            return replace(fresh, reason="idle", outputs={**fresh.outputs, **told})
 
         self.commands.store.update(record.id, note)
 

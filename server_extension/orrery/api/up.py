@@ -30,6 +30,7 @@ from orrery.api.gateway import GatewaySupervisor
 from orrery.controllers.settings import Settings
 from orrery.domain.access import User
 from orrery.errors import Conflict, Invalid, NotFound, Unavailable
+from orrery.hub.client import HubClient
 
 log = logging.getLogger(__name__)
 
@@ -95,8 +96,9 @@ def _assemble(settings: Settings, *, hub: bool, host: str, port: int) -> tuple[A
     if not where.hostname or not where.port:
         raise Invalid("JUPYTERHUB_SERVICE_URL is not set: `orrery up --hub` is started by JupyterHub as its service")
     verifier = hub_oauth.HubAuthenticator.from_environment()
+    client = HubClient(verifier.settings.api_url, verifier.settings.api_token, settings.hub_url)
     base_path = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "").rstrip("/")
-    assembly = assemble(settings, hub_tokens=verifier, base_path=base_path, mode="hub")
+    assembly = assemble(settings, hub_tokens=verifier, base_path=base_path, mode="hub", hub=client)
     hub_oauth.install(assembly.app, verifier)
     return assembly, where.hostname, where.port
 

@@ -49,6 +49,8 @@ class Look:
     log: str = ""
     #: how long waking took the last time
     usual_seconds: float | None = None
+    #: where it is, awake, where the gateway does not lead to it
+    address: str = ""
 
 
 class AppHost(Protocol):

@@ -12,7 +12,7 @@ from orrery.controllers.estimates import Estimates
 from orrery.controllers.settings import Settings
 from orrery.domain.access import User, Visibility
 from orrery.domain.kinds import Kind, Spec
-from orrery.domain.records import Json, Record, Reference
+from orrery.domain.records import Json, Record, Reference, Target
 from orrery.errors import WrongPhase
 from orrery.executors.contract import Executor
 from orrery.store.metrics import MetricStore
@@ -56,6 +56,8 @@ class Outcome:
     progress: Json | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
     internal: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    #: what is wanted now, where the world has decided it
+    target: Target | None = None
     #: look again then, even if nothing happens
     again_in_seconds: float | None = None
 
@@ -66,6 +68,7 @@ class Outcome:
             reason=record.reason if self.reason is None else self.reason,
             message=record.message if self.message is None else self.message,
             progress=record.progress if self.progress is None else self.progress,
+            target=self.target or record.target,
             outputs={**record.outputs, **self.outputs},
             internal={**record.internal, **self.internal},
         )

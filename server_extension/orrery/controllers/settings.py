@@ -196,6 +196,14 @@ class Settings(BaseSettings):
         description="When notebooks that nobody uses are freed and stopped, as JSON: {server_minutes, kernel_minutes, "
         "kernel_memory, warning_minutes, longest_minutes, instance_types: {name: {server_minutes, kernel_minutes}}}.",
     )
+    hub_key: str = Field(
+        default="",
+        repr=False,
+        description="What the hub shows when it asks with what a notebook is to be started; the hub has the same.",
+    )
+    hub_url: str = Field(
+        default="", description="The hub's proxy as the platform reaches it, http://host:port; set by the hub."
+    )
     region: str = Field(default="local", description="Value of EM_REGION in jobs.")
     git_protocols: list[str] = Field(
         default_factory=lambda: ["https"],

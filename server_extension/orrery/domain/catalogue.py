@@ -11,11 +11,25 @@ from orrery.domain.endpoints import ENDPOINT
 from orrery.domain.experiments import EXPERIMENT
 from orrery.domain.kinds import Registry
 from orrery.domain.models import MODEL
+from orrery.domain.notebooks import NOTEBOOK
 from orrery.domain.secrets import SECRET
 from orrery.domain.templates import TEMPLATE
 from orrery.domain.trainings import TRAINING
 from orrery.domain.tunings import TUNING
 
 KINDS: Final = Registry(
-    (DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, TUNING, TEMPLATE, MODEL, ENDPOINT, DASHBOARD, SECRET)
+    (
+        NOTEBOOK,
+        DATASET,
+        DATASET_VERSION,
+        EXPERIMENT,
+        ALGORITHM,
+        TRAINING,
+        TUNING,
+        TEMPLATE,
+        MODEL,
+        ENDPOINT,
+        DASHBOARD,
+        SECRET,
+    )
 )

@@ -106,6 +106,8 @@ class Kind:
     undeletable: Mapping[str, str] = field(default_factory=dict[str, str])
     #: phases from which a delete must first wind something up (DELETE_IN_PROGRESS); empty: it goes at once
     delete_event: str | None = None
+    #: what a delete takes with it, said before it is confirmed; empty: the resource alone
+    deleting: str = ""
     #: nobody but its owner (a group's members, where a group owns it) may see one
     is_private: bool = False
     #: fields of the spec that are taken but never stored in it nor answered
@@ -170,6 +172,7 @@ def describe(kind: Kind) -> Json:
             for phase in kind.machine.phases.values()
         ],
         "tabs": list(kind.tabs),
+        "deleting": kind.deleting,
         "app": asdict(kind.app) if kind.app else None,
     }
 

@@ -48,6 +48,11 @@ class Account:
 
         return wait_until(ready, what=f"the server {name!r} of {self.name} is ready", seconds=60)
 
+    def stop_server(self, name: str = "") -> None:
+        """Begins to stop a notebook server, as the hub's own page does."""
+        path = f"/hub/api/users/{self.name}/server{f's/{name}' if name else ''}"
+        self.browser.delete(path, headers=self._forgery_header()).raise_for_status()
+
     def _forgery_header(self) -> dict[str, str]:
         token = next(
             cookie.value for cookie in self.browser.cookies.jar if (cookie.name, cookie.path) == ("_xsrf", "/hub/")
