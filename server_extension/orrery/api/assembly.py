@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,6 +26,7 @@ from orrery.api import (
     errors,
     events,
     hub_servers,
+    notebook_use,
     overview,
     profiles,
     queue,
@@ -73,6 +75,7 @@ from orrery.hub.watch import HubWatch
 from orrery.store.database import open_database
 from orrery.store.events import EventLog
 from orrery.store.metrics import MetricStore
+from orrery.store.notebook_use import NotebookUseStore
 from orrery.store.objects import ObjectStore
 from orrery.store.outbox import OutboxStore
 from orrery.store.resources import ResourceStore
@@ -108,6 +111,7 @@ class Assembly:
     signer: Signer
     tracking: Tracking
     monitor: Monitor
+    uses: NotebookUseStore
     app: FastAPI
     base_path: str = ""
     #: where jobs reach the platform; known once the gateway listens
@@ -236,6 +240,7 @@ def assemble(
         signer=signer,
         tracking=tracking,
         monitor=Monitor(settings.home, Meter(settings.home, detect_capacity(0).cores), lambda: router.ask("/stats")),
+        uses=NotebookUseStore(database),
         app=FastAPI(
             title="Orrery",
             version=__version__,
@@ -265,6 +270,9 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(apps.make_router(commands, assembly.app_hosts, assembly.signer, user, assembly.base_path))
     app.include_router(sweeps.make_router(commands, user))
     for kind in commands.store.kinds:
+        if kind.name == "notebook":
+            uses = notebook_use.NotebookUses(commands, assembly.uses)
+            app.include_router(notebook_use.make_router(uses, kind, user))
         app.include_router(resources.make_router(kind, commands, user))
     app.include_router(tunings.make_router(commands, assembly.tunings, user))
     app.include_router(profiles.make_router(commands, user))
@@ -289,7 +297,7 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
             loops = [
                 tasks.create_task(engine.run(), name="engine"),
                 tasks.create_task(assembly.tracking.run(), name="tracking"),
-                tasks.create_task(_keep_house(assembly.housekeeping), name="housekeeping"),
+                tasks.create_task(_keep_house(assembly), name="housekeeping"),
                 tasks.create_task(assembly.monitor.run(), name="monitor"),
                 tasks.create_task(_keep_boards(assembly.boards), name="tensorboards"),
             ]
@@ -321,10 +329,11 @@ async def _build_routes(app: FastAPI) -> None:
         await client.get("/api/v1/found-in-no-router")
 
 
-async def _keep_house(housekeeping: Housekeeping) -> None:
+async def _keep_house(assembly: Assembly) -> None:
     while True:
         await asyncio.sleep(HOUSEKEEPING.total_seconds())
-        await asyncio.to_thread(housekeeping.check_all)
+        await asyncio.to_thread(assembly.housekeeping.check_all)
+        await asyncio.to_thread(assembly.uses.thin, int(time.time()))
 
 
 async def _keep_boards(boards: TensorBoards) -> None:

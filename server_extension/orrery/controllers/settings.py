@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orrery._version import __version__
 from orrery.domain.image_addresses import check_registry
+from orrery.domain.idle import IdleLimits
 from orrery.errors import Invalid
 from orrery.executors.contract import Resources
 from orrery.executors.policy import Limit, Limits
@@ -120,6 +121,30 @@ class ImageSettings(BaseModel):
     max_bytes: int = Field(default=64 << 30, gt=0, description="Largest image, packed; in bytes or 64G.")
 
     @field_validator("max_bytes", mode="before")
+class IdlePart(BaseModel):
+    """Limits of one instance type; what is left out is everybody's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    server_minutes: float | None = Field(default=None, gt=0)
+    kernel_minutes: float | None = Field(default=None, gt=0)
+
+
+class IdleSettings(BaseModel):
+    """What becomes of notebooks that nobody uses; without limits, nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    server_minutes: float | None = Field(default=None, gt=0, description="Idle so long, a notebook is stopped.")
+    kernel_minutes: float | None = Field(
+        default=None, gt=0, description="Idle so long, a kernel that holds a GPU or much memory is freed."
+    )
+    kernel_memory: int = Field(default=2 << 30, gt=0, description="Much memory, in bytes or 2G.")
+    warning_minutes: float = Field(default=10.0, gt=0, description="So long before, it is said in Lab.")
+    longest_minutes: float | None = Field(
+        default=None, gt=0, description="The most that a notebook may ask for itself, where it is more."
+    )
+    instance_types: dict[str, IdlePart] = Field(default_factory=dict[str, IdlePart])
+
+    @field_validator("kernel_memory", mode="before")
     @classmethod
     def written_with_a_unit(cls, value: Any) -> int:
         return parse_bytes(value)
@@ -128,6 +153,20 @@ class ImageSettings(BaseModel):
     @classmethod
     def hosts(cls, hosts: list[str]) -> list[str]:
         return [check_registry(host) for host in hosts]
+    def limits(self, instance_type: str, own_minutes: float | None) -> IdleLimits:
+        """Of one notebook."""
+        part = self.instance_types.get(instance_type, IdlePart())
+        site = IdleLimits(
+            server_seconds=_seconds(part.server_minutes or self.server_minutes),
+            kernel_seconds=_seconds(part.kernel_minutes or self.kernel_minutes),
+            kernel_bytes=self.kernel_memory,
+            warning_seconds=self.warning_minutes * 60,
+        )
+        return site.for_notebook(_seconds(own_minutes), _seconds(self.longest_minutes))
+
+
+def _seconds(minutes: float | None) -> float | None:
+    return None if minutes is None else minutes * 60
 
 
 class Settings(BaseSettings):
@@ -177,6 +216,11 @@ class Settings(BaseSettings):
         default_factory=LimitsSettings,
         description="Who may hold how much at a time, as JSON: {everyone, users: {name}, groups: {name}}, each with "
         "cores, memory_bytes, gpus, jobs, share.",
+    )
+    idle: IdleSettings = Field(
+        default_factory=IdleSettings,
+        description="When notebooks that nobody uses are freed and stopped, as JSON: {server_minutes, kernel_minutes, "
+        "kernel_memory, warning_minutes, longest_minutes, instance_types: {name: {server_minutes, kernel_minutes}}}.",
     )
     hub_key: str = Field(
         default="",

@@ -206,6 +206,6 @@ NOTEBOOK = Kind(
         Column("tags", "Tags", ColumnType.TAGS),
         *AGE_COLUMNS,
     ),
-    tabs=("overview", "lineage"),
+    tabs=("overview", "monitoring", "lineage"),
     delete_event="delete",
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from pathlib import Path
 from typing import ClassVar
@@ -10,10 +12,14 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from tornado import web
-from traitlets import Bool, List, Unicode
+from traitlets import Bool, Float, Int, List, Unicode
 
 from orrery import __version__
 from orrery.extension import dashboards
+from orrery.extension.activity.handlers import make_handlers
+from orrery.extension.activity.meter import ServerMeter, data_folder
+from orrery.extension.activity.variables import VariableStore
+from orrery.extension.activity.watch import Watch
 from orrery.extension.app_proxy import APP_PATH, AppHandler
 from orrery.extension.hub import HubPlatform
 from orrery.extension.kernel_specs import add_environments
@@ -53,6 +59,15 @@ class OrreryExtension(ExtensionApp):
         help="The command that starts the platform. Default: `orrery up --port 0` of this installation.",
     ).tag(config=True)
 
+    saved_variables_bytes = Int(
+        1 << 30,
+        help="Largest size of a kernel's variables that are saved before an idle kernel is freed, bytes. Larger "
+        "variables are left out, and named. Default: 1 GiB.",
+    ).tag(config=True)
+    saved_variables_seconds = Float(
+        60.0, help="Longest time that saving a kernel's variables may take, seconds. Default: 60."
+    ).tag(config=True)
+
     def initialize_settings(self) -> None:
         token, url = os.environ.get("JUPYTERHUB_API_TOKEN"), os.environ.get("ORRERY_URL")
         self.platform: HubPlatform | LocalPlatform
@@ -76,10 +91,32 @@ class OrreryExtension(ExtensionApp):
             ]
         )
         self.handlers.extend(dashboards.make_handlers(self.serverapp))
+        self.watch = self._make_watch()
+        self.handlers.extend(make_handlers(self.watch))
+
+    def _make_watch(self) -> Watch:
+        serverapp = self.serverapp
+        assert serverapp is not None
+        folder = data_folder(serverapp)
+        variables = VariableStore(
+            folder, limit_bytes=self.saved_variables_bytes, limit_seconds=self.saved_variables_seconds
+        )
+        return Watch(
+            serverapp.kernel_manager,
+            ServerMeter(serverapp, folder),
+            variables,
+            self.platform,
+            self.log,
+            notebook_id=os.environ.get("ORRERY_NOTEBOOK_ID") or None,
+        )
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         add_environments(serverapp)
         self.platform.start()
+        self._watching = asyncio.create_task(self.watch.run(), name="activity")
 
     async def stop_extension(self) -> None:
+        self._watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._watching
         await self.platform.stop()

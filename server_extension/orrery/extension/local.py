@@ -43,8 +43,8 @@ START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 15.0
 FIRST_BACKOFF_SECONDS: Final = 0.5
 LAST_BACKOFF_SECONDS: Final = 60.0
-#: credentials of the Jupyter server itself, which the platform has no business with
-WITHHELD_VARIABLES: Final = ("JUPYTERHUB_", "JPY_", "JUPYTER_TOKEN")
+#: credentials of the Jupyter server itself, which the platform has no business with, and the mark of what it starts
+WITHHELD_VARIABLES: Final = ("JUPYTERHUB_", "JPY_", "JUPYTER_TOKEN", "ORRERY_SERVER_MARK")
 
 
 class State(StrEnum):

@@ -160,14 +160,11 @@ class KernelSaving:
         """Prepare the kernel, and put the variables back that were saved. Raises: Invalid."""
         if not self.limit_bytes and self.resumed is None:
             return
-        here = Path(__file__).parent
-        files = [("cloudpickle", str(Path(cloudpickle.__file__))), (_MODULE, str(here / "kernel_state.py"))]
-        statement = f"exec({_BOOTSTRAP.replace('{files!r}', repr(files))!r}, {{}})"
         try:
-            ask(statement, "None")
+            ask(make_bootstrap(), "None")
             if self.resumed is not None:
                 description = {key: value for key, value in self.resumed.to_json().items() if key != "unsaved"}
-                ask("", _call("load", str(self.folder), self.resumed.namespace, description))
+                ask("", make_call("load", str(self.folder), self.resumed.namespace, description))
         except KernelError as error:
             if self.resumed is None:
                 self.limit_bytes = 0  # this kernel cannot be saved: the notebook runs all the same
@@ -189,7 +186,7 @@ class KernelSaving:
             return
         began = time.monotonic()
         try:
-            told = ask("", _call("save", str(self.folder), self.limit_bytes, self.limit_seconds))
+            told = ask("", make_call("save", str(self.folder), self.limit_bytes, self.limit_seconds))
             self._commit(json.loads(ast.literal_eval(told)), nb, rest[0], output)
         except (KernelError, OSError) as error:
             # the state before is still there; not tried again until it is affordable at this price
@@ -254,8 +251,18 @@ class KernelSaving:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _call(function: str, *arguments: object) -> str:
-    """As JSON: IPython shortens what it shows of long lists, but not of a text."""
+def make_bootstrap() -> str:
+    """What a kernel runs once, so that `make_call` works there."""
+    here = Path(__file__).parent
+    files = [("cloudpickle", str(Path(cloudpickle.__file__))), (_MODULE, str(here / "kernel_state.py"))]
+    return f"exec({_BOOTSTRAP.replace('{files!r}', repr(files))!r}, {{}})"
+
+
+def make_call(function: str, *arguments: object) -> str:
+    """An expression that calls a function of `kernel_state` in the kernel.
+
+    As JSON: IPython shortens what it shows of long lists, but not of a text.
+    """
     return f"__import__('json').dumps(__import__('sys').modules[{_MODULE!r}].{function}(*{arguments!r}))"
 
 

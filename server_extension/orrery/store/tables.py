@@ -223,3 +223,26 @@ leases: Final = Table(
     Column("token", String(64), nullable=False),
     Column("until", Moment, nullable=False),
 )
+
+#: what a notebook's server reported last, and what was promised to its owner
+notebook_use: Final = Table(
+    "notebook_use",
+    metadata,
+    Column("notebook_id", String(40), ForeignKey("resources.id", ondelete="CASCADE"), primary_key=True),
+    Column("reported_at", Moment),
+    #: in seconds since 1970: it is not stopped before
+    Column("kept_until", Float),
+    Column("warned", Document, nullable=False),
+    Column("report", Document, nullable=False),
+)
+
+notebook_samples: Final = Table(
+    "notebook_samples",
+    metadata,
+    Column("notebook_id", String(40), ForeignKey("resources.id", ondelete="CASCADE"), primary_key=True),
+    #: seconds since 1970 at which the stretch begins that the sample stands for
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    #: how many seconds long it is
+    Column("width", Integer, primary_key=True, autoincrement=False),
+    Column("figures", Document, nullable=False),
+)
