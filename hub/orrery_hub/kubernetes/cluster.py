@@ -41,5 +41,5 @@ def configure_spawner(c: Any, settings: HubSettings, prefix: str, environment: M
 def added(present: Any, ours: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A list of services or roles with ours in it; whatever had the same name makes way."""
     names = {each["name"] for each in ours}
-    listed: Any = present if isinstance(present, list) else []
-    return [*(each for each in listed if each["name"] not in names), *ours]
+    kept: Any = [each for each in present if each["name"] not in names] if isinstance(present, list) else []  # pyright: ignore[reportUnknownVariableType]
+    return [*kept, *ours]

@@ -163,8 +163,8 @@ def make_environment(launch: Launch | None, site: Site) -> tuple[dict[str, str],
     for name in launch.environment:
         if not VARIABLE.fullmatch(name):
             raise NoLaunch(f"environment variable {name!r} is no name that a pod takes; use letters, digits and '_'")
-    # Kubernetes would put other variables' values in place of `$(NAME)`
-    theirs = {name: value.replace("$(", "$$(") for name, value in launch.environment.items()}
+    # Kubernetes puts other variables' values in place of `$(NAME)`, and reads `$$` as `$`
+    theirs = {name: value.replace("$", "$$") for name, value in launch.environment.items()}
     return theirs, ours | {"ORRERY_NOTEBOOK_ID": launch.notebook_id}
 
 
