@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orrery._version import __version__
-from orrery.domain.image_addresses import check_registry
 from orrery.domain.idle import IdleLimits
+from orrery.domain.image_addresses import check_registry
 from orrery.errors import Invalid
 from orrery.executors.contract import Resources
 from orrery.executors.policy import Limit, Limits
@@ -121,6 +121,16 @@ class ImageSettings(BaseModel):
     max_bytes: int = Field(default=64 << 30, gt=0, description="Largest image, packed; in bytes or 64G.")
 
     @field_validator("max_bytes", mode="before")
+    @classmethod
+    def written_with_a_unit(cls, value: Any) -> int:
+        return parse_bytes(value)
+
+    @field_validator("private_registries", "insecure_registries")
+    @classmethod
+    def hosts(cls, hosts: list[str]) -> list[str]:
+        return [check_registry(host) for host in hosts]
+
+
 class IdlePart(BaseModel):
     """Limits of one instance type; what is left out is everybody's."""
 
@@ -149,10 +159,6 @@ class IdleSettings(BaseModel):
     def written_with_a_unit(cls, value: Any) -> int:
         return parse_bytes(value)
 
-    @field_validator("private_registries", "insecure_registries")
-    @classmethod
-    def hosts(cls, hosts: list[str]) -> list[str]:
-        return [check_registry(host) for host in hosts]
     def limits(self, instance_type: str, own_minutes: float | None) -> IdleLimits:
         """Of one notebook."""
         part = self.instance_types.get(instance_type, IdlePart())
