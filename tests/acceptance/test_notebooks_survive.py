@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
-import signal
-import stat
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psutil
-import pytest
 
-from orrery.testing.hub import Account, Hub, jupyter_hub
-from orrery.testing.kernels import run_in_kernel
-from orrery.testing.processes import free_port, running
+from orrery.testing.processes import free_port
 from orrery.testing.waiting import wait_until
 
 KILLS = 10

@@ -25,6 +25,7 @@ from orrery.extension.hub import HubPlatform
 from orrery.extension.kernel_specs import add_environments
 from orrery.extension.local import LocalPlatform, default_home
 from orrery.extension.proxy import Platform, PlatformHandler
+from orrery.extension.terminals import add_environments_to_terminals
 
 
 class StatusHandler(APIHandler):
@@ -112,6 +113,7 @@ class OrreryExtension(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         add_environments(serverapp)
+        add_environments_to_terminals(serverapp)
         self.platform.start()
         self._watching = asyncio.create_task(self.watch.run(), name="activity")
 
