@@ -9,11 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from orrery_hub.kubernetes.pod import make_pull_secret
-from orrery_hub.kubernetes.shares import read_shares
-from orrery_hub.kubernetes.site import Site
-from orrery_hub.launch import Image, InstanceType, Launch, Mount, RegistryLogin
 from tests.kubernetes_parts import (
     assert_is_as_written,
     assert_kubernetes_takes_it,
@@ -21,6 +16,11 @@ from tests.kubernetes_parts import (
     plain,
     point_at_cluster,
 )
+
+from orrery_hub.kubernetes.pod import make_pull_secret
+from orrery_hub.kubernetes.shares import read_shares
+from orrery_hub.kubernetes.site import Site
+from orrery_hub.launch import Image, InstanceType, Launch, Mount, RegistryLogin
 
 pytestmark = pytest.mark.anyio
 EXPECTED = Path(__file__).with_name("kubernetes")
