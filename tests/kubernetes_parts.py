@@ -23,7 +23,10 @@ VERSIONS = ("hub.jupyter.org/kubespawner-version", "hub.jupyter.org/jupyterhub-v
 
 
 def point_at_cluster(monkeypatch: pytest.MonkeyPatch, folder: Path, server: str = "http://127.0.0.1:1") -> None:
-    """Spawners made from here on talk to `server`; by default nobody is there. The client reads `$KUBECONFIG` at import."""
+    """Spawners made from here on talk to `server`; by default nobody is there.
+
+    The client reads `$KUBECONFIG` at its import, so that is not the way to say it.
+    """
     path = folder / "kubeconfig"
     path.write_text(
         json.dumps(
