@@ -1,4 +1,4 @@
-"""A notebook that nobody uses, on a real hub: it is said, a kernel is freed, the server stops, its variables come back."""
+"""A notebook that nobody uses, on a real hub: it is warned of, a kernel is freed, it stops, its variables come back."""
 
 from __future__ import annotations
 
