@@ -184,6 +184,14 @@ export class Api {
     return (await response.json()) as PlatformStatus;
   }
 
+  /** What the Jupyter server's own extension answers. */
+  async extension<T>(method: 'GET' | 'POST', path: string, body?: JsonObject): Promise<T> {
+    const url = URLExt.join(this.settings.baseUrl, 'orrery-extension', path);
+    const response = await this.fetch(method, url, body === undefined ? {} : { body });
+    const text = await response.text();
+    return (text ? JSON.parse(text) : null) as T;
+  }
+
   /** Those that the Jupyter server renders itself. */
   async dashboards(): Promise<Dashboard[]> {
     const url = URLExt.join(this.settings.baseUrl, 'orrery-extension/dashboards');

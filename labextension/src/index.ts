@@ -4,6 +4,7 @@ import { comparePlugin } from './plugins/compare';
 import { filesPlugin } from './plugins/files';
 import { launcherPlugin } from './plugins/launcher';
 import { linksPlugin } from './plugins/links';
+import { notebookUsePlugin } from './plugins/notebook-use';
 import { notificationsPlugin } from './plugins/notifications';
 import { overviewPlugin } from './plugins/overview';
 import { panelsPlugin } from './plugins/panels';
@@ -23,6 +24,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   runNotebookPlugin,
   notificationsPlugin,
   statusBarPlugin,
+  notebookUsePlugin,
   linksPlugin
 ];
 

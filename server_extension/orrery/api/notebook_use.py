@@ -107,15 +107,13 @@ class NotebookUses:
 
     def _stop(self, user: User, record: Record, report: UseReport) -> None:
         """By the notebook's own action, with the reason for whoever comes back."""
-        kind = self.commands.store.kinds.named(record.kind)
-        self.commands.act(user, record, "stop", None)
         since = datetime.fromtimestamp(report.use.idle_since or report.at, UTC)
-        told: Json = {"stopped_for_idleness": {"idle_since": iso(since), "because": report.use.because}}
+        message = f"It was stopped because nobody used it since {since:%Y-%m-%d %H:%M} UTC; the last was: "
+        self.commands.act(user, record, "stop", None)
 
         def note(fresh: Record) -> Record:
-            if kind.machine.phases[fresh.phase].state == "Active":
-                return fresh  # started again meanwhile
-            return replace(fresh, reason="idle", outputs={**fresh.outputs, **told})
+            # for the turn that finds it stopped
+            return replace(fresh, internal={**fresh.internal, "idle": message + report.use.because})
 
         self.commands.store.update(record.id, note)
 

@@ -97,7 +97,7 @@ class NotebookController(Controller):
                 raise Invalid(message, fields=[{"path": "spec.instance_type", "message": message}])
 
     def prepare(self, action: str, record: Record, body: BaseModel | None) -> Json:
-        return {"asked": 0, "is_down": False, "since": None}
+        return {"asked": 0, "is_down": False, "since": None, "idle": None}
 
     # opening it
 
@@ -220,7 +220,9 @@ class NotebookController(Controller):
     def _stop(self, record: Record, hub: HubLink) -> Outcome:
         name = record.outputs.get("server")
         if name is None or hub.client.server(record.owner, name) is None:
-            return Outcome(event="stopped", internal={"since": None, "asked": 0})
+            idle: str | None = record.internal.get("idle")
+            reason = None if idle is None else "idle"
+            return Outcome(event="stopped", reason=reason, message=idle, internal={"since": None, "asked": 0})
         return self._end(record, hub, "Its server is being stopped")
 
     def _end(self, record: Record, hub: HubLink, message: str) -> Outcome:

@@ -8,6 +8,7 @@ import { InsightTab } from './insight';
 import { LineageTab } from './lineage';
 import { LogsTab } from './logs';
 import { MetricsTab } from './metrics';
+import { MonitoringTab } from './monitoring';
 import { ModelPlaygroundTab } from './model-playground';
 import { NotebookTab } from './notebook';
 import { OverviewTab } from './overview';
@@ -42,6 +43,7 @@ const TABS: Record<string, TabDefinition> = {
   plots: { name: 'plots', title: 'Plots', Body: PlotsTab },
   service: { name: 'service', title: 'Service', Body: ServiceTab },
   'try-model': { name: 'try-model', title: 'Try it', Body: ModelPlaygroundTab },
+  monitoring: { name: 'monitoring', title: 'Monitoring', Body: MonitoringTab },
   lineage: { name: 'lineage', title: 'Lineage', Body: LineageTab },
   usage: { name: 'usage', title: 'Usage', Body: UsageTab }
 };
