@@ -24,6 +24,7 @@ from orrery.api import (
     docs,
     errors,
     events,
+    kernels,
     overview,
     profiles,
     queue,
@@ -47,6 +48,7 @@ from orrery.controllers.estimates import Estimates
 from orrery.controllers.experiments import ExperimentController
 from orrery.controllers.housekeeping import Housekeeping
 from orrery.controllers.jobs import resource_id_of
+from orrery.controllers.kernels import KernelController, KernelKeys
 from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
@@ -156,7 +158,7 @@ def assemble(
     signer = Signer.open(settings.home / "secrets" / "jwt.key")
     address = {"url": ""}
     vault = Vault(settings.home / "secrets" / "vault.key")
-    executor = executor or make_executor(settings, objects, Secrets(store, vault))
+    executor = executor or make_executor(settings, objects, KernelKeys(store, vault, Secrets(store, vault)))
     platform = Platform(
         settings=settings,
         store=store,
@@ -189,6 +191,7 @@ def assemble(
             EndpointController(platform, router),
             dashboards,
             SecretController(platform),
+            KernelController(platform),
         )
     }
     engine = Engine(store, controllers)
@@ -243,6 +246,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(sweeps.make_router(commands, user))
     for kind in commands.store.kinds:
         app.include_router(resources.make_router(kind, commands, user))
+    app.include_router(kernels.make_router(commands, user))
     app.include_router(tunings.make_router(commands, assembly.tunings, user))
     app.include_router(profiles.make_router(commands, user))
     app.include_router(mlflow.make_router(assembly.tracking, user))

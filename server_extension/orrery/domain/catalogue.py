@@ -9,6 +9,7 @@ from orrery.domain.dashboards import DASHBOARD
 from orrery.domain.datasets import DATASET, DATASET_VERSION
 from orrery.domain.endpoints import ENDPOINT
 from orrery.domain.experiments import EXPERIMENT
+from orrery.domain.kernels import KERNEL
 from orrery.domain.kinds import Registry
 from orrery.domain.models import MODEL
 from orrery.domain.secrets import SECRET
@@ -17,5 +18,18 @@ from orrery.domain.trainings import TRAINING
 from orrery.domain.tunings import TUNING
 
 KINDS: Final = Registry(
-    (DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, TUNING, TEMPLATE, MODEL, ENDPOINT, DASHBOARD, SECRET)
+    (
+        DATASET,
+        DATASET_VERSION,
+        EXPERIMENT,
+        ALGORITHM,
+        TRAINING,
+        TUNING,
+        TEMPLATE,
+        MODEL,
+        ENDPOINT,
+        DASHBOARD,
+        SECRET,
+        KERNEL,
+    )
 )
