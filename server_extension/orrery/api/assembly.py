@@ -26,6 +26,7 @@ from orrery.api import (
     errors,
     events,
     hub_servers,
+    kernels,
     notebook_use,
     overview,
     profiles,
@@ -52,6 +53,7 @@ from orrery.controllers.housekeeping import Housekeeping
 from orrery.controllers.image_catalogue import synchronise_images
 from orrery.controllers.images import ImageController
 from orrery.controllers.jobs import resource_id_of
+from orrery.controllers.kernels import KernelController, KernelKeys
 from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
@@ -169,7 +171,7 @@ def assemble(
     signer = Signer.open(settings.home / "secrets" / "jwt.key")
     address = {"url": ""}
     vault = Vault(settings.home / "secrets" / "vault.key")
-    executor = executor or make_executor(settings, objects, Secrets(store, vault))
+    executor = executor or make_executor(settings, objects, KernelKeys(store, vault, Secrets(store, vault)))
     platform = Platform(
         settings=settings,
         store=store,
@@ -206,6 +208,7 @@ def assemble(
             notebooks,
             ImageController(platform),
             RegistryAccountController(platform),
+            KernelController(platform),
         )
     }
     engine = Engine(store, controllers)
@@ -274,6 +277,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
             uses = notebook_use.NotebookUses(commands, assembly.uses)
             app.include_router(notebook_use.make_router(uses, kind, user))
         app.include_router(resources.make_router(kind, commands, user))
+    app.include_router(kernels.make_router(commands, user))
     app.include_router(tunings.make_router(commands, assembly.tunings, user))
     app.include_router(profiles.make_router(commands, user))
     app.include_router(mlflow.make_router(assembly.tracking, user))

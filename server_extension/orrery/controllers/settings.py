@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -235,6 +235,19 @@ class Settings(BaseSettings):
     )
     hub_url: str = Field(
         default="", description="The hub's proxy as the platform reaches it, http://host:port; set by the hub."
+    kernel_instance_types: list[str] = Field(
+        default_factory=list[str],
+        description="Instance types that kernels of notebooks are offered on, as a JSON list; empty: all but those "
+        "named serve-*.",
+    )
+    kernel_transport: Literal["ipc", "tcp"] = Field(
+        default="ipc",
+        description="How a notebook reaches its kernel on an instance: ipc on one machine, tcp between machines.",
+    )
+    kernel_lease_seconds: float = Field(
+        default=60.0,
+        gt=1,
+        description="Seconds without a word from its notebook server after which a kernel's instance is given back.",
     )
     region: str = Field(default="local", description="Value of EM_REGION in jobs.")
     git_protocols: list[str] = Field(
@@ -277,6 +290,11 @@ class Settings(BaseSettings):
     @property
     def run_dir(self) -> Path:
         return self.home / "run"
+
+    def is_for_kernels(self, name: str) -> bool:
+        if self.kernel_instance_types:
+            return name in self.kernel_instance_types
+        return not name.startswith("serve-")
 
     def instance_type(self, name: str) -> InstanceType:
         """Raises: Invalid listing the known names."""

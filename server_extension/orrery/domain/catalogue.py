@@ -10,6 +10,7 @@ from orrery.domain.datasets import DATASET, DATASET_VERSION
 from orrery.domain.endpoints import ENDPOINT
 from orrery.domain.experiments import EXPERIMENT
 from orrery.domain.images import IMAGE
+from orrery.domain.kernels import KERNEL
 from orrery.domain.kinds import Registry
 from orrery.domain.models import MODEL
 from orrery.domain.notebooks import NOTEBOOK
@@ -23,5 +24,17 @@ KINDS: Final = Registry(
     (
         *(NOTEBOOK, DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, TUNING, TEMPLATE, MODEL, ENDPOINT),
         *(DASHBOARD, SECRET, IMAGE, REGISTRY_ACCOUNT),
+        DATASET,
+        DATASET_VERSION,
+        EXPERIMENT,
+        ALGORITHM,
+        TRAINING,
+        TUNING,
+        TEMPLATE,
+        MODEL,
+        ENDPOINT,
+        DASHBOARD,
+        SECRET,
+        KERNEL,
     )
 )
