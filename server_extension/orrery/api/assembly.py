@@ -24,6 +24,7 @@ from orrery.api import (
     docs,
     errors,
     events,
+    memory_fit,
     overview,
     profiles,
     queue,
@@ -47,6 +48,7 @@ from orrery.controllers.estimates import Estimates
 from orrery.controllers.experiments import ExperimentController
 from orrery.controllers.housekeeping import Housekeeping
 from orrery.controllers.jobs import resource_id_of
+from orrery.controllers.memory_fit import MemoryFit
 from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
@@ -166,6 +168,7 @@ def assemble(
         uploads=Uploads(settings.home / "uploads", objects, Limits(upload_bytes=settings.max_upload_bytes)),
         executor=executor,
         estimates=Estimates(store, executor),
+        memory_fit=MemoryFit(settings, store, executor),
         vault=vault,
         make_token=lambda owner: signer.sign(User(owner), JOB_LIFETIME_SECONDS)[0],
         url=lambda: address["url"],
@@ -241,6 +244,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(apps.make_api(commands, assembly.app_hosts, assembly.signer, user))
     app.include_router(apps.make_router(commands, assembly.app_hosts, assembly.signer, user, assembly.base_path))
     app.include_router(sweeps.make_router(commands, user))
+    app.include_router(memory_fit.make_router(commands, user))
     for kind in commands.store.kinds:
         app.include_router(resources.make_router(kind, commands, user))
     app.include_router(tunings.make_router(commands, assembly.tunings, user))
