@@ -27,6 +27,7 @@ from orrery.api import (
     events,
     hub_servers,
     kernels,
+    memory_fit,
     notebook_use,
     overview,
     profiles,
@@ -54,6 +55,7 @@ from orrery.controllers.image_catalogue import synchronise_images
 from orrery.controllers.images import ImageController
 from orrery.controllers.jobs import resource_id_of
 from orrery.controllers.kernels import KernelController, KernelKeys
+from orrery.controllers.memory_fit import MemoryFit
 from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
@@ -181,6 +183,7 @@ def assemble(
         uploads=Uploads(settings.home / "uploads", objects, Limits(upload_bytes=settings.max_upload_bytes)),
         executor=executor,
         estimates=Estimates(store, executor),
+        memory_fit=MemoryFit(settings, store, executor),
         vault=vault,
         make_token=lambda owner: signer.sign(User(owner), JOB_LIFETIME_SECONDS)[0],
         url=lambda: address["url"],
@@ -272,6 +275,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(apps.make_api(commands, assembly.app_hosts, assembly.signer, user))
     app.include_router(apps.make_router(commands, assembly.app_hosts, assembly.signer, user, assembly.base_path))
     app.include_router(sweeps.make_router(commands, user))
+    app.include_router(memory_fit.make_router(commands, user))
     for kind in commands.store.kinds:
         if kind.name == "notebook":
             uses = notebook_use.NotebookUses(commands, assembly.uses)
