@@ -40,7 +40,7 @@ def main() -> None:
             f"port {settings.port} of {settings.host} is in use; choose another: make run PORT={settings.port + 1}"
         )
     print(welcome(settings), flush=True)
-    words = [sys.executable, "-m", "jupyterhub", "--config", str(find_configuration()), *sys.argv[1:]]
+    words = [sys.executable, "-m", "orrery_hub.hub", "--config", str(find_configuration()), *sys.argv[1:]]
     os.execv(sys.executable, words)
 
 

@@ -23,6 +23,7 @@ from jupyterhub.spawner import LocalProcessSpawner, set_user_setuid
 from traitlets import Bool, Unicode, default
 
 from orrery_hub.launch import Launch, fetch_launch
+from orrery_hub.leftovers import end_leftovers
 
 #: outside it are the system's own accounts (`nobody` is 65534), which no sign-up may ever reach
 PERSON_UIDS: Final = range(1000, 60_000)
@@ -151,6 +152,9 @@ class OrrerySpawner(LocalProcessSpawner):
         """Raises: NoLaunch where the platform has no such notebook, or cannot be asked."""
         if self.name:
             self.launch = await fetch_launch(self.platform_url, self.platform_key, self.user.name, self.name)
+            left = await asyncio.to_thread(end_leftovers, self.launch.notebook_id)
+            if left:
+                self.log.warning("%s: ended servers that the hub had forgotten: %s", self._log_name, left)
         self.notebook_dir = str(self.data_folder)
         if self.account is None:
             self.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -61,7 +61,7 @@ def test_nobody_gets_more_than_their_own_and_the_platform_gets_nothing() -> None
 def test_the_platform_is_a_service_that_the_hub_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORRERY_DATABASE_URL", "postgresql://db")
     monkeypatch.setenv("ORRERY_TOKEN", "of somebody")
-    service = make_service(settings(tmp_path), "http://127.0.0.1:1234")
+    service = make_service(settings(tmp_path), "http://127.0.0.1:1234", "key")
     assert "ORRERY_TOKEN" not in service["environment"]
     python = sys.executable
     command = [python, "-m", "orrery_hub.tied", python, "-m", "orrery", "up", "--hub", "--home", str(tmp_path)]
@@ -69,10 +69,11 @@ def test_the_platform_is_a_service_that_the_hub_starts(tmp_path: Path, monkeypat
     assert service["url"] == "http://127.0.0.1:1234"
     assert service["environment"]["ORRERY_DATABASE_URL"] == "postgresql://db"
     assert service["environment"]["ORRERY_HOME"] == str(tmp_path)
+    assert service["environment"]["ORRERY_HUB_KEY"] == "key"
 
 
 def test_a_platform_that_runs_elsewhere_is_not_started(tmp_path: Path) -> None:
-    service = make_service(settings(tmp_path, platform_url="http://platform:80"), "http://platform:80")
+    service = make_service(settings(tmp_path, platform_url="http://platform:80"), "http://platform:80", "key")
     assert "command" not in service
 
 
