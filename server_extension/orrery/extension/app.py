@@ -13,7 +13,7 @@ from tornado import web
 from traitlets import Bool, List, Unicode
 
 from orrery import __version__
-from orrery.extension import dashboards
+from orrery.extension import dashboards, start_page
 from orrery.extension.app_proxy import APP_PATH, AppHandler
 from orrery.extension.hub import HubPlatform
 from orrery.extension.kernel_specs import add_environments
@@ -77,6 +77,7 @@ class OrreryExtension(ExtensionApp):
             ]
         )
         self.handlers.extend(dashboards.make_handlers(self.serverapp))
+        self.handlers.extend(start_page.make_handlers())
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         add_environments(serverapp)
