@@ -59,7 +59,7 @@ def test_a_failed_script_is_seen_and_looked_into(notebook: tuple[Jupyter, Path],
     expect(shown.get_by_test_id("orrery-start-earlier")).to_contain_text("failed: 30-broken.sh (7)")
     big.get_by_role("button", name="Hide output").click()
     forgotten = shown.get_by_test_id("orrery-start-script-50-forgotten.sh")
-    expect(forgotten).to_contain_text("it is not executable")
+    expect(forgotten).to_contain_text("It is not executable")
     for theme in ("light", "dark"):
         use_theme(page, theme)
         look(page, f"start-page-{theme}")

@@ -1,5 +1,5 @@
 /** The page "Start-up": which scripts ran before this server started, how they ended, and what they printed. */
-import { addIcon, refreshIcon } from '@jupyterlab/ui-components';
+import { refreshIcon } from '@jupyterlab/ui-components';
 import { useState } from 'react';
 import type { StartRun, StartScript } from '../api-types';
 import { formatBytes, formatDuration, formatTime, plural } from '../format';
@@ -98,15 +98,7 @@ function NewScript(props: { model: StartModel }): JSX.Element {
       await go.execute('docmanager:open', { path, factory: 'Editor' });
     }
   };
-  return (
-    <Button
-      label="New script"
-      icon={addIcon}
-      kind="accept"
-      onClick={() => void make()}
-      testId="orrery-start-new"
-    />
-  );
+  return <Button label="New script" kind="accept" onClick={() => void make()} testId="orrery-start-new" />;
 }
 
 function describeStart(start: StartRun): string {
@@ -141,6 +133,11 @@ function stateOf(script: StartScript): string {
     return 'Failed';
   }
   return script.state === 'ended' ? 'Completed' : script.state === 'running' ? 'Running' : 'Stopped';
+}
+
+/** A reason as it was recorded, to stand alone. */
+function sentence(reason: string): string {
+  return reason.charAt(0).toUpperCase() + reason.slice(1);
 }
 
 function Line(props: { line: StartLine; model: StartModel }): JSX.Element {
@@ -190,7 +187,7 @@ function Line(props: { line: StartLine; model: StartModel }): JSX.Element {
           </button>
         )}
       </div>
-      {script.reason && <div className="orr-Muted">{script.reason}</div>}
+      {script.reason && <div className="orr-Muted">{sentence(script.reason)}</div>}
       {isOpen && <Output name={script.name} model={model} />}
     </li>
   );
