@@ -274,6 +274,44 @@ export interface PlatformStatus {
 }
 
 /** A dashboard that the Jupyter server renders; `for` is the kind of which it shows one resource. */
+/** One script of a start of the server. */
+export interface StartScript {
+  name: string;
+  state: 'waiting' | 'running' | 'ended' | 'skipped' | 'interrupted' | 'new';
+  began: string | null;
+  ended: string | null;
+  exit_code: number | null;
+  reason: string;
+  output_bytes: number;
+  left_running: boolean;
+}
+
+export interface StartRun {
+  began: string;
+  ended: string | null;
+  state: 'running' | 'complete' | 'interrupted';
+  account: string;
+  problems: string[];
+  scripts: StartScript[];
+}
+
+/** What ran before the server started, and the scripts as they are now. */
+export interface StartDocument {
+  /** Why there is nothing; empty where there is a data volume. */
+  message: string;
+  folder: string | null;
+  /** The folder in the file browser; null where it lies outside. */
+  path: string | null;
+  starts: StartRun[];
+  scripts: { name: string; is_executable: boolean }[];
+}
+
+export interface StartOutput {
+  text: string;
+  size: number;
+  left_out: number;
+}
+
 export interface Dashboard {
   name: string;
   title: string;

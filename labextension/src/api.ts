@@ -20,6 +20,8 @@ import type {
   QueueState,
   Resource,
   Series,
+  StartDocument,
+  StartOutput,
   Summary,
   TrialPage,
   UsageSample,
@@ -196,6 +198,31 @@ export class Api {
   async dashboards(): Promise<Dashboard[]> {
     const url = URLExt.join(this.settings.baseUrl, 'orrery-extension/dashboards');
     return ((await (await this.fetch('GET', url)).json()) as { items: Dashboard[] }).items;
+  }
+
+  /** What ran before the Jupyter server started. */
+  async start(): Promise<StartDocument> {
+    return (await (await this.fetch('GET', this.startUrl())).json()) as StartDocument;
+  }
+
+  async startOutput(name: string, isWhole: boolean): Promise<StartOutput> {
+    const query = new URLSearchParams({ name, ...(isWhole ? { all: '1' } : {}) }).toString();
+    const response = await this.fetch('GET', `${this.startUrl('output')}?${query}`);
+    return (await response.json()) as StartOutput;
+  }
+
+  async makeStartScriptExecutable(name: string): Promise<void> {
+    await this.fetch('POST', this.startUrl('executable'), { body: { name } });
+  }
+
+  /** Answers with the folder that it lies in, as the file browser names it; null where it lies outside. */
+  async makeStartScript(name: string): Promise<string | null> {
+    const response = await this.fetch('POST', this.startUrl(), { body: { name } });
+    return ((await response.json()) as { path: string | null }).path;
+  }
+
+  private startUrl(part = ''): string {
+    return URLExt.join(this.settings.baseUrl, 'orrery-extension/start', part);
   }
 
   /** Whether the platform itself answers; a status may be some seconds old. */

@@ -73,6 +73,7 @@ export const uploadIcon = icon('upload', line('M12 16V4M7 9l5-5 5 5M4 16v4h16v-4
 export const copyIcon = icon('copy', line('M9 9h11v11H9zM5 15H4V4h11v1'));
 export const trainingChartIcon = kindIcon('training');
 export const columnsIcon = icon('columns', line('M4 5h16v14H4zM9.500 5v14M14.500 5v14'));
+export const startIcon = icon('start', line('M12 3v8M7 5.600a8 8 0 1 0 10 0'));
 export const linkIcon = icon(
   'link',
   line(

@@ -2,6 +2,7 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { comparePlugin } from './plugins/compare';
 import { filesPlugin } from './plugins/files';
+import { kernelsPlugin } from './plugins/kernels';
 import { launcherPlugin } from './plugins/launcher';
 import { linksPlugin } from './plugins/links';
 import { notebookUsePlugin } from './plugins/notebook-use';
@@ -11,6 +12,7 @@ import { panelsPlugin } from './plugins/panels';
 import { platformPlugin } from './plugins/platform';
 import { runNotebookPlugin } from './plugins/run-notebook';
 import { sideBarPlugin } from './plugins/sidebar';
+import { startPlugin } from './plugins/start';
 import { statusBarPlugin } from './plugins/statusbar';
 
 const plugins: JupyterFrontEndPlugin<unknown>[] = [
@@ -25,6 +27,8 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   notificationsPlugin,
   statusBarPlugin,
   notebookUsePlugin,
+  startPlugin,
+  kernelsPlugin,
   linksPlugin
 ];
 

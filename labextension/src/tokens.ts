@@ -42,6 +42,7 @@ export namespace CommandIDs {
   export const resumeNotebook = 'orrery:resume-notebook';
   export const dashboardFromNotebook = 'orrery:dashboard-from-notebook';
   export const showSideBar = 'orrery:show-side-bar';
+  export const openStart = 'orrery:open-start';
   export const openOverview = 'orrery:open-overview';
   /** `{kind, ids}` */
   export const compare = 'orrery:compare';

@@ -29,7 +29,7 @@ def add_environments_to_terminals(server: ServerApp) -> None:
     """Does nothing without a data volume, without terminals, or where somebody chose a shell in the settings."""
     manager: Any = server.web_app.settings.get("terminal_manager")
     chosen: dict[str, Any] = server.terminado_settings
-    if "ORRERY_DATA_DIR" not in os.environ or manager is None or "shell_command" in chosen:
+    if not os.environ.get("ORRERY_DATA_DIR") or manager is None or "shell_command" in chosen:
         return
     command, variables = make_shell(list(manager.shell_command))
     manager.shell_command = command
