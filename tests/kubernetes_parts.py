@@ -56,9 +56,8 @@ async def kube_spawner(user: str, server: str, site: Site, **traits: Any) -> Asy
         orm_spawner=SimpleNamespace(name=server, server=None, state=None),
         api_token="token-of-the-server",
         oauth_client_id="jupyterhub-user",
-        namespace="lab",
         site=site,
-        **traits,
+        **{"namespace": "lab", **traits},
     )
     try:
         yield spawner

@@ -18,6 +18,9 @@ from orrery_hub.launch import InstanceType, Launch, NoLaunch, RegistryLogin
 
 #: what the start as root needs: to own files and leave root for the user, and to end a script that hangs
 ROOT_CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
+#: under what name the kubelet looks for the login of Docker Hub
+DOCKER_HUB: Final = "https://index.docker.io/v1/"
+DOCKER_HUB_NAMES: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 OWNER_LABEL: Final = "orrery/owner"
 NOTEBOOK_LABEL: Final = "orrery/notebook"
 VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -172,7 +175,8 @@ def make_pull_secret(login: RegistryLogin) -> str:
     """The content of a `kubernetes.io/dockerconfigjson` secret, in base64."""
     auth = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
     entry = {"username": login.username, "password": login.password, "auth": auth}
-    return base64.b64encode(json.dumps({"auths": {login.registry: entry}}).encode()).decode()
+    registry = DOCKER_HUB if login.registry in DOCKER_HUB_NAMES else login.registry
+    return base64.b64encode(json.dumps({"auths": {registry: entry}}).encode()).decode()
 
 
 def escape(value: Any) -> Any:
