@@ -1,6 +1,6 @@
 """A notebook's whole life in a real cluster.
 
-The server is replaced by a file server, because no hub is there to let one in; all before it is what runs in production:
+The server is replaced by a file server, because no hub is there to let one in; all before it is what really runs:
 the spawner, the pod, the volume, cont-init.d and the leaving of root.
 """
 

@@ -120,7 +120,8 @@ def test_a_share_that_is_not_ones_own_is_as_unknown_as_one_that_is_not_there() -
 
 def test_an_owners_variables_never_stand_for_others() -> None:
     launch = Launch("nb-1", Image("i"), InstanceType("s", 1, 1), environment={"A": "$(HOME) $HOME $$(X)"})
-    assert make_environment(launch, Site())[0] == {"A": "$$(HOME) $$HOME $$$$(X)"}
+    assert make_environment(launch, Site())[0]["A"] == "$$(HOME) $$HOME $$$$(X)"
+    assert make_environment(launch, Site())[0]["OMP_NUM_THREADS"] == "1"
     bad = Launch("nb-1", Image("i"), InstanceType("s", 1, 1), environment={"A=B": ""})
     with pytest.raises(NoLaunch, match="'A=B' is no name"):
         make_environment(bad, Site())
