@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from jupyterhub.objects import Hub
+from kubespawner.clients import load_config
 
 from orrery.testing.kubernetes_schemas import VARIABLE, find_faults, find_schemas
 from orrery_hub.kubernetes.site import Site
@@ -41,6 +43,7 @@ def point_at_cluster(monkeypatch: pytest.MonkeyPatch, folder: Path, server: str 
         )
     )
     monkeypatch.setattr("kubernetes_asyncio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    load_config.cache_clear()
 
 
 @asynccontextmanager
@@ -53,14 +56,21 @@ async def kube_spawner(user: str, server: str, site: Site, **traits: Any) -> Asy
         orm_spawner=SimpleNamespace(name=server, server=None, state=None),
         api_token="token-of-the-server",
         oauth_client_id="jupyterhub-user",
-        namespace="lab",
         site=site,
-        **traits,
+        **{"namespace": "lab", **traits},
     )
     try:
         yield spawner
     finally:
-        await spawner.api.api_client.close()
+        await close_clients()
+
+
+async def close_clients() -> None:
+    """KubeSpawner keeps a client for each event loop, which a task of its own closes when it is cancelled."""
+    closing = [task for task in asyncio.all_tasks() if "close_client_task" in repr(task.get_coro())]
+    for task in closing:
+        task.cancel()
+    await asyncio.gather(*closing, return_exceptions=True)
 
 
 def plain(spawner: OrreryKubeSpawner, manifest: Any) -> Any:

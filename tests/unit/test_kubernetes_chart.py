@@ -74,6 +74,7 @@ def test_the_chart_makes_these_objects(name: str, values: dict[str, Any]) -> Non
         ({}, "image.repository is empty; say where the platform's image is"),
         ({"image": IMAGE, "storge": {}}, "additional properties 'storge' not allowed"),
         ({"image": IMAGE, "hub": {"baseUrl": "/ml"}}, "does not match pattern"),
+        ({"image": IMAGE, "hub": {"proxyUrl": "proxy-public"}}, "does not match pattern"),
         ({"image": IMAGE, "settings": {"ORRERY_TRASH_DAYS": 30}}, "want string"),
     ],
 )

@@ -149,7 +149,7 @@ async def test_where_nothing_starts_as_root_a_pod_is_restricted(
         pod = plain(spawner, await spawner.get_pod_manifest())
     assert pod["spec"]["hostUsers"] is False
     container: dict[str, Any] = pod["spec"]["containers"][0]
-    assert container["args"] == ["python", "-m", "orrery_hub.start", "--", "jupyterhub-singleuser"]
+    assert container["args"] == ["python", "-P", "-m", "orrery_hub.start", "--", "jupyterhub-singleuser"]
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},

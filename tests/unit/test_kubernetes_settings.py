@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from orrery_hub.kubernetes.pod import make_environment, write_cores
+from orrery_hub.kubernetes.pod import make_environment, make_pull_secret, write_cores
 from orrery_hub.kubernetes.profiles import make_profile_list
 from orrery_hub.kubernetes.shares import make_volumes, parse_uri, read_shares
 from orrery_hub.kubernetes.site import Site
-from orrery_hub.launch import Image, InstanceType, Launch, Mount, NoLaunch
+from orrery_hub.launch import Image, InstanceType, Launch, Mount, NoLaunch, RegistryLogin
 from orrery_hub.settings import InvalidSetting
 
 ROOT = Path(__file__).parents[2]
@@ -119,7 +120,8 @@ def test_a_share_that_is_not_ones_own_is_as_unknown_as_one_that_is_not_there() -
 
 def test_an_owners_variables_never_stand_for_others() -> None:
     launch = Launch("nb-1", Image("i"), InstanceType("s", 1, 1), environment={"A": "$(HOME) $HOME $$(X)"})
-    assert make_environment(launch, Site())[0] == {"A": "$$(HOME) $$HOME $$$$(X)"}
+    assert make_environment(launch, Site())[0]["A"] == "$$(HOME) $$HOME $$$$(X)"
+    assert make_environment(launch, Site())[0]["OMP_NUM_THREADS"] == "1"
     bad = Launch("nb-1", Image("i"), InstanceType("s", 1, 1), environment={"A=B": ""})
     with pytest.raises(NoLaunch, match="'A=B' is no name"):
         make_environment(bad, Site())
@@ -128,6 +130,12 @@ def test_an_owners_variables_never_stand_for_others() -> None:
 @pytest.mark.parametrize(("cores", "text"), [(2, "2"), (0.5, "500m"), (0.1, "100m"), (1.25, "1250m")])
 def test_cores_are_written_as_kubernetes_writes_them(cores: float, text: str) -> None:
     assert write_cores(cores) == text
+
+
+def test_docker_hubs_login_is_under_the_name_that_the_kubelet_looks_for() -> None:
+    content = json.loads(base64.b64decode(make_pull_secret(RegistryLogin("docker.io", "ann", "ü:"))))
+    assert list(content["auths"]) == ["https://index.docker.io/v1/"]
+    assert base64.b64decode(content["auths"]["https://index.docker.io/v1/"]["auth"]).decode() == "ann:ü:"
 
 
 def test_a_hub_without_the_platform_offers_each_image_on_the_sizes_of_its_core_type() -> None:

@@ -11,10 +11,8 @@ from orrery_hub.kubernetes.site import Site
 from orrery_hub.settings import HubSettings, InvalidSetting
 
 SPAWNER: Final = "orrery_hub.kubernetes.spawner.OrreryKubeSpawner"
-#: a first pull of an image with PyTorch takes minutes
-START_SECONDS: Final = 900
-#: cont-init.d runs before the server answers
-ANSWER_SECONDS: Final = 1800
+#: until a server answers: a first pull of an image takes minutes, and cont-init.d has time limits of its own
+START_SECONDS: Final = 3600
 #: long enough for a server to write what it holds
 STOP_SECONDS: Final = 20
 
@@ -33,7 +31,7 @@ def configure_spawner(c: Any, settings: HubSettings, prefix: str, environment: M
     c.OrreryKubeSpawner.site = site
     c.OrreryKubeSpawner.cmd = make_command(site)
     c.OrreryKubeSpawner.start_timeout = START_SECONDS
-    c.OrreryKubeSpawner.http_timeout = ANSWER_SECONDS
+    c.OrreryKubeSpawner.http_timeout = START_SECONDS
     c.OrreryKubeSpawner.delete_grace_period = STOP_SECONDS
     c.OrreryKubeSpawner.delete_pvc = True
 

@@ -18,6 +18,11 @@ from orrery_hub.launch import InstanceType, Launch, NoLaunch, RegistryLogin
 
 #: what the start as root needs: to own files and leave root for the user, and to end a script that hangs
 ROOT_CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
+#: under what name the kubelet looks for the login of Docker Hub
+DOCKER_HUB: Final = "https://index.docker.io/v1/"
+DOCKER_HUB_NAMES: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+#: by which numerical libraries learn how many cores are theirs; a pod sees all of its node's
+THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 OWNER_LABEL: Final = "orrery/owner"
 NOTEBOOK_LABEL: Final = "orrery/notebook"
 VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -73,9 +78,12 @@ def make_traits(
 
 
 def make_command(site: Site) -> list[str]:
-    """The program of the images that runs cont-init.d, leaves root, and becomes the server."""
+    """The program of the images that runs cont-init.d, leaves root, and becomes the server.
+
+    `-P`: nothing of the data volume, which is where it starts, is imported by it.
+    """
     user = ["--user", site.user] if site.starts_as_root else []
-    return ["python", "-m", "orrery_hub.start", *user, "--", "jupyterhub-singleuser"]
+    return ["python", "-P", "-m", "orrery_hub.start", *user, "--", "jupyterhub-singleuser"]
 
 
 def make_security(site: Site, extra_pod_config: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +159,7 @@ def shared_memory(size: InstanceType | None) -> Volumes:
 
 
 def make_environment(launch: Launch | None, site: Site) -> tuple[dict[str, str], dict[str, str]]:
-    """What the notebook's owner set, and what the platform sets over it and over the hub's own.
+    """What the hub's own variables are laid over (the owner's, and the cores to use), and what is laid over these.
 
     Raises: NoLaunch.
     """
@@ -165,14 +173,16 @@ def make_environment(launch: Launch | None, site: Site) -> tuple[dict[str, str],
             raise NoLaunch(f"environment variable {name!r} is no name that a pod takes; use letters, digits and '_'")
     # Kubernetes puts other variables' values in place of `$(NAME)`, and reads `$$` as `$`
     theirs = {name: value.replace("$", "$$") for name, value in launch.environment.items()}
-    return theirs, ours | {"ORRERY_NOTEBOOK_ID": launch.notebook_id}
+    threads = str(max(1, int(launch.instance_type.cores)))
+    return dict.fromkeys(THREADS, threads) | theirs, ours | {"ORRERY_NOTEBOOK_ID": launch.notebook_id}
 
 
 def make_pull_secret(login: RegistryLogin) -> str:
     """The content of a `kubernetes.io/dockerconfigjson` secret, in base64."""
     auth = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
     entry = {"username": login.username, "password": login.password, "auth": auth}
-    return base64.b64encode(json.dumps({"auths": {login.registry: entry}}).encode()).decode()
+    registry = DOCKER_HUB if login.registry in DOCKER_HUB_NAMES else login.registry
+    return base64.b64encode(json.dumps({"auths": {registry: entry}}).encode()).decode()
 
 
 def escape(value: Any) -> Any:
