@@ -7,6 +7,8 @@ HOST ?= 127.0.0.1
 EXTRAS ?=
 TORCH ?= torch==2.13.0
 ARGS ?=
+REGISTRY ?= orrery
+CONTAINER ?= docker
 
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
@@ -23,7 +25,7 @@ export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check format bench docs lock build install clean
+.PHONY: help run test check format bench docs lock build images install clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 12
@@ -59,6 +61,9 @@ lock: $(MADE)/venv ## write requirements/*.txt anew (ARGS=--upgrade raises versi
 build: $(MADE)/dev $(LAB_BUILT) ## wheel and sdist into dist/
 	pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 	hatchling build --target sdist --directory dist
+
+images: build ## container images (REGISTRY=registry.example.org/orrery, ARGS="--only notebook-python-cpu")
+	python images/build.py --registry $(REGISTRY) --container $(CONTAINER) $(ARGS)
 
 install: $(MADE)/package $(PROXY)/node_modules/.package-lock.json $(if $(filter all,$(EXTRAS)),$(MADE)/all)
 

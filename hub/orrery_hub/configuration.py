@@ -36,17 +36,10 @@ SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/tok
 def configure(c: Any, settings: HubSettings | None = None) -> None:
     """Raises: InvalidSetting."""
     settings = settings or HubSettings.from_environment()
-    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ports = choose_inner_ports(settings.folder)
     base_url = c.JupyterHub.base_url if isinstance(c.JupyterHub.base_url, str) else "/"
     prefix = f"{base_url.rstrip('/')}/services/{SERVICE}"
-    platform = settings.platform_url or f"http://127.0.0.1:{ports['platform']}"
-    configure_hub(c, settings, ports)
     configure_accounts(c, settings)
     configure_pages(c, prefix, is_shared=not is_in_kubernetes())
-    key = find_key(settings)
-    c.JupyterHub.services = [make_service(settings, platform, key)]
-    c.JupyterHub.load_roles = make_roles()
     c.Spawner.server_token_scopes = ["users:activity!user", "access:servers!server", ACCESS_SCOPE]
     c.Spawner.default_url = "/lab"
     c.JupyterHub.allow_named_servers = True
@@ -55,15 +48,34 @@ def configure(c: Any, settings: HubSettings | None = None) -> None:
     c.Spawner.http_timeout = START_SECONDS
     c.Spawner.start_timeout = START_SECONDS
     if is_in_kubernetes():
-        c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
-        c.Spawner.environment = {"ORRERY_URL": f"{platform}{prefix}"}
+        configure_cluster(c, settings, prefix)
     else:
-        c.JupyterHub.spawner_class = "orrery_hub.spawner.OrrerySpawner"
-        # looking at a process costs nothing
-        c.OrrerySpawner.poll_interval = 5
-        c.OrrerySpawner.users_folder = str(settings.users)
-        c.OrrerySpawner.platform_url = f"{platform}{prefix}"
-        c.OrrerySpawner.platform_key = key
+        configure_machine(c, settings, prefix)
+
+
+def configure_machine(c: Any, settings: HubSettings, prefix: str) -> None:
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ports = choose_inner_ports(settings.folder)
+    platform = settings.platform_url or f"http://127.0.0.1:{ports['platform']}"
+    configure_hub(c, settings, ports)
+    key = find_key(settings)
+    c.JupyterHub.services = [make_service(settings, platform, key)]
+    c.JupyterHub.load_roles = make_roles()
+    c.JupyterHub.spawner_class = "orrery_hub.spawner.OrrerySpawner"
+    # looking at a process costs nothing
+    c.OrrerySpawner.poll_interval = 5
+    c.OrrerySpawner.users_folder = str(settings.users)
+    c.OrrerySpawner.platform_url = f"{platform}{prefix}"
+    c.OrrerySpawner.platform_key = key
+
+
+def configure_cluster(c: Any, settings: HubSettings, prefix: str) -> None:
+    """The hub's address, proxy and database are the chart's to say."""
+    from orrery_hub.kubernetes.cluster import added, configure_spawner
+
+    configure_spawner(c, settings, prefix)
+    c.JupyterHub.services = added(c.JupyterHub.services, [make_service(settings, str(settings.platform_url), "")])
+    c.JupyterHub.load_roles = added(c.JupyterHub.load_roles, make_roles())
 
 
 def is_in_kubernetes() -> bool:

@@ -91,7 +91,9 @@ class OrrerySpawner(LocalProcessSpawner):
 
     @default("cmd")
     def _default_cmd(self) -> list[str]:
-        return [str(Path(sys.executable).with_name("jupyterhub-singleuser"))]
+        # -P: nothing in the notebook's folder is imported
+        start = [sys.executable, "-P", "-m", "orrery_hub.start", "--"]
+        return [*start, str(Path(sys.executable).with_name("jupyterhub-singleuser"))]
 
     @default("default_url")
     def _default_default_url(self) -> str:

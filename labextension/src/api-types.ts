@@ -101,6 +101,8 @@ export interface Kind {
   /** The web application that its resources have. */
   app?: { title: string; visit: string; is_main: boolean } | null;
   description?: string;
+  /** What a delete takes with it, beside the resource. */
+  deleting?: string;
 }
 
 export type Visibility = Schemas['Visibility'];

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx
 from playwright.sync_api import Page, expect
+from tests.browser.lab import LONG_MILLISECONDS, THEMES, look, violations
 
 from orrery.testing.hub import PASSWORD, jupyter_hub
 from orrery.testing.waiting import wait_until
-from tests.browser.lab import LONG_MILLISECONDS, THEMES, look, violations
 
 IDLE = {"server_minutes": 1.5, "warning_minutes": 1.0}
 

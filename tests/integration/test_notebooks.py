@@ -195,4 +195,4 @@ def test_a_deleted_notebook_takes_its_volume_with_it_when_it_leaves_the_trash(
     assert wait_for(platform, again, "ACTIVE_HEALTHY")["status"]["outputs"]["server"] != notebook["name"]
     assert (folder / "work.txt").read_text() == "mine"
     act(platform, again, "stop")
-    assert platform.get(f"notebooks/{notebook['id']}").status_code == 404
+    assert platform.get(f"notebooks/{notebook['id']}").json()["deleted_at"]

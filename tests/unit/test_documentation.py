@@ -13,10 +13,12 @@ from traitlets import HasTraits
 from orrery.controllers.settings import Settings
 from orrery.extension.app import OrreryExtension
 from orrery_hub.authenticator import OrreryAuthenticator
+from orrery_hub.kubernetes.spawner import OrreryKubeSpawner
 from orrery_hub.spawner import OrrerySpawner
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference" / "configuration.md").read_text()
+OF_CLUSTERS = (ROOT / "docs" / "reference" / "kubernetes.md").read_text()
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
@@ -31,13 +33,13 @@ def test_no_setting_is_described_that_is_gone() -> None:
     assert described == {name.upper() for name in Settings.model_fields}
 
 
-@pytest.mark.parametrize("owner", [OrreryExtension, OrrerySpawner, OrreryAuthenticator])
+@pytest.mark.parametrize("owner", [OrreryExtension, OrrerySpawner, OrreryKubeSpawner, OrreryAuthenticator])
 def test_every_trait_of_ours_is_described(owner: type[HasTraits]) -> None:
     inherited = set[str]().union(
         *(base.class_trait_names() for base in owner.__mro__[1:] if issubclass(base, HasTraits))
     )
     own = [name for name in owner.class_trait_names(config=True) if name not in inherited]
-    assert [name for name in own if f"`{owner.__name__}.{name}`" not in REFERENCE] == []
+    assert [name for name in own if f"`{owner.__name__}.{name}`" not in REFERENCE + OF_CLUSTERS] == []
 
 
 def test_every_variable_of_the_hub_is_described() -> None:

@@ -91,11 +91,30 @@ def test_in_a_pod_notebooks_are_pods(tmp_path: Path, monkeypatch: pytest.MonkeyP
     token.touch()
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setattr("orrery_hub.configuration.SERVICE_ACCOUNT", token)
+    monkeypatch.setenv("ORRERY_HUB_KEY", "a long random text")
     c = Config()
-    configure(c, settings(tmp_path / "home"))
-    assert c.JupyterHub.spawner_class == "kubespawner.KubeSpawner"
-    assert c.Spawner.environment["ORRERY_URL"].endswith("/services/orrery")
+    c.JupyterHub.services = [{"name": "idle-culler"}]
+    c.JupyterHub.hub_connect_url = "http://hub:8081"
+    configure(c, settings(tmp_path / "home", platform_url="http://orrery:8080"))
+    assert c.JupyterHub.spawner_class == "orrery_hub.kubernetes.spawner.OrreryKubeSpawner"
+    assert c.OrreryKubeSpawner.site.platform_url == "http://orrery:8080/services/orrery"
     assert c.JupyterHub.template_vars["orrery_is_shared"] is False
+    # what the chart says of the hub itself stays
+    assert [service["name"] for service in c.JupyterHub.services] == ["idle-culler", "orrery"]
+    assert not {"bind_url", "hub_ip", "db_url"} & set(c.JupyterHub)
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_pod_without_the_platforms_address_or_key_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = tmp_path / "token"
+    token.touch()
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setattr("orrery_hub.configuration.SERVICE_ACCOUNT", token)
+    monkeypatch.delenv("ORRERY_HUB_KEY", raising=False)
+    with pytest.raises(InvalidSetting, match="ORRERY_PLATFORM_URL is not set"):
+        configure(Config(), settings(tmp_path))
+    with pytest.raises(InvalidSetting, match="ORRERY_HUB_KEY is not set"):
+        configure(Config(), settings(tmp_path, platform_url="http://orrery:8080"))
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ const WARNINGS: Record<string, string[]> = {
 };
 
 export function warningsOf(kind: Kind): string[] {
-  return WARNINGS[kind.kind] ?? [];
+  return [...(WARNINGS[kind.kind] ?? []), ...(kind.deleting ? [kind.deleting] : [])];
 }
 
 /** Delete one resource, with all that the deletion graph asks for on the way. Answers whether it is gone. */

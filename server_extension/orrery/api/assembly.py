@@ -26,6 +26,8 @@ from orrery.api import (
     errors,
     events,
     hub_servers,
+    kernels,
+    memory_fit,
     notebook_use,
     overview,
     profiles,
@@ -49,11 +51,16 @@ from orrery.controllers.engine import Engine
 from orrery.controllers.estimates import Estimates
 from orrery.controllers.experiments import ExperimentController
 from orrery.controllers.housekeeping import Housekeeping
+from orrery.controllers.image_catalogue import synchronise_images
+from orrery.controllers.images import ImageController
 from orrery.controllers.jobs import resource_id_of
+from orrery.controllers.kernels import KernelController, KernelKeys
+from orrery.controllers.memory_fit import MemoryFit
 from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
-from orrery.controllers.notebooks import HubLink, MachineImage, NotebookController
+from orrery.controllers.notebooks import HubLink, NotebookController
+from orrery.controllers.registry_accounts import RegistryAccountController
 from orrery.controllers.routing import Router
 from orrery.controllers.secrets import SecretController, Secrets
 from orrery.controllers.settings import Settings
@@ -166,7 +173,7 @@ def assemble(
     signer = Signer.open(settings.home / "secrets" / "jwt.key")
     address = {"url": ""}
     vault = Vault(settings.home / "secrets" / "vault.key")
-    executor = executor or make_executor(settings, objects, Secrets(store, vault))
+    executor = executor or make_executor(settings, objects, KernelKeys(store, vault, Secrets(store, vault)))
     platform = Platform(
         settings=settings,
         store=store,
@@ -176,6 +183,7 @@ def assemble(
         uploads=Uploads(settings.home / "uploads", objects, Limits(upload_bytes=settings.max_upload_bytes)),
         executor=executor,
         estimates=Estimates(store, executor),
+        memory_fit=MemoryFit(settings, store, executor),
         vault=vault,
         make_token=lambda owner: signer.sign(User(owner), JOB_LIFETIME_SECONDS)[0],
         url=lambda: address["url"],
@@ -185,7 +193,7 @@ def assemble(
     boards = TensorBoards(platform, Apps(platform, router))
     trainings = TrainingController(platform)
     tunings = TuningController(platform, trainings, TrialStore(database), Studies(settings.home / "tunings"))
-    notebooks = NotebookController(platform, MachineImage())
+    notebooks = NotebookController(platform)
     controllers: dict[str, Controller] = {
         controller.kind.name: controller
         for controller in (
@@ -201,6 +209,9 @@ def assemble(
             dashboards,
             SecretController(platform),
             notebooks,
+            ImageController(platform),
+            RegistryAccountController(platform),
+            KernelController(platform),
         )
     }
     engine = Engine(store, controllers)
@@ -264,11 +275,13 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(apps.make_api(commands, assembly.app_hosts, assembly.signer, user))
     app.include_router(apps.make_router(commands, assembly.app_hosts, assembly.signer, user, assembly.base_path))
     app.include_router(sweeps.make_router(commands, user))
+    app.include_router(memory_fit.make_router(commands, user))
     for kind in commands.store.kinds:
         if kind.name == "notebook":
             uses = notebook_use.NotebookUses(commands, assembly.uses)
             app.include_router(notebook_use.make_router(uses, kind, user))
         app.include_router(resources.make_router(kind, commands, user))
+    app.include_router(kernels.make_router(commands, user))
     app.include_router(tunings.make_router(commands, assembly.tunings, user))
     app.include_router(profiles.make_router(commands, user))
     app.include_router(mlflow.make_router(assembly.tracking, user))
@@ -285,6 +298,7 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
     await asyncio.to_thread(platform.executor.start)
     try:
         await asyncio.to_thread(synchronise_built_ins, platform)
+        await asyncio.to_thread(synchronise_images, platform)
         platform.executor.subscribe(lambda executor_id: engine.wake_resource(resource_id_of(executor_id)))
         await asyncio.to_thread(assembly.housekeeping.wake_all)
         async with asyncio.TaskGroup() as tasks:

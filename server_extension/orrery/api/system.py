@@ -65,7 +65,12 @@ def make_router(commands: Commands, signer: Signer, current_user: Any, mode: str
     def instance_types(_: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
         total = platform.executor.capacity().total
         items = [
-            {"name": name, **size.model_dump(), "fits": _fits(size.resources, total)}
+            {
+                "name": name,
+                **size.model_dump(),
+                "fits": _fits(size.resources, total),
+                "for_kernels": platform.settings.is_for_kernels(name),
+            }
             for name, size in platform.settings.instance_types.items()
         ]
         return Orjson({"items": items})

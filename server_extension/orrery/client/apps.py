@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import urljoin
 
 from orrery.client.collection import Collection
 from orrery.client.failures import RunFailed, WaitTimeout
@@ -17,7 +18,7 @@ _PAUSE_SECONDS: Final = 0.25
 
 
 def open_app(resource: Resource, *, timeout: float = 120.0) -> str:
-    """Wake the app of a dashboard, a training or an experiment; the address at which it opens for you, in any browser.
+    """Wake the app of a resource that has one; the address at which it opens for you, in any browser.
 
     The address lets whoever has it in, as you, for twelve hours.
     Raises: Invalid for a kind without one, RunFailed with its log, WrongPhase where it is stopped, WaitTimeout.
@@ -35,7 +36,10 @@ def open_app(resource: Resource, *, timeout: float = 120.0) -> str:
         again = False
         match answer["state"]:
             case "awake":
-                return f"{resource.client.url}{answer['entrance']}"
+                entrance = str(answer["entrance"])
+                if entrance.startswith("/apps/"):
+                    return f"{resource.client.url}{entrance}"
+                return urljoin(resource.client.url, entrance)  # the hub leads there, not the platform
             case "failed":
                 message = f"{resource.kind} {resource.qualified_name} could not start: {answer['message']}"
                 raise RunFailed(message, log_tail=answer["log"])

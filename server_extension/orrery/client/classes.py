@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from orrery.client.apps import Dashboard
 from orrery.client.builtin import Algorithm, Dataset, DatasetVersion, Endpoint, Experiment, Model, Training
+from orrery.client.notebooks import Notebook
 from orrery.client.resources import Resource
 from orrery.client.secrets import Secret
 from orrery.client.templates import Template
@@ -23,4 +24,5 @@ CLASSES: Mapping[str, type[Resource]] = {
     "endpoint": Endpoint,
     "dashboard": Dashboard,
     "secret": Secret,
+    "notebook": Notebook,
 }

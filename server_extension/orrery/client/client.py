@@ -40,6 +40,7 @@ from orrery.client.collection import Collection
 from orrery.client.discovery import find_platform
 from orrery.client.events import ResourceEvents
 from orrery.client.kinds import Kind, Kinds, read_kinds
+from orrery.client.notebooks import Notebook, Notebooks
 from orrery.client.resources import Json, Resource, plain
 from orrery.client.secrets import Secret, Secrets
 from orrery.client.templates import Template, Templates
@@ -77,6 +78,7 @@ class Client:
         self.models = Models(self, "models", Model)
         self.endpoints = Endpoints(self, "endpoints", Endpoint)
         self.dashboards = Dashboards(self, "dashboards", Dashboard)
+        self.notebooks = Notebooks(self, "notebooks", Notebook)
         self.secrets = Secrets(self, "secrets", Secret)
 
     @property

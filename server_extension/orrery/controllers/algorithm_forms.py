@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any, Final, cast
 
-from orrery.domain.algorithms import SCHEMA_FILE, AlgorithmSpec, is_notebook
+from pydantic import ValidationError
+
+from orrery.domain.algorithms import SCHEMA_FILE, AlgorithmSpec, MemoryDeclaration, is_notebook
 from orrery.domain.datasets import DatasetFile
 from orrery.domain.records import Json
 from orrery.errors import Invalid
@@ -31,13 +34,16 @@ def complete(objects: ObjectStore, spec: AlgorithmSpec) -> Json:
     stored = spec.model_dump(mode="json")
     if notebook is not None:
         declared = declared_by(notebook, PurePosixPath(entry.path))
-        told = {
+        told: Json = {
             "title": declared.title if declared.title != declared.name else "",
             "framework": declared.framework,
             "tasks": list(declared.task),
             "metrics": [{"name": m.name, "title": m.title, "goal": m.goal, "pattern": ""} for m in declared.metrics],
             "datasets": [asdict(dataset) for dataset in declared.datasets],
         }
+        if declared.memory and not spec.memory.bytes:
+            told["memory"] = _memory(declared.memory, entry.path)
+            stored["memory"] = {}
         stored |= {key: value for key, value in told.items() if not stored[key]}
     given = spec.parameters_schema
     if given and READ_FROM not in given:
@@ -50,6 +56,14 @@ def complete(objects: ObjectStore, spec: AlgorithmSpec) -> Json:
     else:
         schema = read_script(_read_text(objects, entry, MAX_CODE_BYTES), entry.path) | {READ_FROM: entry.path}
     return stored | {"parameters_schema": schema}
+
+
+def _memory(declared: Mapping[str, Any], where: str) -> Json:
+    try:
+        return MemoryDeclaration.model_validate(declared).model_dump(mode="json")
+    except ValidationError as error:
+        problem = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise _refused(f"{where}: orrery.memory of its metadata: {problem}") from error
 
 
 def _read_notebook(objects: ObjectStore, entry: DatasetFile) -> Json:

@@ -15,7 +15,7 @@ from orrery.controllers.algorithm_forms import complete
 from orrery.controllers.contract import Controller, Draft, Platform
 from orrery.controllers.secrets import Secrets, check_secrets
 from orrery.domain.access import SYSTEM_OWNER, User, Visibility
-from orrery.domain.algorithms import ALGORITHM, AlgorithmSpec, GitSource
+from orrery.domain.algorithms import ALGORITHM, AlgorithmSpec, GitSource, MemoryDeclaration
 from orrery.domain.datasets import DatasetFile
 from orrery.domain.ids import make_id
 from orrery.domain.records import Json, Record
@@ -115,6 +115,7 @@ def _spec(platform: Platform, path: Path) -> Json:
         tasks=list(declaration.task),
         metrics=_dumped(declaration.metrics),
         datasets=_dumped(declaration.datasets),
+        memory=MemoryDeclaration.model_validate(declaration.memory),
         files=[DatasetFile(path=path.name, oid=stored.oid, size=stored.size, purpose=None)],
         entry_point=path.name,
         parameters_schema=dict(declaration.parameters),

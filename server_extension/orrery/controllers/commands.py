@@ -255,7 +255,7 @@ class Commands:
             if stored is None:
                 return changed
             changed = replace(changed, spec=stored, internal={**fresh.internal, **concealed})
-            if kind.changed_event and stored != fresh.spec:
+            if kind.changed_event and (concealed or stored != fresh.spec):
                 changed = kind.machine.step(changed, kind.changed_event, self.store.clock())
             return changed
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel
 
 from orrery.controllers.estimates import Estimates
+from orrery.controllers.memory_fit import MemoryFit
 from orrery.controllers.settings import Settings
 from orrery.domain.access import User, Visibility
 from orrery.domain.kinds import Kind, Spec
@@ -35,6 +36,7 @@ class Platform:
     uploads: Uploads
     executor: Executor
     estimates: Estimates
+    memory_fit: MemoryFit
     #: seals what must not lie readable in the database
     vault: Vault
     #: a token by which a job may call the platform as its owner

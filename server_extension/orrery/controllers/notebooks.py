@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from pydantic import BaseModel
 
 from orrery.controllers.apps import AppState, Look
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome, Platform
+from orrery.controllers.images import check_image, launch_image
 from orrery.domain.access import User
-from orrery.domain.notebooks import LOCAL_IMAGE, NOTEBOOK, NotebookSpec
+from orrery.domain.notebooks import NOTEBOOK, NotebookSpec
 from orrery.domain.records import Json, Record, Target
 from orrery.errors import Invalid, NameTaken, NotFound, WrongPhase
 from orrery.hub.client import HubClient, Server
@@ -32,30 +33,6 @@ _DOWN: Final = frozenset({"STOPPED", "CREATE_FAILED", "START_FAILED", "REBOOT_FA
 _SIZE: Final = ("image", "instance_type", "mounts", "environment")
 
 
-class Images(Protocol):
-    """What a notebook's image is."""
-
-    def check(self, draft: Draft, name: str) -> None:
-        """Raises: Invalid."""
-        ...
-
-    def launch(self, owner: str, name: str) -> Json:
-        """As a spawner is told it."""
-        ...
-
-
-class MachineImage:
-    """Where notebooks are processes of one machine, its own Python is the only image."""
-
-    def check(self, draft: Draft, name: str) -> None:
-        if name != LOCAL_IMAGE:
-            message = f"image {name!r} is not there; this machine has only {LOCAL_IMAGE!r}, its own Python"
-            raise Invalid(message, fields=[{"path": "spec.image", "message": message}])
-
-    def launch(self, owner: str, name: str) -> Json:
-        return {"name": name}
-
-
 @dataclass(frozen=True)
 class HubLink:
     """The hub that a platform belongs to."""
@@ -67,11 +44,10 @@ class HubLink:
 class NotebookController(Controller):
     kind = NOTEBOOK
 
-    def __init__(self, platform: Platform, images: Images, hub: HubLink | None = None) -> None:
-        """`hub` None: this platform runs without one, and has no notebooks."""
+    def __init__(self, platform: Platform) -> None:
         super().__init__(platform)
-        self.images = images
-        self.hub = hub
+        #: None: this platform runs without a hub, and has no notebooks
+        self.hub: HubLink | None = None
 
     # before it is accepted
 
@@ -83,17 +59,25 @@ class NotebookController(Controller):
         if draft.owner != draft.user.name and draft.before is None:
             message = f"a notebook belongs to a person; make it as yourself ({draft.user.name})"
             raise Invalid(message, fields=[{"path": "owner", "message": message}])
-        self.images.check(draft, spec.image)
+        image = check_image(self.platform, draft.references["image"], "NOTEBOOK")
         asked = self.platform.settings.instance_type(spec.instance_type)
+        self._check_core_type(image, spec.instance_type)
         there = self.platform.executor.capacity().total
         for name in ("cores", "memory_bytes", "gpus"):
-            if getattr(asked, name) > getattr(there, name):
+            if not self.platform.settings.containers and getattr(asked, name) > getattr(there, name):
                 message = f"instance type {spec.instance_type} has more {name} than there are; take a smaller one"
                 raise Invalid(message, fields=[{"path": "spec.instance_type", "message": message}])
         stored = spec.model_dump(mode="json")
         if draft.before is not None:
-            self._check_change(draft.before, stored)
+            self._check_change(draft.before, {**stored, "image": image.id})
         return stored
+
+    def _check_core_type(self, image: Record, instance_type: str) -> None:
+        core_type = "GPU" if self.platform.settings.instance_type(instance_type).gpus else "CPU"
+        made_for = image.outputs.get("core_type")
+        if self.platform.settings.containers and made_for and made_for != core_type:
+            message = f"{image.label} is made for {made_for}, and {instance_type} is a {core_type} instance type"
+            raise Invalid(message, fields=[{"path": "spec.instance_type", "message": message}])
 
     def _check_change(self, before: Record, stored: Json) -> None:
         changed = [name for name in _SIZE if stored[name] != before.spec.get(name)]
@@ -107,7 +91,7 @@ class NotebookController(Controller):
             if was is not None and bool(was.gpus) != bool(becomes.gpus):
                 kinds = ("CPU", "GPU") if becomes.gpus else ("GPU", "CPU")
                 message = (
-                    f"{before.label} has a {kinds[0]} image; {stored['instance_type']} is a {kinds[1]} instance type: "
+                    f"{before.label} is a {kinds[0]} notebook; {stored['instance_type']} is a {kinds[1]} size: "
                     "choose one of the same core type, or make another notebook"
                 )
                 raise Invalid(message, fields=[{"path": "spec.instance_type", "message": message}])
@@ -150,7 +134,7 @@ class NotebookController(Controller):
         size = self.platform.settings.instance_type(spec.instance_type)
         return {
             "notebook_id": record.id,
-            "image": self.images.launch(record.owner, spec.image),
+            "image": launch_image(self.platform, self.platform.store.get(spec.image, trashed=True)),
             "instance_type": {"name": spec.instance_type, **size.model_dump(exclude={"title"})},
             "data_bytes": None if spec.data_gib is None else int(spec.data_gib * (1 << 30)),
             "boot_bytes": None if spec.boot_gib is None else int(spec.boot_gib * (1 << 30)),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from orrery._version import __version__
 from orrery.domain.idle import IdleLimits
+from orrery.domain.image_addresses import check_registry
 from orrery.errors import Invalid
 from orrery.executors.contract import Resources
 from orrery.executors.policy import Limit, Limits
@@ -97,6 +99,36 @@ class LimitsSettings(BaseModel):
             return {name: given.limit for name, given in part.items()}
 
         return Limits(self.everyone.limit, named(self.users), named(self.groups))
+
+
+class ImageSettings(BaseModel):
+    """Where images come from, and how they are checked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    registry: str = Field(
+        default="ghcr.io/orrery", description="What the addresses of the platform's own images begin with."
+    )
+    tag: str = Field(default=__version__, description="The tag of the platform's own images.")
+    platform: str = Field(default="linux/amd64", description="What images must be made for.")
+    private_registries: list[str] = Field(
+        default_factory=list[str],
+        description="Hosts (host or host:port) that may be asked although their addresses are not public ones.",
+    )
+    insecure_registries: list[str] = Field(
+        default_factory=list[str], description="Hosts that are asked by plain http, log-ins and all."
+    )
+    timeout_seconds: float = Field(default=30.0, gt=0, description="Longest time that one check may take.")
+    max_bytes: int = Field(default=64 << 30, gt=0, description="Largest image, packed; in bytes or 64G.")
+
+    @field_validator("max_bytes", mode="before")
+    @classmethod
+    def written_with_a_unit(cls, value: Any) -> int:
+        return parse_bytes(value)
+
+    @field_validator("private_registries", "insecure_registries")
+    @classmethod
+    def hosts(cls, hosts: list[str]) -> list[str]:
+        return [check_registry(host) for host in hosts]
 
 
 class IdlePart(BaseModel):
@@ -203,11 +235,34 @@ class Settings(BaseSettings):
     )
     hub_url: str = Field(
         default="", description="The hub's proxy as the platform reaches it, http://host:port; set by the hub."
+    kernel_instance_types: list[str] = Field(
+        default_factory=list[str],
+        description="Instance types that kernels of notebooks are offered on, as a JSON list; empty: all but those "
+        "named serve-*.",
+    )
+    kernel_transport: Literal["ipc", "tcp"] = Field(
+        default="ipc",
+        description="How a notebook reaches its kernel on an instance: ipc on one machine, tcp between machines.",
+    )
+    kernel_lease_seconds: float = Field(
+        default=60.0,
+        gt=1,
+        description="Seconds without a word from its notebook server after which a kernel's instance is given back.",
     )
     region: str = Field(default="local", description="Value of EM_REGION in jobs.")
     git_protocols: list[str] = Field(
         default_factory=lambda: ["https"],
         description="Protocols by which code may be taken from Git, as a JSON list: https, http, file.",
+    )
+    containers: bool = Field(
+        default=False,
+        description="Whether notebooks and runs are containers: the catalogue then has the platform's container images "
+        "in place of the one `local`, this machine's Python.",
+    )
+    images: ImageSettings = Field(
+        default_factory=ImageSettings,
+        description="Where images come from, as JSON: {registry, tag, platform, private_registries, "
+        "insecure_registries, timeout_seconds, max_bytes}; or one by one, `ORRERY_IMAGES__REGISTRY`.",
     )
     admins: list[str] = Field(
         default_factory=list[str], description="Users who see and may do everything, as a JSON list."
@@ -235,6 +290,11 @@ class Settings(BaseSettings):
     @property
     def run_dir(self) -> Path:
         return self.home / "run"
+
+    def is_for_kernels(self, name: str) -> bool:
+        if self.kernel_instance_types:
+            return name in self.kernel_instance_types
+        return not name.startswith("serve-")
 
     def instance_type(self, name: str) -> InstanceType:
         """Raises: Invalid listing the known names."""

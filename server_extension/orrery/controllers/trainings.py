@@ -129,6 +129,8 @@ class TrainingController(Controller):
         notes: Json = {"reports_offset": 0, "reports_position": 0, "error": None, "failure": None}
         if "source" not in record.internal:
             notes["source"] = pin_source(self.platform.store.get(record.spec["algorithm"], trashed=True))
+        if "memory_facts" not in record.internal:
+            notes["memory_facts"] = self.platform.memory_fit.facts_of_run(record).to_json()
         return Outcome(
             event="accepted",
             progress={},

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic.config import JsonDict
 
 from orrery.domain.datasets import DatasetFile, distinct_paths
+from orrery.domain.formulas import MAX_CHARACTERS, check_formula
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, Column, Kind, Spec
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Json
+from orrery.errors import Invalid
 
 #: among an algorithm's files: a JSON schema of its parameters, where its code does not tell them
 SCHEMA_FILE = "parameters.schema.json"
@@ -44,6 +46,36 @@ class DatasetDeclaration(BaseModel):
     name: str
     title: str = ""
     required: bool = False
+
+
+class MemoryDeclaration(BaseModel):
+    """How much memory a run takes, as far as it can be told before it starts; like runs correct it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    bytes: str = Field(
+        "",
+        title="Formula",
+        max_length=MAX_CHARACTERS,
+        description="Bytes at its peak, `200 * MiB + 60 * rows * numbers`: arithmetic over rows, bytes, numbers and "
+        "categories (columns of each), features(16) (columns once categories of up to 16 values have one each), "
+        "classes, and its parameters by their names. Empty: only earlier runs tell.",
+    )
+    smaller: list[str] = Field(
+        default_factory=list[str],
+        max_length=20,
+        description="Parameters that take less memory the smaller they are: what is proposed where it does not fit.",
+    )
+
+    @field_validator("bytes")
+    @classmethod
+    def is_arithmetic(cls, formula: str) -> str:
+        if formula.strip():
+            try:
+                check_formula(formula)
+            except Invalid as error:
+                raise ValueError(error.message) from error
+        return formula.strip()
 
 
 class GitSource(BaseModel):
@@ -126,6 +158,13 @@ class AlgorithmSpec(Spec):
         json_schema_extra=_ADVANCED,
     )
 
+    memory: MemoryDeclaration = Field(
+        default_factory=lambda: MemoryDeclaration.model_validate({}),
+        title="Memory",
+        description="What a run of it takes, told before one is started.",
+        json_schema_extra=_ADVANCED,
+    )
+
     _distinct = field_validator("files")(distinct_paths)
 
     @field_validator("source")
@@ -176,7 +215,7 @@ ALGORITHM = Kind(
     description="A notebook or a script that trains a model; what it takes is the form.",
     spec=AlgorithmSpec,
     mutable=frozenset(
-        "title files source entry_point metrics scenario framework tasks datasets parameters_schema".split()
+        "title files source entry_point metrics scenario framework tasks datasets parameters_schema memory".split()
     ),
     machine=machine(Phase("ACTIVE", "Active", settled=True), (), {}),
     actions=(Action("fetch", "Fetch from Git again"),),

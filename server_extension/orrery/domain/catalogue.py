@@ -9,9 +9,12 @@ from orrery.domain.dashboards import DASHBOARD
 from orrery.domain.datasets import DATASET, DATASET_VERSION
 from orrery.domain.endpoints import ENDPOINT
 from orrery.domain.experiments import EXPERIMENT
+from orrery.domain.images import IMAGE
+from orrery.domain.kernels import KERNEL
 from orrery.domain.kinds import Registry
 from orrery.domain.models import MODEL
 from orrery.domain.notebooks import NOTEBOOK
+from orrery.domain.registry_accounts import REGISTRY_ACCOUNT
 from orrery.domain.secrets import SECRET
 from orrery.domain.templates import TEMPLATE
 from orrery.domain.trainings import TRAINING
@@ -19,7 +22,8 @@ from orrery.domain.tunings import TUNING
 
 KINDS: Final = Registry(
     (
-        NOTEBOOK,
+        *(NOTEBOOK, DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, TUNING, TEMPLATE, MODEL, ENDPOINT),
+        *(DASHBOARD, SECRET, IMAGE, REGISTRY_ACCOUNT),
         DATASET,
         DATASET_VERSION,
         EXPERIMENT,
@@ -31,5 +35,6 @@ KINDS: Final = Registry(
         ENDPOINT,
         DASHBOARD,
         SECRET,
+        KERNEL,
     )
 )

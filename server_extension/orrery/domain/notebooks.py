@@ -7,12 +7,12 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from orrery.domain.images import LOCAL
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Spec
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Target
+from orrery.domain.references import ImageRef
 
-#: what a machine without a container engine offers: itself
-LOCAL_IMAGE: Final = "local"
 _DIRECTORY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAS: Final = re.compile(r"nas://([A-Za-z0-9][A-Za-z0-9._-]*):(/.*)")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -50,10 +50,8 @@ class Mount(BaseModel):
 
 
 class NotebookSpec(Spec):
-    image: str = Field(
-        LOCAL_IMAGE,
-        min_length=1,
-        max_length=255,
+    image: ImageRef = Field(
+        LOCAL,
         description="The software it starts with: its core type, framework and versions.",
         json_schema_extra={"x-orrery-image": "NOTEBOOK", "x-orrery-group": "Size"},
     )
@@ -202,7 +200,7 @@ NOTEBOOK = Kind(
     ),
     columns=(
         *COMMON_COLUMNS,
-        Column("spec.image", "Image"),
+        Column("spec.image", "Image", ColumnType.REFERENCE),
         Column("spec.instance_type", "Instance type"),
         Column("status.outputs.last_activity", "Last used", ColumnType.DATE),
         Column("tags", "Tags", ColumnType.TAGS),

@@ -30,6 +30,8 @@ AlgorithmRef = Annotated[str, RefTo("algorithm")]
 TrainingRef = Annotated[str, RefTo("training")]
 TuningRef = Annotated[str, RefTo("tuning")]
 ModelRef = Annotated[str, RefTo("model")]
+ImageRef = Annotated[str, RefTo("image")]
+RegistryAccountRef = Annotated[str, RefTo("registry-account")]
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,19 @@ import asyncio
 import contextlib
 import os
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.gateway.gateway_client import GatewayClient
 from jupyter_server.serverapp import ServerApp
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado import web
 from traitlets import Bool, Float, Int, List, Unicode
 
 from orrery import __version__
+from orrery.errors import OrreryError
 from orrery.extension import dashboards
 from orrery.extension.activity.handlers import make_handlers
 from orrery.extension.activity.meter import ServerMeter, data_folder
@@ -22,8 +26,17 @@ from orrery.extension.activity.variables import VariableStore
 from orrery.extension.activity.watch import Watch
 from orrery.extension.app_proxy import APP_PATH, AppHandler
 from orrery.extension.hub import HubPlatform
+from orrery.extension.instance_types import InstanceSpecs, with_instances
+from orrery.extension.kernel_manager import InstanceKernels, with_waiting
+from orrery.extension.kernel_places import Places
+from orrery.extension.kernel_specs import add_environments
 from orrery.extension.local import LocalPlatform, default_home
 from orrery.extension.proxy import Platform, PlatformHandler
+from orrery.extension.terminals import add_environments_to_terminals
+
+#: between two questions for the instance types that kernels are offered on
+TYPES_SECONDS: Final = 60.0
+FIRST_TYPES_SECONDS: Final = 1.0
 
 
 class StatusHandler(APIHandler):
@@ -37,6 +50,17 @@ class StatusHandler(APIHandler):
     @web.authenticated
     def get(self) -> None:
         self.finish({"extension_version": __version__, **self.platform.status()})
+
+
+class InstanceKernelsHandler(APIHandler):
+    """`GET {base_url}orrery-extension/kernels`: the kernels on instances, why one waits, and why one was lost."""
+
+    auth_resource: ClassVar[str] = "kernels"
+
+    @web.authenticated
+    def get(self) -> None:
+        manager: Any = self.kernel_manager
+        self.finish({"items": manager.on_instances() if isinstance(manager, InstanceKernels) else []})
 
 
 class OrreryExtension(ExtensionApp):
@@ -67,6 +91,28 @@ class OrreryExtension(ExtensionApp):
         60.0, help="Longest time that saving a kernel's variables may take, seconds. Default: 60."
     ).tag(config=True)
 
+    kernel_idle_minutes = Float(
+        60.0,
+        help="A kernel on an instance in which nothing was computed for so many minutes is shut down, open in a tab or "
+        "not; never while a cell runs. 0: it is kept.",
+    ).tag(config=True)
+
+    def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        super()._link_jupyter_server_extension(serverapp)
+        # before the server makes them: what it was configured with, and kernels on instances besides
+        if GatewayClient.instance(parent=serverapp).gateway_enabled:
+            # all kernels of this server run elsewhere already
+            return
+        chosen: Any = serverapp
+        specs = KernelSpecManager
+        kernels = AsyncMappingKernelManager
+        if chosen.trait_has_value("kernel_spec_manager_class"):
+            specs = chosen.kernel_spec_manager_class
+        if chosen.trait_has_value("kernel_manager_class"):
+            kernels = chosen.kernel_manager_class
+        serverapp.kernel_spec_manager_class = with_instances(specs)
+        serverapp.kernel_manager_class = with_waiting(kernels)
+
     def initialize_settings(self) -> None:
         token, url = os.environ.get("JUPYTERHUB_API_TOKEN"), os.environ.get("ORRERY_URL")
         self.platform: HubPlatform | LocalPlatform
@@ -79,12 +125,19 @@ class OrreryExtension(ExtensionApp):
             # Kernels and terminals find the running platform through it.
             os.environ["ORRERY_HOME"] = str(home)
             self.platform = LocalPlatform(home, self.log, command=list(self.command) or None, may_start=self.autostart)
+        self.places = Places(self.platform)
+        server: Any = self.serverapp
+        manager: Any = server.kernel_manager
+        if isinstance(manager, InstanceKernels):
+            manager.places = self.places
+            manager.instance_idle_minutes = self.kernel_idle_minutes
 
     def initialize_handlers(self) -> None:
         options = {"platform": self.platform}
         self.handlers.extend(
             [
                 (r"/orrery-extension/status", StatusHandler, options),
+                (r"/orrery-extension/kernels", InstanceKernelsHandler),
                 (APP_PATH, AppHandler, options),
                 (r"/orrery(/.*)", PlatformHandler, options),
             ]
@@ -110,6 +163,8 @@ class OrreryExtension(ExtensionApp):
         )
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        add_environments(serverapp)
+        add_environments_to_terminals(serverapp)
         self.platform.start()
         self._watching = asyncio.create_task(self.watch.run(), name="activity")
 
@@ -117,4 +172,24 @@ class OrreryExtension(ExtensionApp):
         self._watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._watching
+        self._offering = asyncio.create_task(self._offer_instances(), name="instance types")
+
+    async def _offer_instances(self) -> None:
+        """Keep the kernels on instances that are offered as the platform says."""
+        server: Any = self.serverapp
+        specs: Any = server.kernel_spec_manager
+        while isinstance(specs, InstanceSpecs):
+            try:
+                specs.instance_types = await self.places.instance_types()
+                pause = TYPES_SECONDS
+            except OrreryError as error:
+                self.log.debug("the instance types are not known yet: %s", error)
+                pause = FIRST_TYPES_SECONDS
+            await asyncio.sleep(pause)
+
+    async def stop_extension(self) -> None:
+        self._offering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._offering
+        await self.places.close()
         await self.platform.stop()

@@ -2,7 +2,8 @@
 
     "metadata": {"orrery": {"title": "XGBoost", "scenario": "tabular", "task": ["classification", "regression"],
                             "framework": "xgboost", "metrics": [{"name": "roc_auc", "goal": "maximize"}],
-                            "datasets": [{"name": "train", "required": true}]}}
+                            "datasets": [{"name": "train", "required": true}],
+                            "memory": {"bytes": "200 * MiB + 60 * rows * numbers", "smaller": ["max_depth"]}}}
 
 Read as JSON, without running anything and without the notebook library; quick enough for a listing.
 """
@@ -48,6 +49,8 @@ class AlgorithmDeclaration:
     framework: str = ""
     metrics: tuple[MetricDeclaration, ...] = ()
     datasets: tuple[DatasetDeclaration, ...] = ()
+    #: formulas of the memory that a run takes: `bytes`, and the parameters that make it `smaller`
+    memory: Mapping[str, Any] = field(default_factory=dict[str, Any])
     kernel_name: str = "python3"
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
@@ -78,6 +81,7 @@ def declared_by(notebook: Mapping[str, Any], path: PurePath) -> AlgorithmDeclara
         framework=_text(own, "framework", path),
         metrics=tuple(_metric(item, path) for item in _items(own, "metrics", path)),
         datasets=tuple(_dataset(item, path) for item in _items(own, "datasets", path)),
+        memory=_memory(own, path),
         kernel_name=str(kernel.get("name") or "python3"),
         parameters=schema,
     )
@@ -130,6 +134,13 @@ def _items(declared: Mapping[str, Any], key: str, path: PurePath) -> Sequence[An
     if not isinstance(value, list):
         raise Invalid(f"{path.name}: orrery.{key} is {value!r}; it must be a list")
     return cast("list[Any]", value)
+
+
+def _memory(declared: Mapping[str, Any], path: PurePath) -> Mapping[str, Any]:
+    value = cast("object", declared.get("memory") or {})
+    if not isinstance(value, dict):
+        raise Invalid(f"{path.name}: orrery.memory is {value!r}; write {{'bytes': 'FORMULA', 'smaller': ['NAME']}}")
+    return cast("dict[str, Any]", value)
 
 
 def _metric(item: Any, path: PurePath) -> MetricDeclaration:

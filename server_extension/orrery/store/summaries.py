@@ -138,6 +138,20 @@ class Summaries:
             if started_at is not None and ended_at >= started_at
         ]
 
+    def ended_runs(self, algorithm_id: str, limit: int) -> list[Record]:
+        """The newest live runs of an algorithm, of whatever kind, that have ended; newest first."""
+        r, edges = tables.resources.c, tables.references.c
+        statement = (
+            select(tables.resources)
+            .join(tables.references, edges.source_id == r.id)
+            .where(edges.target_id == algorithm_id, edges.path == "algorithm", r.ended_at.is_not(None))
+            # ids begin with the moment that they were made at
+            .order_by(r.id.desc())
+            .limit(limit)
+        )
+        with self.database.read() as connection:
+            return [to_record(row) for row in connection.execute(statement)]
+
     def _instance_type(self) -> ColumnElement[str | None]:
         return self._named("instance_type")
 

@@ -10,18 +10,22 @@ import httpx
 from websockets.sync.client import connect
 
 
-def run_in_kernel(browser: httpx.Client, server: str, code: str, *, seconds: float = 60) -> str:
-    """What `code` prints in a fresh kernel of the server at the path `server`.
+def run_in_kernel(
+    browser: httpx.Client, server: str, code: str, *, seconds: float = 60, kernel: str | None = None
+) -> str:
+    """What `code` prints in a fresh kernel of the server at the path `server`; `kernel`: another than the usual one.
 
     Raises: AssertionError with the kernel's traceback.
     """
     browser.get(f"{server}lab")
     cookies = list(browser.cookies.jar)
     forgery = next(cookie.value for cookie in cookies if (cookie.name, cookie.path) == ("_xsrf", server)) or ""
-    made = browser.post(f"{server}api/kernels", headers={"X-XSRFToken": forgery}, json={})
+    made = browser.post(
+        f"{server}api/kernels", headers={"X-XSRFToken": forgery}, json={"name": kernel} if kernel else {}
+    )
     made.raise_for_status()
-    kernel = made.json()["id"]
-    url = str(browser.base_url.join(f"{server}api/kernels/{kernel}/channels")).replace("http", "ws", 1)
+    running = made.json()["id"]
+    url = str(browser.base_url.join(f"{server}api/kernels/{running}/channels")).replace("http", "ws", 1)
     sent = "; ".join(f"{cookie.name}={cookie.value}" for cookie in cookies if server.startswith(cookie.path))
     printed: list[str] = []
     with connect(url, additional_headers={"Cookie": sent}, proxy=None) as channels:
@@ -38,7 +42,7 @@ def run_in_kernel(browser: httpx.Client, server: str, code: str, *, seconds: flo
                 raise AssertionError("\n".join(content["traceback"]))
             elif kind == "status" and content["execution_state"] == "idle":
                 break
-    browser.delete(f"{server}api/kernels/{kernel}", headers={"X-XSRFToken": forgery})
+    browser.delete(f"{server}api/kernels/{running}", headers={"X-XSRFToken": forgery})
     return "".join(printed)
 
 

@@ -68,6 +68,9 @@ def _complete_kind(incomplete: str) -> list[str]:
         "endpoints",
         "dashboards",
         "secrets",
+        "notebooks",
+        "images",
+        "registry-accounts",
     )
     return [kind for kind in kinds if kind.startswith(incomplete)]
 

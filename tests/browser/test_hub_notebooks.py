@@ -1,0 +1,61 @@
+"""The list of notebooks on the hub's home page, as a person uses it."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from playwright.sync_api import Page, expect
+
+from orrery.testing.hub import PASSWORD, Hub
+
+NUMBERS = count(1)
+START_MILLISECONDS = 90_000
+
+
+def at_home(hub: Hub, page: Page) -> str:
+    name = f"tina{next(NUMBERS)}"
+    hub.sign_up(name)
+    page.goto(f"{hub.url}/hub/login?next=/hub/home")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text("No notebook yet.")).to_be_visible()
+    return name
+
+
+def test_a_notebook_is_made_opened_stopped_and_deleted_from_the_hubs_home_page(hub: Hub, page: Page) -> None:
+    user = at_home(hub, page)
+    page.get_by_role("button", name="New notebook").click()
+    name = page.get_by_label("Name", exact=True)
+    expect(name).to_be_focused()
+    name.fill("no good")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator("#orrery-name-wrong")).to_contain_text("1 to 63 letters")
+    name.fill("lab")
+    page.get_by_label("Description").fill("for the tests")
+    expect(page.get_by_label("Image").locator("option")).to_contain_text(["local"])
+    page.get_by_label("Instance type").select_option("cpu-small")
+    page.get_by_role("button", name="Create").click()
+
+    row = page.get_by_role("row", name="lab")
+    expect(row).to_contain_text("Active healthy", timeout=START_MILLISECONDS)
+    with page.context.expect_page() as opening:
+        row.get_by_role("link", name="Open lab in a new tab").click()
+    opened = opening.value
+    opened.wait_for_url(f"**/user/{user}/lab/lab*", timeout=START_MILLISECONDS)
+    expect(opened.locator("#jp-top-panel, #jp-menu-panel").first).to_be_visible(timeout=START_MILLISECONDS)
+    opened.close()
+
+    asked: list[str] = []
+
+    def agree(dialog: object) -> None:
+        asked.append(dialog.message)  # type: ignore[attr-defined]
+        dialog.accept()  # type: ignore[attr-defined]
+
+    page.on("dialog", agree)
+    row.get_by_role("button", name="Stop").click()
+    expect(row).to_contain_text("Stopped", timeout=START_MILLISECONDS)
+    assert "cannot be cancelled" in asked[-1]
+    row.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("No notebook yet.")).to_be_visible()
+    assert "data volume" in asked[-1]
