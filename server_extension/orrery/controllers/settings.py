@@ -235,6 +235,7 @@ class Settings(BaseSettings):
     )
     hub_url: str = Field(
         default="", description="The hub's proxy as the platform reaches it, http://host:port; set by the hub."
+    )
     kernel_instance_types: list[str] = Field(
         default_factory=list[str],
         description="Instance types that kernels of notebooks are offered on, as a JSON list; empty: all but those "
