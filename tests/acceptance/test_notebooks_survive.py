@@ -1,4 +1,4 @@
-"""What people build in a notebook outlives whatever dies: scripts, environments and files, under kill -9 of everything."""
+"""What people build in a notebook outlives whatever dies: its scripts, environments and files, under kill -9."""
 
 from __future__ import annotations
 

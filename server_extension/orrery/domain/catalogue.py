@@ -23,18 +23,6 @@ from orrery.domain.tunings import TUNING
 KINDS: Final = Registry(
     (
         *(NOTEBOOK, DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, TUNING, TEMPLATE, MODEL, ENDPOINT),
-        *(DASHBOARD, SECRET, IMAGE, REGISTRY_ACCOUNT),
-        DATASET,
-        DATASET_VERSION,
-        EXPERIMENT,
-        ALGORITHM,
-        TRAINING,
-        TUNING,
-        TEMPLATE,
-        MODEL,
-        ENDPOINT,
-        DASHBOARD,
-        SECRET,
-        KERNEL,
+        *(DASHBOARD, SECRET, IMAGE, REGISTRY_ACCOUNT, KERNEL),
     )
 )

@@ -167,11 +167,6 @@ class OrreryExtension(ExtensionApp):
         add_environments_to_terminals(serverapp)
         self.platform.start()
         self._watching = asyncio.create_task(self.watch.run(), name="activity")
-
-    async def stop_extension(self) -> None:
-        self._watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._watching
         self._offering = asyncio.create_task(self._offer_instances(), name="instance types")
 
     async def _offer_instances(self) -> None:
@@ -188,8 +183,9 @@ class OrreryExtension(ExtensionApp):
             await asyncio.sleep(pause)
 
     async def stop_extension(self) -> None:
-        self._offering.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._offering
+        for task in (self._watching, self._offering):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await self.places.close()
         await self.platform.stop()

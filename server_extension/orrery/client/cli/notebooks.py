@@ -31,9 +31,7 @@ def create(
     boot_gib: Annotated[float | None, typer.Option(help="Size of what is made anew at each start.")] = None,
     mount: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="DIRECTORY=nas://ID:/PATH", help="Shared storage inside the data volume."
-        ),
+        typer.Option(metavar="DIRECTORY=nas://ID:/PATH", help="Shared storage inside the data volume."),
     ] = None,
     env: Annotated[
         list[str] | None, typer.Option("--env", "-e", metavar="NAME=VALUE", help="A variable of its kernels.")
