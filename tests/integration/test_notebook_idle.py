@@ -15,7 +15,7 @@ from orrery.testing.kernels import make_request
 from orrery.testing.waiting import wait_until
 
 #: of a kernel that holds any memory at all
-IDLE = {"server_minutes": 1.0, "kernel_minutes": 0.5, "kernel_memory": 1, "warning_minutes": 0.4}
+IDLE = {"server_minutes": 2.0, "kernel_minutes": 0.5, "kernel_memory": 1, "warning_minutes": 0.4}
 CELL = """
 import sqlite3
 planets = ["Mercury", "Venus"]
@@ -53,7 +53,7 @@ def wait_for(client: httpx.Client, name: str, phase: str) -> Any:
         seen = notebook(client, name)
         return seen if seen["status"]["phase"] == phase else None
 
-    return wait_until(reached, what=f"{name} is {phase}", seconds=150)
+    return wait_until(reached, what=f"{name} is {phase}", seconds=240)
 
 
 def started(client: httpx.Client, name: str) -> None:

@@ -84,6 +84,15 @@ def test_an_idle_kernel_is_idle_since_its_last_cell() -> None:
     assert judged[-1].kernels[0].use.idle_since == START + 595
 
 
+def test_what_a_cell_did_is_not_taken_for_work_after_its_end() -> None:
+    def imports_much(at: float) -> Sample:
+        state, lived = ("busy", at - START) if at <= START + 10 else ("idle", 10.0)
+        group = GroupReading(cpu_seconds=lived, io_bytes=int(lived * 1e8))
+        return Sample(at, kernels=(KernelReading("k1", "a.ipynb", state, START, START, group),))
+
+    assert {judged.server.idle_since for judged in run(imports_much, 300)[3:]} == {START + 10}
+
+
 def test_a_loop_that_only_sleeps_is_idle() -> None:
     """A script that was left to itself and waits: no processor time, no bytes."""
     judged = run(

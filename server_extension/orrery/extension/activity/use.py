@@ -203,8 +203,8 @@ class ActivityLog:
         unspoken = subject.measure(sample.at, group)
         work: str | None = None
         if kernel.is_being_saved:
-            # reading its variables takes processor time that is not its own
-            subject.window.clear()
+            # reading its variables is none of its own doing
+            unspoken = None
         elif kernel.execution_state == "busy":
             work = f"{name} runs a cell"
         elif kernel.execution_state in ("starting", "restarting", "autorestarting"):
@@ -214,6 +214,9 @@ class ActivityLog:
             work = f"{name} holds a GPU that is {gpu:.0%} in use"
         elif unspoken is not None:
             work = f"{name} {unspoken} without running a cell"
+        if kernel.execution_state != "idle":
+            # what a cell does is the cell's; what goes on without one is judged from its end on
+            subject.window.clear()
         use = subject.judge(sample.at, work, min(kernel.active_at, sample.at), f"{name} ran a cell")
         return KernelUse(kernel.id, kernel.title, use, group.memory_bytes, bool(group.gpus))
 

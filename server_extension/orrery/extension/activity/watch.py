@@ -182,26 +182,28 @@ class Watch:
         if place.execution_state != "idle" or "python" not in kernel.kernel_spec.language.lower():
             return "its variables cannot be read"
         self.meter.saving.add(place.id)
+        asked_at = time.time()
         try:
             saved = await self.variables.save(kernel, place.id, place.path)
             said = f"{len(saved.variables)} variables saved, {len(saved.unsaved)} could not be"
         except (KernelFailed, OSError, ValueError) as error:
             said = f"its variables could not be saved: {error}"
         finally:
-            await self._settle(kernel, place.id)
+            await self._settle(kernel, place.id, asked_at)
             self.meter.saving.discard(place.id)
         return said
 
-    async def _settle(self, kernel: Any, kernel_id: str) -> None:
-        """Wait until Jupyter has heard that the kernel is idle again; until then what it did was our asking."""
+    async def _settle(self, kernel: Any, kernel_id: str, asked_at: float) -> None:
+        """Wait until Jupyter has heard that the kernel is idle again; until then what it did was our asking.
+
+        Its messages come on another channel than the answer, and may be later.
+        """
         deadline = time.monotonic() + SETTLE_SECONDS
-        asked_until = time.time()
-        # Jupyter only sets a field when the kernel's message comes
-        while kernel.execution_state == "busy" and time.monotonic() < deadline:  # noqa: ASYNC110
+        while time.monotonic() < deadline:
+            if kernel.execution_state != "busy" and kernel.last_activity.timestamp() >= asked_at:
+                break
             await asyncio.sleep(0.02)
-        if kernel.execution_state == "idle":
-            asked_until = kernel.last_activity.timestamp()
-        self.meter.asked_until[kernel_id] = asked_until
+        self.meter.asked_until[kernel_id] = max(asked_at, kernel.last_activity.timestamp())
 
 
 def fractions(figures: Figures) -> dict[str, float | None]:
