@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from orrery.client.apps import Dashboard
 from orrery.client.builtin import Algorithm, Dataset, DatasetVersion, Endpoint, Experiment, Model, Training
+from orrery.client.images import Image, RegistryAccount
 from orrery.client.resources import Resource
 from orrery.client.secrets import Secret
 from orrery.client.templates import Template
@@ -23,4 +24,6 @@ CLASSES: Mapping[str, type[Resource]] = {
     "endpoint": Endpoint,
     "dashboard": Dashboard,
     "secret": Secret,
+    "image": Image,
+    "registry-account": RegistryAccount,
 }

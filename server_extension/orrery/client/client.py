@@ -39,6 +39,7 @@ from orrery.client.classes import CLASSES
 from orrery.client.collection import Collection
 from orrery.client.discovery import find_platform
 from orrery.client.events import ResourceEvents
+from orrery.client.images import Image, Images, RegistryAccount, RegistryAccounts
 from orrery.client.kinds import Kind, Kinds, read_kinds
 from orrery.client.resources import Json, Resource, plain
 from orrery.client.secrets import Secret, Secrets
@@ -78,6 +79,8 @@ class Client:
         self.endpoints = Endpoints(self, "endpoints", Endpoint)
         self.dashboards = Dashboards(self, "dashboards", Dashboard)
         self.secrets = Secrets(self, "secrets", Secret)
+        self.images = Images(self, "images", Image)
+        self.registry_accounts = RegistryAccounts(self, "registry-accounts", RegistryAccount)
 
     @property
     def url(self) -> str:

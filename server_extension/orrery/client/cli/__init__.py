@@ -7,9 +7,21 @@ from orrery.client.cli.app import app
 
 def main() -> None:
     """Run the command line; ends the process with the exit code."""
-    from orrery.client.cli import activity, dashboards, platform, queue, resources, runs, secrets, train, transfer, tune
+    from orrery.client.cli import (
+        activity,
+        dashboards,
+        images,
+        platform,
+        queue,
+        resources,
+        runs,
+        secrets,
+        train,
+        transfer,
+        tune,
+    )
 
-    for family in (platform, queue, train, tune, runs, dashboards, secrets, resources, transfer, activity):
+    for family in (platform, queue, train, tune, runs, dashboards, secrets, images, resources, transfer, activity):
         family.register(app)
     app(prog_name="orrery")
 

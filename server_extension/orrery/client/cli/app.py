@@ -68,6 +68,8 @@ def _complete_kind(incomplete: str) -> list[str]:
         "endpoints",
         "dashboards",
         "secrets",
+        "images",
+        "registry-accounts",
     )
     return [kind for kind in kinds if kind.startswith(incomplete)]
 
