@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from orrery.client.apps import Dashboard
 from orrery.client.builtin import Algorithm, Dataset, DatasetVersion, Endpoint, Experiment, Model, Training
+from orrery.client.images import Image, RegistryAccount
 from orrery.client.notebooks import Notebook
 from orrery.client.resources import Resource
 from orrery.client.secrets import Secret
@@ -25,4 +26,6 @@ CLASSES: Mapping[str, type[Resource]] = {
     "dashboard": Dashboard,
     "secret": Secret,
     "notebook": Notebook,
+    "image": Image,
+    "registry-account": RegistryAccount,
 }

@@ -39,6 +39,7 @@ from orrery.client.classes import CLASSES
 from orrery.client.collection import Collection
 from orrery.client.discovery import find_platform
 from orrery.client.events import ResourceEvents
+from orrery.client.images import Image, Images, RegistryAccount, RegistryAccounts
 from orrery.client.kinds import Kind, Kinds, read_kinds
 from orrery.client.notebooks import Notebook, Notebooks
 from orrery.client.resources import Json, Resource, plain
@@ -80,6 +81,8 @@ class Client:
         self.dashboards = Dashboards(self, "dashboards", Dashboard)
         self.notebooks = Notebooks(self, "notebooks", Notebook)
         self.secrets = Secrets(self, "secrets", Secret)
+        self.images = Images(self, "images", Image)
+        self.registry_accounts = RegistryAccounts(self, "registry-accounts", RegistryAccount)
 
     @property
     def url(self) -> str:

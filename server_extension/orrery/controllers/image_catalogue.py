@@ -25,8 +25,8 @@ from orrery.store.rows import Query
 log = logging.getLogger(__name__)
 
 #: what `images/` builds them with
-PYTHON: Final = "3.11"
-FRAMEWORKS: Final = {"PYTHON": PYTHON, "PYTORCH": "2.13.0", "TENSORFLOW": "2.21.0"}
+PYTHON: Final = "3.12"
+FRAMEWORKS: Final = {"PYTHON": PYTHON, "PYTORCH": "2.13.0", "TENSORFLOW": "2.20.0"}
 USES: Final = {"NOTEBOOK": ("PYTHON", "PYTORCH", "TENSORFLOW"), "TRAINING": ("PYTORCH", "TENSORFLOW")}
 _SHORT: Final = {"NOTEBOOK": "notebook", "TRAINING": "train"}
 

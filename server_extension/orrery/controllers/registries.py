@@ -9,9 +9,12 @@ to the token service that it names, never along a redirect.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
+import socket
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -72,6 +75,10 @@ class Registry:
         self._deadline = time.monotonic() + settings.timeout_seconds
         self._base = httpx.URL(self._hosts.base_url(name))
         self._authorization: str | None = None
+        self._sockets: list[socket.socket] = []
+        # a timeout of reading begins anew with every byte; this one does not
+        self._watch = threading.Timer(self._seconds, self._hang_up)
+        self._watch.daemon = True
         self._client = httpx.Client(
             follow_redirects=False,
             trust_env=False,
@@ -80,10 +87,22 @@ class Registry:
         )
 
     def __enter__(self) -> Registry:
+        self._watch.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._watch.cancel()
         self._client.close()
+
+    def _hang_up(self) -> None:
+        for connection in list(self._sockets):
+            # closed already, or taken over by TLS
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._sockets.append(info["return_value"].get_extra_info("socket"))
 
     def log_in(self) -> str:
         """Try the log-in. What was found, in a sentence. Raises: RegistryProblem."""
@@ -174,7 +193,11 @@ class Registry:
             way = self._hosts.way_to(url)
             left = self._left()
             request = self._client.build_request(
-                "GET", way.url, headers={**sent, **way.headers}, extensions=way.extensions, timeout=min(left, 20.0)
+                "GET",
+                way.url,
+                headers={**sent, **way.headers},
+                extensions={**way.extensions, "trace": self._trace},
+                timeout=min(left, 20.0),
             )
             answer = self._client.send(request, stream=True)
             try:
@@ -187,6 +210,7 @@ class Registry:
         except httpx.TimeoutException as error:
             raise self._too_slow(url) from error
         except (httpx.TransportError, httpx.InvalidURL, OSError, ValueError) as error:
+            self._left()
             raise RegistryProblem(
                 "unreachable",
                 f"{host_of(url)} cannot be reached ({error}); check the address, or try again later",
@@ -195,7 +219,7 @@ class Registry:
 
     def _read(self, answer: httpx.Response, max_bytes: int) -> bytes:
         content = bytearray()
-        for piece in answer.iter_raw(64 << 10):
+        for piece in answer.iter_raw():
             content += piece
             if len(content) > max_bytes:
                 raise RegistryProblem(

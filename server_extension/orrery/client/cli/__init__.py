@@ -10,6 +10,7 @@ def main() -> None:
     from orrery.client.cli import (
         activity,
         dashboards,
+        images,
         notebooks,
         platform,
         queue,
@@ -21,7 +22,21 @@ def main() -> None:
         tune,
     )
 
-    for family in (platform, queue, train, tune, runs, notebooks, dashboards, secrets, resources, transfer, activity):
+    families = (
+        platform,
+        queue,
+        train,
+        tune,
+        runs,
+        notebooks,
+        dashboards,
+        secrets,
+        images,
+        resources,
+        transfer,
+        activity,
+    )
+    for family in families:
         family.register(app)
     app(prog_name="orrery")
 
