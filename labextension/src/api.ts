@@ -6,6 +6,7 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type {
   Dashboard,
+  InstanceKernel,
   Dependents,
   Draft,
   FieldError,
@@ -188,6 +189,12 @@ export class Api {
   async dashboards(): Promise<Dashboard[]> {
     const url = URLExt.join(this.settings.baseUrl, 'orrery-extension/dashboards');
     return ((await (await this.fetch('GET', url)).json()) as { items: Dashboard[] }).items;
+  }
+
+  /** The kernels on instances of this Jupyter server. */
+  async instanceKernels(): Promise<InstanceKernel[]> {
+    const url = URLExt.join(this.settings.baseUrl, 'orrery-extension/kernels');
+    return ((await (await this.fetch('GET', url)).json()) as { items: InstanceKernel[] }).items;
   }
 
   /** Whether the platform itself answers; a status may be some seconds old. */

@@ -2,6 +2,7 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { comparePlugin } from './plugins/compare';
 import { filesPlugin } from './plugins/files';
+import { instanceKernelsPlugin } from './plugins/instance-kernels';
 import { launcherPlugin } from './plugins/launcher';
 import { linksPlugin } from './plugins/links';
 import { notificationsPlugin } from './plugins/notifications';
@@ -22,6 +23,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   filesPlugin,
   runNotebookPlugin,
   notificationsPlugin,
+  instanceKernelsPlugin,
   statusBarPlugin,
   linksPlugin
 ];
