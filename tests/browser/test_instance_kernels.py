@@ -37,6 +37,8 @@ def test_a_kernel_on_an_instance_is_chosen_waited_for_and_told_of_when_it_is_los
     dialog = page.get_by_role("dialog")
     choice = dialog.get_by_role("combobox")
     expect(choice.locator("option", has_text="Python 3 · cpu-small").first).to_be_attached(timeout=LONG_MILLISECONDS)
+    # what runs on the notebook's own machine is proposed
+    assert choice.evaluate("select => select.selectedOptions[0].text") == "Python 3"
     for theme in ("light", "dark"):
         use_theme(page, theme)
         look(page, f"instance-kernel-picker-{theme}")

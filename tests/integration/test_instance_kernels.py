@@ -79,6 +79,7 @@ def test_the_picker_offers_each_kernel_on_each_type_that_is_for_kernels(jupyter:
         f"python3.on.{name}" for name in ("tiny", "small-memory", "whole")
     }
     assert specs["python3.on.tiny"]["spec"]["display_name"] == "Python 3 · tiny"
+    assert specs["python3"]["spec"]["display_name"] == "Python 3"
 
 
 def test_a_kernel_on_an_instance_does_all_that_a_kernel_does(jupyter: Jupyter, platform: RunningPlatform) -> None:
