@@ -319,3 +319,17 @@ export interface Dashboard {
   for: string | null;
   url: string;
 }
+
+/** A kernel of this Jupyter server that runs, or is to run, on an instance. */
+export interface InstanceKernel {
+  kernel_id: string;
+  /** what the platform calls it; null before it was asked */
+  resource_id: string | null;
+  instance_type: string;
+  /** its notebook's */
+  path: string;
+  state: 'waiting' | 'ready' | 'lost';
+  /** why it waits, or why it was lost */
+  message: string;
+  queue: { place: number; reason: string; starts_in_seconds: number | null } | null;
+}

@@ -6,6 +6,7 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type {
   Dashboard,
+  InstanceKernel,
   Dependents,
   Draft,
   FieldError,
@@ -223,6 +224,12 @@ export class Api {
 
   private startUrl(part = ''): string {
     return URLExt.join(this.settings.baseUrl, 'orrery-extension/start', part);
+  }
+
+  /** The kernels on instances of this Jupyter server. */
+  async instanceKernels(): Promise<InstanceKernel[]> {
+    const url = URLExt.join(this.settings.baseUrl, 'orrery-extension/kernels');
+    return ((await (await this.fetch('GET', url)).json()) as { items: InstanceKernel[] }).items;
   }
 
   /** Whether the platform itself answers; a status may be some seconds old. */

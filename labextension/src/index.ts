@@ -3,6 +3,7 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { comparePlugin } from './plugins/compare';
 import { filesPlugin } from './plugins/files';
 import { kernelsPlugin } from './plugins/kernels';
+import { instanceKernelsPlugin } from './plugins/instance-kernels';
 import { launcherPlugin } from './plugins/launcher';
 import { linksPlugin } from './plugins/links';
 import { notebookUsePlugin } from './plugins/notebook-use';
@@ -25,6 +26,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   filesPlugin,
   runNotebookPlugin,
   notificationsPlugin,
+  instanceKernelsPlugin,
   statusBarPlugin,
   notebookUsePlugin,
   startPlugin,

@@ -197,7 +197,7 @@ def test_the_dashboard_is_a_notebook_that_shows_the_panel(jupyter: Jupyter, lab_
     page.set_viewport_size({"width": 1440, "height": 1900})
     page.goto(f"{jupyter.url}/lab/tree/data-insight.ipynb?reset&token={jupyter.token}")
     page.locator(".jp-Notebook").wait_for(timeout=LONG_MILLISECONDS)
-    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=LONG_MILLISECONDS)
+    expect(page.get_by_text("Python 3 | Idle")).to_be_visible(timeout=LONG_MILLISECONDS)
     page.locator(".lm-MenuBar-item").filter(has_text="Run").click()
     page.locator(".lm-Menu-item").filter(has_text=re.compile("^Run All Cells$")).click()
     page.get_by_label("Dataset", exact=True).select_option(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import uuid
+import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
 
+from orrery.testing.instance_kernels import Kernel, begin, connected, told, wait_for_kernels
 from orrery.testing.jupyter import Jupyter, jupyter_lab
 from orrery.testing.platform import RunningPlatform
 from orrery.testing.waiting import wait_until
@@ -40,85 +42,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatfo
 @pytest.fixture(scope="module")
 def jupyter(platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     with jupyter_lab(platform.home, tmp_path_factory.mktemp("lab")) as server:
-        wait_for_types(server)
+        wait_for_kernels(server, "python3.on.tiny")
         yield server
-
-
-def wait_for_types(server: Jupyter) -> dict[str, Any]:
-    def offered() -> dict[str, Any] | None:
-        with server.client() as client:
-            specs = client.get("/api/kernelspecs").json()["kernelspecs"]
-        return specs if "python3.on.tiny" in specs else None
-
-    return wait_until(offered, what="kernels on instances are offered")
-
-
-class Kernel:
-    """One kernel, spoken to as Lab does."""
-
-    def __init__(self, server: Jupyter, kernel_id: str, channels: ClientConnection) -> None:
-        self.server = server
-        self.id = kernel_id
-        self.channels = channels
-
-    def send(self, kind: str, content: dict[str, Any], channel: str = "shell") -> str:
-        header = {
-            "msg_id": uuid.uuid4().hex,
-            "msg_type": kind,
-            "session": "s",
-            "username": "test",
-            "version": "5.3",
-        }
-        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "buffers": []}
-        self.channels.send(json.dumps({**message, "channel": channel}))
-        return header["msg_id"]
-
-    def receive(self, seconds: float = 60) -> dict[str, Any]:
-        return json.loads(self.channels.recv(timeout=seconds))
-
-    def until(self, wanted: Any, seconds: float = 60) -> dict[str, Any]:
-        while True:
-            message = self.receive(seconds)
-            if wanted(message):
-                return message
-
-    def start(self, code: str, *, stdin: bool = False) -> str:
-        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": stdin}
-        return self.send("execute_request", content)
-
-    def run(self, code: str, seconds: float = 60) -> str:
-        """What `code` prints; with the error's name where it fails."""
-        asked = self.start(code)
-        printed = ""
-        while True:
-            message = self.receive(seconds)
-            if message["parent_header"].get("msg_id") != asked:
-                continue
-            match message["msg_type"]:
-                case "stream":
-                    printed += message["content"]["text"]
-                case "error":
-                    printed += message["content"]["ename"]
-                case "status" if message["content"]["execution_state"] == "idle":
-                    return printed
-                case _:
-                    continue
-
-
-def begin(server: Jupyter, name: str, *, path: str = "work/analysis.ipynb") -> str:
-    """A new session's kernel, waiting or not; its id."""
-    body = {"path": path, "name": path, "type": "notebook", "kernel": {"name": name}}
-    with server.client() as client:
-        answer = client.post("/api/sessions", json=body)
-    assert answer.status_code == 201, answer.text
-    return answer.json()["kernel"]["id"]
-
-
-@contextmanager
-def connected(server: Jupyter, kernel_id: str) -> Iterator[Kernel]:
-    url = f"{server.url}/api/kernels/{kernel_id}/channels?token={server.token}&session_id={uuid.uuid4().hex}"
-    with connect(url.replace("http", "ws", 1), proxy=None, open_timeout=60) as channels:
-        yield Kernel(server, kernel_id, channels)
 
 
 @contextmanager
@@ -130,12 +55,6 @@ def kernel_on(server: Jupyter, type_name: str, base: str = "python3") -> Iterato
     finally:
         with server.client() as client:
             client.delete(f"/api/kernels/{kernel_id}")
-
-
-def told(server: Jupyter, kernel_id: str) -> dict[str, Any]:
-    with server.client() as client:
-        items = client.get("/orrery-extension/kernels").json()["items"]
-    return next((item for item in items if item["kernel_id"] == kernel_id), {})
 
 
 def live(platform: RunningPlatform) -> list[dict[str, Any]]:
@@ -155,11 +74,12 @@ def nothing_left(platform: RunningPlatform) -> Iterator[None]:
 
 
 def test_the_picker_offers_each_kernel_on_each_type_that_is_for_kernels(jupyter: Jupyter) -> None:
-    specs = wait_for_types(jupyter)
+    specs = wait_for_kernels(jupyter, "python3.on.tiny")
     assert {name for name in specs if ".on." in name} == {
         f"python3.on.{name}" for name in ("tiny", "small-memory", "whole")
     }
     assert specs["python3.on.tiny"]["spec"]["display_name"] == "Python 3 · tiny"
+    assert specs["python3"]["spec"]["display_name"] == "Python 3"
 
 
 def test_a_kernel_on_an_instance_does_all_that_a_kernel_does(jupyter: Jupyter, platform: RunningPlatform) -> None:
@@ -237,6 +157,26 @@ def test_a_kernel_that_crashes_is_started_again_in_its_place(jupyter: Jupyter, p
         assert [one["id"] for one in live(platform)] == [held["id"]]
 
 
+def test_an_environment_of_the_user_is_offered_there_too(jupyter: Jupyter, platform: RunningPlatform) -> None:
+    environment = Path(jupyter_folder(jupyter)) / "custom-conda-envs" / "mine"
+    venv.create(environment, system_site_packages=True, with_pip=False)
+    site = next((environment / "lib").glob("python3*/site-packages"))
+    (site / "only_here.py").write_text("VALUE = 42")
+    # the platform's own packages, ipykernel among them, as `pip install ipykernel` would have put them there
+    (site / "ours.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    folder = Path(jupyter_folder(jupyter)) / "data" / "kernels" / "mine"
+    folder.mkdir(parents=True)
+    argv = [str(environment / "bin" / "python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "Python 3 (mine)", "language": "python", "env": {"OF_MINE": "yes"}}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    specs = wait_for_kernels(jupyter, "mine.on.tiny")
+    assert specs["mine.on.tiny"]["spec"]["display_name"] == "Python 3 (mine) · tiny"
+    with kernel_on(jupyter, "tiny", base="mine") as kernel:
+        code = "import only_here, os, sys; print(only_here.VALUE, sys.prefix, os.environ['OF_MINE'])"
+        assert kernel.run(code).split() == ["42", str(environment), "yes"]
+        assert [one["spec"]["kernel"] for one in live(platform)] == ["mine"]
+
+
 def test_one_that_waits_tells_its_place_and_begins_by_itself(jupyter: Jupyter) -> None:
     with kernel_on(jupyter, "whole") as first:
         assert first.run("print(1)") == "1\n"
@@ -298,7 +238,7 @@ def test_it_outlives_the_platform(jupyter: Jupyter, platform: RunningPlatform) -
 
 def test_a_server_that_is_killed_gives_its_instances_back(platform: RunningPlatform, tmp_path: Path) -> None:
     with jupyter_lab(platform.home, tmp_path) as server:
-        wait_for_types(server)
+        wait_for_kernels(server, "python3.on.tiny")
         kernel_id = begin(server, "python3.on.tiny")
         with connected(server, kernel_id) as kernel:
             kernel.run("1")
@@ -317,7 +257,7 @@ def test_an_idle_one_is_shut_down(platform: RunningPlatform, tmp_path: Path) -> 
     settings = {"OrreryExtension": {"kernel_idle_minutes": 0.05}}
     (tmp_path / "more" / "jupyter_server_config.json").write_text(json.dumps(settings))
     with jupyter_lab(platform.home, tmp_path, environment=environment) as server:
-        wait_for_types(server)
+        wait_for_kernels(server, "python3.on.tiny")
         kernel_id = begin(server, "python3.on.tiny")
         with connected(server, kernel_id) as kernel:
             # not while a cell runs

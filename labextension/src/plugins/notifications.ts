@@ -27,7 +27,8 @@ export const notificationsPlugin: JupyterFrontEndPlugin<void> = {
     const settings = await registry?.load(ID);
     orrery.activity.ended.connect((_, resource) => {
       const kind = orrery.kinds.get(resource.kind);
-      if (kind && settings?.get('whenRunsEnd').composite !== false) {
+      // a kernel's end is told by its own plugin, and only where nobody asked for it
+      if (kind && kind.kind !== 'kernel' && settings?.get('whenRunsEnd').composite !== false) {
         ended.push({ kind, resource });
         tellSoon();
       }

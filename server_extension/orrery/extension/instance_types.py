@@ -76,6 +76,8 @@ class InstanceSpecs(KernelSpecManager):
             name: known for name, known in super().get_all_specs().items() if SEPARATOR not in name
         }
         for name, known in list(found.items()):
+            # what runs here has a name that the others' begin with, so that Lab lists, and proposes, it first
+            found[name] = {**known, "spec": {**known["spec"], "display_name": shown(known["spec"]["display_name"])}}
             if "kernel_provisioner" in (known["spec"].get("metadata") or {}):
                 continue
             for kind in self.instance_types:
@@ -85,9 +87,13 @@ class InstanceSpecs(KernelSpecManager):
         return found
 
 
+def shown(display_name: str) -> str:
+    """`Python 3 (ipykernel)` -> `Python 3`."""
+    return display_name.removesuffix(" (ipykernel)")
+
+
 def on_instance(spec: KernelSpec, base: str, kind: InstanceType) -> KernelSpec:
     """The kernel of `spec` on an instance: it is interrupted by a message, where its kind can be."""
-    title = spec.display_name.removesuffix(" (ipykernel)")
     is_ipykernel = any("ipykernel" in argument for argument in spec.argv)
     config = {"instance_type": kind.name, "base": base}
     return KernelSpec(
@@ -96,7 +102,7 @@ def on_instance(spec: KernelSpec, base: str, kind: InstanceType) -> KernelSpec:
         env=spec.env,
         language=spec.language,
         resource_dir=spec.resource_dir,
-        display_name=f"{title} · {kind.name}",
+        display_name=f"{shown(spec.display_name)} · {kind.name}",
         interrupt_mode="message" if is_ipykernel else spec.interrupt_mode,
         metadata={
             **(spec.metadata or {}),
