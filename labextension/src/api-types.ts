@@ -185,6 +185,11 @@ export interface Importances {
   importances: Record<string, number>;
 }
 
+/** What a run would take of memory; `remedies` are changes to its spec that would make it fit. */
+export type MemoryEstimate = Omit<Schemas['MemoryEstimate'], 'remedies'> & {
+  remedies: { title: string; message: string; spec: JsonObject }[];
+};
+
 /** What waits, in order, and what the machine has and has handed out. */
 /** An administrator's: no job starts. */
 export interface Pause {

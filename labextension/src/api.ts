@@ -16,6 +16,7 @@ import type {
   Json,
   JsonObject,
   Kind,
+  MemoryEstimate,
   Page,
   PlatformStatus,
   QueueState,
@@ -259,6 +260,11 @@ export class Api {
 
   queue(): Promise<QueueState> {
     return this.request('GET', '/queue');
+  }
+
+  /** What a run of this spec, finished or not, would take of memory. */
+  estimate(plural: string, spec: JsonObject): Promise<MemoryEstimate> {
+    return this.request('POST', `/${plural}/estimate`, { body: { spec } });
   }
 
   pauseQueue(reason: string): Promise<QueueState> {

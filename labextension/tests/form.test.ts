@@ -3,6 +3,7 @@ import type { IStateDB } from '@jupyterlab/statedb';
 import type { InstanceType, JsonObject, Kind, Resource, Schema } from '../src/api-types';
 import type { FormOptions } from '../src/models/form';
 import { FormModel } from '../src/models/form';
+import { withRemedy } from '../src/models/memory-fit';
 import { DATASET, MemoryPlatform, TRAINING, XGBOOST, makeResource, until } from './platform';
 
 function makeState(): { state: IStateDB; saved: Map<string, unknown> } {
@@ -208,6 +209,31 @@ describe('FormModel', () => {
       'huge needs 64 cores, 1.0 GiB. This machine has 2 cores, 8.0 GiB, so it could never start: choose small.'
     );
     expect(platform.calls.some(call => call.method === 'POST')).toBe(false);
+  });
+
+  it('tells what it takes of memory, and takes what would make it fit', async () => {
+    const platform = new MemoryPlatform();
+    const asked: JsonObject[] = [];
+    platform.on('POST', '/trainings/estimate', call => {
+      const { spec } = call.body as { spec: JsonObject };
+      asked.push(spec);
+      const fits = spec.instance_type === 'cpu-medium';
+      const remedy = { title: 'Use cpu-medium', message: '', spec: { instance_type: 'cpu-medium' } };
+      const verdict = fits ? 'fits' : 'exceeds';
+      return { body: { verdict, message: '', remedies: fits ? [] : [remedy] } };
+    });
+    const form = await openForm(platform, TRAINING);
+    await form.setData({ ...form.data, spec: { algorithm: 'orrery/xgboost', instance_type: 'cpu-small' } });
+    expect(form.memory.estimate).toBeNull();
+    await form.setData({ ...form.data, spec: { ...TRAIN, instance_type: 'cpu-small' } });
+    await until(() => form.memory.estimate?.verdict === 'exceeds', 'the estimate');
+    await form.takeRemedy(form.memory.estimate?.remedies[0]?.spec ?? {});
+    await until(() => form.memory.estimate?.verdict === 'fits', 'the next estimate');
+    expect(form.spec.instance_type).toBe('cpu-medium');
+    expect(asked.map(spec => spec.instance_type)).toEqual(['cpu-small', 'cpu-medium']);
+    expect(withRemedy({ parameters: { a: 1, b: 2 } }, { parameters: { a: 0 } })).toEqual({
+      parameters: { a: 0, b: 2 }
+    });
   });
 
   it('sends with the same key when the answer was lost, with a new one when the form has changed', async () => {

@@ -21,9 +21,15 @@ from tests.browser.lab import (
 )
 
 from orrery.testing.jupyter import Jupyter
-from orrery.testing.platform import create_dataset, wait_settled
+from orrery.testing.platform import create_dataset, put_object, wait_settled
 from orrery.testing.waiting import wait_until
 
+GREEDY = b"""import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--depth", type=int, default=3)
+parser.parse_args()
+"""
 Stocked = tuple[Jupyter, httpx.Client]
 
 
@@ -55,6 +61,31 @@ def test_an_administrator_pauses_the_queue_and_everybody_reads_why(stocked: Stoc
     queue.get_by_test_id("orrery-queue-switch").click()
     expect(queue.get_by_test_id("orrery-queue-pause")).to_have_count(0)
     assert wait_settled(client, "trainings", "rose")["status"]["phase"] == "COMPLETE"
+
+
+def test_the_form_tells_whether_it_fits_into_memory_and_takes_what_would(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    open_lab(page, lab)
+    me = client.get("auth/whoami").json()["name"]
+    code = put_object(client, GREEDY)
+    files = [{"path": "greedy.py", **{key: code[key] for key in ("oid", "size")}}]
+    memory = {"bytes": "GiB * depth", "smaller": ["depth"]}
+    answer = client.post("algorithms", json={"name": "greedy", "spec": {"files": files, "memory": memory}})
+    assert answer.status_code == 201, answer.text
+    spec = {"algorithm": f"{me}/greedy", "datasets": {"train": f"{me}/flowers"}}
+    execute(page, "orrery:create", {"kind": "training", "prefill": {"name": "greedy", "spec": spec}})
+    line = panel(page, "orrery-form-training").get_by_test_id("orrery-memory")
+    expect(line).to_have_attribute("data-verdict", "exceeds", timeout=LONG_MILLISECONDS)
+    expect(line).to_contain_text("Needs about 3 GiB of memory, and cpu-small has 2 GiB")
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"memory-exceeds-{theme}")
+    assert violations(page, '[data-testid="orrery-memory"]') == []
+    line.get_by_role("button", name="depth = 1").click()
+    expect(line).to_have_attribute("data-verdict", "fits")
+    expect(line).to_contain_text("About 1 GiB of 2 GiB of memory")
+    expect(panel(page, "orrery-form-training").get_by_label("Depth", exact=True)).to_have_value("1")
+    look(page, "memory-fits-dark")
 
 
 def test_a_template_is_saved_from_a_training_and_fills_in_the_form(stocked: Stocked, page: Page) -> None:

@@ -40,6 +40,7 @@ import type { DatasetColumn } from './form-sources';
 import { columnsOf, foundIn } from './form-sources';
 import { Model, throttle } from './model';
 import { keepSpace, searchProblems, searchedIn } from './form-search';
+import { MemoryFitModel, withRemedy } from './memory-fit';
 import { UploadModel } from './upload';
 
 export interface FormOptions {
@@ -63,6 +64,7 @@ export class FormModel extends Model {
   data: JsonObject = {};
   schemas: FormSchemas;
   readonly queue: QueueModel;
+  readonly memory: MemoryFitModel;
   isSending = false;
   isReady = false;
   columns: DatasetColumn[] | null = null;
@@ -97,6 +99,8 @@ export class FormModel extends Model {
     this.uploads.changed.connect(() => this.notify());
     this.queue = new QueueModel(this.api);
     this.queue.changed.connect(() => this.notify());
+    this.memory = new MemoryFitModel(this.api, kind);
+    this.memory.changed.connect(() => this.notify());
     orrery.events.received.connect(this.onEvent, this);
     void this.open();
   }
@@ -104,6 +108,7 @@ export class FormModel extends Model {
   override dispose(): void {
     this.uploads.dispose();
     this.queue.dispose();
+    this.memory.dispose();
     super.dispose();
   }
 
@@ -122,6 +127,12 @@ export class FormModel extends Model {
     this.saveSoon();
     this.notify();
     await this.followReferences();
+    this.memory.follow(this.spec);
+  }
+
+  /** Change the form as the estimate of its memory proposes. */
+  takeRemedy(change: JsonObject): Promise<void> {
+    return this.setData({ ...this.data, spec: withRemedy(this.spec, change) });
   }
 
   get spec(): JsonObject {
@@ -307,6 +318,7 @@ export class FormModel extends Model {
     if (this.cost !== null) {
       await this.queue.load();
     }
+    this.memory.follow(this.spec);
     this.isReady = true;
     this.notify();
   }

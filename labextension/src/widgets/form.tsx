@@ -167,6 +167,7 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
       >
         <div className="orr-Form-foot">
           <CostLine model={model} />
+          <MemoryLine model={model} />
           <Button
             type="submit"
             kind="accept"
@@ -207,6 +208,47 @@ function CostLine(props: { model: FormModel }): JSX.Element | null {
     </div>
   );
 }
+
+/** Whether it would fit into memory, and what would make it fit. */
+function MemoryLine(props: { model: FormModel }): JSX.Element | null {
+  const { model } = props;
+  // the form library does not draw its children again for what is not its own
+  useModel(model.memory);
+  const { estimate, error } = model.memory;
+  if (estimate === null) {
+    return error === null ? null : (
+      <div className="orr-Form-cost orr-Muted">How much memory it takes could not be told: {error}</div>
+    );
+  }
+  const { verdict, message, remedies } = estimate;
+  return (
+    <div
+      className="orr-Form-cost orr-Memory"
+      role="status"
+      data-testid="orrery-memory"
+      data-verdict={verdict}
+    >
+      <span className={MEMORY_CLASSES[verdict]}>
+        {verdict === 'unknown' ? `Memory: ${message}` : message.charAt(0).toUpperCase() + message.slice(1)}
+      </span>
+      {remedies.map(remedy => (
+        <Button
+          key={remedy.title}
+          label={remedy.title}
+          title={remedy.message}
+          onClick={() => void model.takeRemedy(remedy.spec)}
+        />
+      ))}
+    </div>
+  );
+}
+
+const MEMORY_CLASSES: Record<string, string> = {
+  fits: 'orr-Muted',
+  unknown: 'orr-Muted',
+  tight: 'orr-Memory-tight',
+  exceeds: 'orr-Field-error'
+};
 
 const SUBMIT_WORDS: Record<string, string> = {
   training: 'Start training',

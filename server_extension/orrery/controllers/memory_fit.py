@@ -78,7 +78,10 @@ class MemoryFit:
         remedies: list[Json] = []
         if verdict is not Verdict.FITS:
             larger = self._larger(user, chosen, nodes, predicted.peak_bytes)
-            smaller = _smaller(algorithm, parameters, allowed, predicted_with)
+            searched: Json = spec.get("space") or {}
+            declared: list[str] = _declared(algorithm).get("smaller") or []
+            fixed = [name for name in declared if name not in searched]
+            smaller = _smaller(algorithm, fixed, parameters, allowed, predicted_with)
             remedies = [*([larger] if larger else []), *smaller]
         return answer | {
             "predicted_bytes": predicted.peak_bytes,
@@ -119,11 +122,14 @@ class MemoryFit:
 
 
 def _smaller(
-    algorithm: Record, parameters: Json, allowed: int, predicted_with: Callable[[Json], Prediction | None]
+    algorithm: Record,
+    names: list[str],
+    parameters: Json,
+    allowed: int,
+    predicted_with: Callable[[Json], Prediction | None],
 ) -> Iterator[Json]:
-    """Parameters that, halved as often as needed, make it fit by themselves."""
+    """Those of the parameters named that, halved as often as needed, make it fit by themselves."""
     properties: Json = algorithm.spec["parameters_schema"].get("properties") or {}
-    names: list[str] = _declared(algorithm).get("smaller") or []
     for name in names:
         value = parameters.get(name)
         schema: Json = properties.get(name) or {}

@@ -1,0 +1,88 @@
+/** What the run that a form describes would take of memory, asked anew as the form changes. */
+import type { Api } from '../api';
+import { errorMessage } from '../api';
+import type { Json, JsonObject, MemoryEstimate } from '../api-types';
+import { isObject } from '../format';
+import { Model, throttle } from './model';
+
+/** The kinds that the platform estimates. */
+const ESTIMATED = new Set(['training', 'tuning']);
+
+export class MemoryFitModel extends Model {
+  estimate: MemoryEstimate | null = null;
+  error: string | null = null;
+  private asked = '';
+  private wanted: JsonObject | null = null;
+  private readonly askSoon = throttle(() => void this.ask(), 400);
+
+  constructor(
+    private readonly api: Api,
+    private readonly kind: { kind: string; plural: string }
+  ) {
+    super();
+  }
+
+  /** The form holds this now. Nothing is asked while it names no algorithm or no data. */
+  follow(spec: JsonObject): void {
+    if (!ESTIMATED.has(this.kind.kind)) {
+      return;
+    }
+    this.wanted = draftOf(spec);
+    if (JSON.stringify(this.wanted) !== this.asked) {
+      this.askSoon();
+    }
+  }
+
+  private async ask(): Promise<void> {
+    const { wanted } = this;
+    const key = JSON.stringify(wanted);
+    if (this.isDisposed || key === this.asked) {
+      return;
+    }
+    this.asked = key;
+    try {
+      const found = wanted === null ? null : await this.api.estimate(this.kind.plural, wanted);
+      if (this.asked === key) {
+        this.estimate = found;
+        this.error = null;
+      }
+    } catch (error) {
+      if (this.asked === key) {
+        this.estimate = null;
+        this.error = errorMessage(error);
+      }
+    }
+    this.notify();
+  }
+}
+
+/** Of a spec, what memory depends on; null while that is not there. */
+export function draftOf(spec: JsonObject): JsonObject | null {
+  const { algorithm, datasets, parameters, space, instance_type, nodes } = spec;
+  const chosen = Object.entries(isObject(datasets) ? datasets : {}).filter(
+    ([, value]) => typeof value === 'string' && value !== ''
+  );
+  if (typeof algorithm !== 'string' || algorithm === '' || chosen.length === 0) {
+    return null;
+  }
+  const draft: Record<string, Json | undefined> = {
+    algorithm,
+    datasets: Object.fromEntries(chosen),
+    parameters: isObject(parameters) ? parameters : {},
+    space: isObject(space) ? space : {},
+    instance_type: typeof instance_type === 'string' && instance_type !== '' ? instance_type : undefined,
+    nodes: typeof nodes === 'number' && nodes >= 1 ? nodes : undefined
+  };
+  return Object.fromEntries(
+    Object.entries(draft).filter((entry): entry is [string, Json] => entry[1] !== undefined)
+  );
+}
+
+/** The spec with a remedy taken: its fields over the others, objects field by field. */
+export function withRemedy(spec: JsonObject, change: JsonObject): JsonObject {
+  const changed = Object.entries(change).map(([key, value]): [string, Json] => {
+    const before = spec[key];
+    return [key, isObject(value) && isObject(before) ? { ...before, ...value } : value];
+  });
+  return { ...spec, ...Object.fromEntries(changed) };
+}
