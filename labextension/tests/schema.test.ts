@@ -52,6 +52,14 @@ describe('a secret', () => {
   });
 });
 
+describe('an image', () => {
+  it('is chosen from cards, though it is a reference too', () => {
+    expect(uiSchemaOf({ type: 'string', 'x-orrery-ref': 'image', 'x-orrery-image': 'NOTEBOOK' })).toEqual({
+      'ui:widget': 'image'
+    });
+  });
+});
+
 describe('uiSchemaOf', () => {
   it('chooses widgets by the hints', () => {
     const ui = uiSchemaOf({

@@ -165,7 +165,7 @@ def test_a_registry_that_drips_is_given_up(registry: ScriptedRegistry, begin: by
 
     def drip(request: BaseHTTPRequestHandler) -> None:
         request.close_connection = True
-        request.wfile.write(b"HTTP/1.1 200 OK\r\n" + begin)
+        request.wfile.write(begin)
         with contextlib.suppress(OSError):
             for _ in range(1000):
                 request.wfile.write(b" ")

@@ -250,7 +250,7 @@ export function ReferenceWidget(props: ReferenceProps): JSX.Element {
 }
 
 /** `form1_spec_algorithm` is the field `spec_algorithm` of its form. */
-function fieldPath(id: string): string {
+export function fieldPath(id: string): string {
   return id.slice(id.indexOf('_') + 1);
 }
 

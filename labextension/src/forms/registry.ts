@@ -16,6 +16,7 @@ import {
   TextInput,
   Words
 } from './inputs';
+import { ImageWidget } from './images';
 import { MetricWidget, ObjectivesField } from './objectives';
 import { ReferenceWidget } from './reference';
 import { SpaceField } from './space';
@@ -32,6 +33,7 @@ export const WIDGETS = {
   DateTimeWidget: MomentInput,
   textarea: TextArea,
   reference: ReferenceWidget,
+  image: ImageWidget,
   column: ColumnInput,
   columns: ColumnsInput,
   instance: InstanceInput,

@@ -90,6 +90,8 @@ export function uiSchemaOf(schema: Schema): UiSchema {
     } else {
       ui['ui:widget'] = 'metric';
     }
+  } else if (schema['x-orrery-image']) {
+    ui['ui:widget'] = 'image';
   } else if (schema['x-orrery-ref'] && type !== 'array' && type !== 'object') {
     ui['ui:widget'] = 'reference';
   } else if (schema['x-orrery-instance-type']) {
