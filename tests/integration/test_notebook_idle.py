@@ -22,6 +22,12 @@ planets = ["Mercury", "Venus"]
 inner = planets
 conn = sqlite3.connect(":memory:")
 """
+#: it ends by itself, whatever becomes of the test
+TRAINING = """
+import subprocess, sys
+loop = "import time\\nend = time.monotonic() + 300\\nwhile time.monotonic() < end: sum(range(1000)); time.sleep(0.0001)"
+subprocess.Popen([sys.executable, "-c", loop])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +114,7 @@ def test_an_idle_notebook_is_said_to_stop_and_stops_while_one_that_is_kept_or_wo
     kept, left = open_notebook(client, "kept"), open_notebook(client, "left")
     execute(client, "kept", kept, CELL)
     execute(client, "left", left, CELL)
-    training = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'while True: pass'])"
-    execute(client, "works", open_notebook(client, "works"), training)
+    execute(client, "works", open_notebook(client, "works"), TRAINING)
 
     assert warned(client, "kept")[0]["title"] == "work.ipynb"
     answer = client.post("/user/ann/kept/orrery-extension/activity/keep")
