@@ -14,7 +14,7 @@ import os
 import pwd
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -24,13 +24,23 @@ from traitlets import Bool, Unicode, default
 
 from orrery_hub.launch import Launch, fetch_launch
 from orrery_hub.leftovers import end_leftovers
+from orrery_hub.start.records import describe_progress
 
 #: outside it are the system's own accounts (`nobody` is 65534), which no sign-up may ever reach
 PERSON_UIDS: Final = range(1000, 60_000)
 #: settings of every notebook server: Lab's question about news is not the first thing that a newcomer sees
 #: by which numerical libraries learn how many cores are theirs
 THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+LISTEN_PAUSE_SECONDS: Final = 0.2
 CONFIG_FOLDER: Final = Path(__file__).with_name("jupyter")
+
+
+class ServerEnded(RuntimeError):
+    """Said to whoever wanted it."""
+
+    @property
+    def jupyterhub_message(self) -> str:
+        return str(self)
 
 
 def remove_folder(folder: Path) -> None:
@@ -158,7 +168,39 @@ class OrrerySpawner(LocalProcessSpawner):
         self.notebook_dir = str(self.data_folder)
         if self.account is None:
             self.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return await super().start()
+        address = await super().start()
+        # noted before it answers: a hub that is killed meanwhile finds it again
+        self.orm_spawner.state = self.get_state()
+        self.db.commit()
+        await self.wait_for_answer(*address)
+        return address
+
+    async def wait_for_answer(self, host: str, port: int) -> None:
+        """Until the server listens. JupyterHub itself would not see it end before.
+
+        Raises: ServerEnded where it ends first.
+        """
+        while True:
+            status = await self.poll()
+            if status is not None:
+                raise ServerEnded(f"its server ended with {status} before it answered; start it again")
+            try:
+                _, writer = await asyncio.open_connection(host or "127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(LISTEN_PAUSE_SECONDS)
+            else:
+                writer.close()
+                return
+
+    async def progress(self) -> AsyncGenerator[dict[str, Any]]:
+        """What runs before the server, as the hub's page shows it."""
+        told = ""
+        while True:
+            line = await asyncio.to_thread(describe_progress, self.data_folder)
+            if line and line != told:
+                told = line
+                yield {"progress": 50, "message": line}
+            await asyncio.sleep(1)
 
     async def delete_forever(self) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The data volume goes with the notebook."""
