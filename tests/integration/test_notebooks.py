@@ -157,6 +157,7 @@ def test_a_visit_starts_it_and_leads_to_it(hub: Hub, platform: httpx.Client, ann
         ({"spec": {"mounts": [{"directory": "../x", "uri": "nas://a:/b"}]}}, "cannot be used"),
         ({"spec": {"mounts": [{"directory": "x", "uri": "nas://a:/../b"}]}}, "leads out"),
         ({"spec": {"mounts": [{"directory": "x", "uri": "/etc"}]}}, "nas://ID:/path"),
+        ({"spec": {"mounts": [{"directory": "x", "uri": "nas://a:/b"}]}}, "here a notebook is a process"),
         ({"spec": {"environment": {"JUPYTERHUB_API_TOKEN": "x"}}}, "JUPYTERHUB_API_TOKEN"),
         ({"visibility": "public"}, "is private"),
     ],

@@ -18,12 +18,14 @@ MAY_IMPORT = {
     "store": {"domain"},
     "executors": set[str](),
     # of apps, what a process is told
-    "controllers": {"domain", "store", "executors", "jobs", "serving", "tracking", "notebooks", "apps", "tuning"},
+    "controllers": {"domain", "store", "executors", "jobs", "serving", "tracking", "notebooks", "apps", "tuning", "hub"},
     "tuning": {"domain"},
     # a dashboard's environment is made as a job's is
     "apps": {"jobs"},
     "tracking": {"domain", "store"},
-    "api": {"domain", "store", "executors", "controllers", "tracking", "notebooks", "tuning"},
+    "api": {"domain", "store", "executors", "controllers", "tracking", "notebooks", "tuning", "hub"},
+    # JupyterHub as a client of its API sees it
+    "hub": set[str](),
     "gateway": {"serving"},
     "serving": set[str](),
     "jobs": {"serving", "executors"},

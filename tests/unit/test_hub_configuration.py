@@ -48,13 +48,19 @@ def test_inner_ports_stay_the_same_from_start_to_start_and_make_way_for_others(t
         assert choose_inner_ports(tmp_path)["platform"] != first["platform"]
 
 
-def test_nobody_gets_more_than_their_own_and_the_platform_gets_nothing() -> None:
+def test_nobody_gets_more_than_their_own_and_the_platform_only_servers() -> None:
     assert make_roles() == [
         {
             "name": "user",
             "description": "A person with an account",
             "scopes": ["self", "access:services!service=orrery"],
-        }
+        },
+        {
+            "name": "orrery",
+            "description": "The platform, which keeps the notebooks",
+            "scopes": ["list:users", "servers"],
+            "services": ["orrery"],
+        },
     ]
 
 

@@ -60,6 +60,9 @@ class NotebookController(Controller):
             message = f"a notebook belongs to a person; make it as yourself ({draft.user.name})"
             raise Invalid(message, fields=[{"path": "owner", "message": message}])
         image = check_image(self.platform, draft.references["image"], "NOTEBOOK")
+        if spec.mounts and not self.platform.settings.containers:
+            message = "shared storage is mounted into containers; here a notebook is a process: leave the mounts out"
+            raise Invalid(message, fields=[{"path": "spec.mounts", "message": message}])
         asked = self.platform.settings.instance_type(spec.instance_type)
         self._check_core_type(image, spec.instance_type)
         there = self.platform.executor.capacity().total
