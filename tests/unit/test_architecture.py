@@ -18,7 +18,10 @@ MAY_IMPORT = {
     "store": {"domain"},
     "executors": set[str](),
     # of apps, what a process is told
-    "controllers": {"domain", "store", "executors", "jobs", "serving", "tracking", "notebooks", "apps", "tuning", "hub"},
+    "controllers": {
+        *("domain", "store", "executors", "jobs", "serving"),
+        *("tracking", "notebooks", "apps", "tuning", "hub"),
+    },
     "tuning": {"domain"},
     # a dashboard's environment is made as a job's is
     "apps": {"jobs"},
