@@ -187,6 +187,7 @@ def kernel_of_environment(ann: Account, path: str) -> str:
     return wait_until(found, what="the environment is a kernel", seconds=60)
 
 
+@pytest.mark.timeout(1200)
 def test_scripts_and_environments_outlive_ten_kills(site: Site, ann: Account, platform: Patient) -> None:
     notebook = platform.ask("POST", "notebooks", json={"name": "work", "spec": {}}).json()
     platform.bring_up(notebook)
@@ -228,6 +229,7 @@ def test_scripts_and_environments_outlive_ten_kills(site: Site, ann: Account, pl
     platform.ask("POST", f"notebooks/{notebook['id']}/stop")
 
 
+@pytest.mark.timeout(1200)
 def test_thirty_notebooks_started_at_once_all_become_healthy(platform: Patient) -> None:
     made = [
         platform.ask("POST", "notebooks", json={"name": f"many-{number}", "spec": {}}).json()
