@@ -28,8 +28,10 @@ TEMPLATES: Final = Path(__file__).with_name("templates")
 #: variables of the hub's environment that the platform gets, and those of a client that it must not
 PASSED_ON: Final = ("ORRERY_", "MLFLOW_", "AWS_")
 CLIENTS_OWN: Final = frozenset({"ORRERY_URL", "ORRERY_TOKEN"})
-#: until a server answers: what runs before it (`cont-init.d`) has time limits of its own
+#: until a server listens: what runs before it (`cont-init.d`) has time limits of its own
 START_SECONDS: Final = 3600
+#: from then on; and so long a hub that was started again looks for each server that it knew
+ANSWER_SECONDS: Final = 90
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
@@ -45,7 +47,7 @@ def configure(c: Any, settings: HubSettings | None = None) -> None:
     c.JupyterHub.allow_named_servers = True
     # a request to start or stop is answered at once: whoever asked follows it
     c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0, "slow_stop_timeout": 0}
-    c.Spawner.http_timeout = START_SECONDS
+    c.Spawner.http_timeout = ANSWER_SECONDS
     c.Spawner.start_timeout = START_SECONDS
     if is_in_kubernetes():
         configure_cluster(c, settings, prefix)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import httpx
+import pytest
 from playwright.sync_api import Page, expect
 from tests.browser.lab import LONG_MILLISECONDS, THEMES, look, violations
 
@@ -22,6 +23,7 @@ def theme(page: Page, name: str) -> None:
     expect(page.locator("body")).to_have_attribute("data-jp-theme-name", THEMES[name])
 
 
+@pytest.mark.timeout(600)
 def test_an_idle_notebook_is_warned_of_in_lab_and_kept_by_a_click(page: Page, tmp_path: Path) -> None:
     with jupyter_hub(tmp_path / "home", environment={"ORRERY_IDLE": json.dumps(IDLE)}) as hub:
         ann = hub.sign_up("ann")

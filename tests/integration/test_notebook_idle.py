@@ -105,6 +105,7 @@ def warned(client: httpx.Client, server: str) -> Any:
     return wait_until(lambda: activity(client, server)["warnings"], what=f"{server} is warned", seconds=90)
 
 
+@pytest.mark.timeout(900)
 def test_an_idle_notebook_is_said_to_stop_and_stops_while_one_that_is_kept_or_works_stays(
     client: httpx.Client,
 ) -> None:
