@@ -170,6 +170,7 @@ class OrrerySpawner(LocalProcessSpawner):
             self.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         address = await super().start()
         # noted before it answers: a hub that is killed meanwhile finds it again
+        assert self.server is not None
         self.server.ip, self.server.port = address
         self.orm_spawner.state = self.get_state()
         self.db.commit()

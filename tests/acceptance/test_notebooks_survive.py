@@ -179,6 +179,8 @@ def script(folder: Path, name: str, text: str) -> None:
 def kernel_of_environment(ann: Account, path: str) -> str:
     """The kernel of the environment `mine`, as Lab's launcher is told of it."""
 
+    ann.browser.get(f"{path}lab")  # logs in there
+
     def found() -> str | None:
         answer = ann.browser.get(f"{path}api/kernelspecs")
         specs = answer.json()["kernelspecs"] if answer.is_success else {}
