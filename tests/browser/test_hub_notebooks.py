@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 from playwright.sync_api import Page, expect
+from tests.browser.lab import look
 
 from orrery.testing.hub import PASSWORD, Hub
 
@@ -35,10 +36,12 @@ def test_a_notebook_is_made_opened_stopped_and_deleted_from_the_hubs_home_page(h
     page.get_by_label("Description").fill("for the tests")
     expect(page.get_by_label("Image").locator("option")).to_contain_text(["local"])
     page.get_by_label("Instance type").select_option("cpu-small")
+    look(page, "hub-notebooks-form")
     page.get_by_role("button", name="Create").click()
 
     row = page.get_by_role("row", name="lab")
     expect(row).to_contain_text("Active healthy", timeout=START_MILLISECONDS)
+    look(page, "hub-notebooks")
     with page.context.expect_page() as opening:
         row.get_by_role("link", name="Open lab in a new tab").click()
     opened = opening.value

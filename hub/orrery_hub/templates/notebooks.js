@@ -238,6 +238,7 @@
       submit.disabled = false;
     }
   });
+  form.addEventListener("input", event => event.target.classList.remove("is-invalid"));
   part("cancel").addEventListener("click", () => show(false));
   form.addEventListener("keydown", event => event.key === "Escape" && show(false));
   part("new").addEventListener("click", async () => {
