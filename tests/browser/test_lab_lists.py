@@ -27,6 +27,7 @@ from orrery.testing.platform import create_dataset, wait_settled
 from orrery.testing.waiting import wait_until
 
 Stocked = tuple[Jupyter, httpx.Client]
+SECTIONS = ["notebooks", "data", "training", "model factory", "serving", "dashboards"]
 STUDIES = 130
 PANELS = ".orr-Panel, [data-testid=orrery-side-bar]"
 SIZES: tuple[ViewportSize, ...] = ({"width": 1280, "height": 720}, {"width": 1920, "height": 1080})
@@ -258,7 +259,7 @@ def test_the_side_bar_is_walked_and_folded_by_keyboard_and_stays_folded(stocked:
     open_lab(page, stocked[0])
     side_bar = show_side_bar(page)
     titles = side_bar.locator(".orr-SideBar-section button").all_inner_texts()
-    assert [title.lower() for title in titles] == ["data", "training", "model factory", "serving", "dashboards"]
+    assert [title.lower() for title in titles] == SECTIONS
     data = side_bar.get_by_role("button", name="Data", exact=True)
     expect(page.locator("#jupyterlab-splash")).to_have_count(0)
     data.press("ArrowDown")
