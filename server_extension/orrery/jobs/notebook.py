@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import nbformat
 from nbclient.exceptions import CellExecutionError, DeadKernelError
@@ -176,11 +176,15 @@ class Engine(NBClientEngine):
         return record.nb
 
 
+APART_SECONDS: Final = 0.1
+
+
 class Stop:
     """SIGTERM: interrupt the running cell, kill the kernel when it takes more than half of the grace."""
 
     def __init__(self, kernel: Kernel, grace_seconds: float) -> None:
         self.asked = False
+        self._is_interrupted = False
         self._kernel = kernel
         self._patience_seconds = max(0.5, grace_seconds / 2)
 
@@ -196,11 +200,16 @@ class Stop:
     def _on_term(self, signum: int, frame: FrameType | None) -> None:
         if not self.asked:
             self.asked = True
-            self._kernel.signal(signal.SIGINT)
-            signal.setitimer(signal.ITIMER_REAL, self._patience_seconds)
+            # where the whole group was asked, the kernel has a SIGTERM too: an interrupt at the same moment may be lost
+            signal.setitimer(signal.ITIMER_REAL, APART_SECONDS)
 
     def _on_alarm(self, signum: int, frame: FrameType | None) -> None:
-        self._kernel.signal(signal.SIGKILL)
+        if not self._is_interrupted:
+            self._is_interrupted = True
+            self._kernel.signal(signal.SIGINT)
+            signal.setitimer(signal.ITIMER_REAL, self._patience_seconds)
+        else:
+            self._kernel.signal(signal.SIGKILL)
 
 
 def run(
