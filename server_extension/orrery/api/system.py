@@ -16,7 +16,6 @@ from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
 from orrery.domain.access import User
 from orrery.domain.kinds import describe
-from orrery.domain.notebooks import NOTEBOOK
 from orrery.executors.contract import Resources
 from orrery.store.rows import Query
 
@@ -42,7 +41,7 @@ def make_router(commands: Commands, signer: Signer, current_user: Any, mode: str
 
     @router.get("/api/v1/kinds", summary="The kinds, with everything that forms and lists are made from")
     def kinds(_: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return Orjson({"items": [describe(kind) for kind in store.kinds if mode == "hub" or kind is not NOTEBOOK]})
+        return Orjson({"items": [describe(kind) for kind in store.kinds if mode == "hub" or not kind.needs_hub]})
 
     @router.get("/api/v1/auth/whoami", summary="Who the token belongs to")
     def whoami(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]

@@ -113,6 +113,8 @@ class Kind:
     #: fields of the spec that are taken but never stored in it nor answered
     concealed: frozenset[str] = frozenset()
     app: App | None = None
+    #: its resources live at JupyterHub: without one it is not offered
+    needs_hub: bool = False
     description: str = ""
 
     def action(self, name: str) -> Action | None:

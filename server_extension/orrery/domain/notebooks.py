@@ -139,6 +139,7 @@ NOTEBOOK = Kind(
     app=App("Open", "open", is_main=True),
     mutable=frozenset({"image", "instance_type", "environment", "idle_minutes", "mounts"}),
     is_private=True,
+    needs_hub=True,
     machine=machine(
         Phase("CREATE_REQUESTED", "Pending"),
         (

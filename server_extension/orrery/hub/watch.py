@@ -56,7 +56,8 @@ class HubWatch:
     def look(self, threads: ThreadPoolExecutor) -> None:
         """Ask once, and tell what has changed."""
         try:
-            seen = {(server.user, server.name): server for server in self.hub.servers()}
+            # a server without a name is nobody's notebook
+            seen = {(server.user, server.name): server for server in self.hub.servers() if server.name}
         except Unavailable as error:
             if not self._is_silent:
                 log.warning("%s", error.message, extra={"action": "hub_silent"})
@@ -75,7 +76,7 @@ class HubWatch:
         if self._probed_at is not None and now < self._probed_at + PROBE_EVERY_SECONDS:
             return set()
         self._probed_at = now
-        ready = [server for server in seen.values() if server.ready and server.name]
+        ready = [server for server in seen.values() if server.ready]
         answers = threads.map(self.hub.is_answering, ready)
         failures = dict[Key, int]()
         for server, is_answering in zip(ready, answers, strict=True):
