@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withKnownDetails } from '../src/models/detail';
+import { withKnownDetails } from '../src/models/events';
 import { Deletion } from '../src/models/deletion';
 import { ListModel } from '../src/models/list';
 import { LogModel } from '../src/models/log';

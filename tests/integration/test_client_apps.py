@@ -15,6 +15,7 @@ import orrery
 from orrery.errors import Invalid, WrongPhase
 from orrery.testing.apps import slider_notebook
 from orrery.testing.platform import RunningPlatform
+from orrery.testing.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -74,4 +75,11 @@ def test_the_command_line_publishes_and_opens(platform: RunningPlatform, tmp_pat
     assert "ipywidgets" in page.text, "the code is shown"
     assert run(platform, "open") == platform.url
     run(platform, "delete", "dashboard", "cli", "--yes")
-    assert httpx.get(address).status_code == 503
+    wait_until(lambda: has_closed(address), what="its address leads nowhere any more")
+
+
+def has_closed(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=120).status_code == 503
+    except httpx.RemoteProtocolError:
+        return False  # its program was ended in the middle of this answer

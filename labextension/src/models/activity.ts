@@ -4,7 +4,7 @@
  * Loaded once and then kept by the event stream. What had ended before it was loaded is never reported as ended.
  */
 import { Signal } from '@lumino/signaling';
-import type { Kind, Resource, ResourceEvent } from '../api-types';
+import type { Kind, Page, Resource, ResourceEvent } from '../api-types';
 import type { EventStream } from './events';
 import type { Api } from '../api';
 import type { Kinds } from './kinds';
@@ -23,7 +23,7 @@ export class ActivityModel extends Model {
   constructor(
     private readonly api: Api,
     private readonly kinds: Kinds,
-    events: EventStream
+    private readonly events: EventStream
   ) {
     super();
     kinds.changed.connect(this.loadSoon);
@@ -53,41 +53,49 @@ export class ActivityModel extends Model {
       return;
     }
     const query = { owner: user.name, state: 'Pending,Running', limit: MOST };
+    let pages: Page[];
     try {
-      const pages = await Promise.all(
+      pages = await Promise.all(
         all.filter(isRun).map(kind => this.api.list(kind.plural, query, this.signal))
       );
-      await this.take(pages.flatMap(page => page.items));
     } catch {
       // Asked again when the event stream is connected anew, which is when the platform answers.
       return;
     }
+    await this.take(pages.flatMap(page => page.items));
     this.isLoaded = true;
     this.notify();
   }
 
   /** What ran and is no longer among them may have ended while the stream was away. */
   private async take(found: Resource[]): Promise<void> {
-    const gone = [...this.open.keys()].filter(id => !found.some(run => run.id === id));
-    found.forEach(run => this.open.set(run.id, run));
-    for (const id of gone) {
-      const known = this.open.get(id);
-      const kind = known && this.kinds.get(known.kind);
-      this.open.delete(id);
+    const gone = [...this.open.values()].filter(run => !found.some(other => other.id === run.id));
+    for (const run of found.map(answer => this.events.newest(answer))) {
+      if (!run.status.settled) {
+        this.open.set(run.id, run);
+      }
+    }
+    for (const run of gone) {
+      const kind = this.kinds.get(run.kind);
       if (kind) {
-        await this.reportEnd(kind, id);
+        await this.lookAgain(kind, run.id);
       }
     }
   }
 
-  private async reportEnd(kind: Kind, id: string): Promise<void> {
+  /** It has ended, was deleted, or began when the answer without it was on its way already. */
+  private async lookAgain(kind: Kind, id: string): Promise<void> {
+    let run: Resource | null = null;
     try {
-      const run = await this.api.get(kind.plural, id);
-      if (run.status.settled && run.deleted_at === null) {
-        this.ended.emit(run);
-      }
+      run = this.events.newest(await this.api.get(kind.plural, id));
     } catch {
       // It was purged meanwhile: there is nothing left to tell of.
+    }
+    if (run && run.deleted_at === null && !run.status.settled) {
+      return;
+    }
+    if (this.open.delete(id) && run?.deleted_at === null) {
+      this.ended.emit(run);
     }
   }
 

@@ -6,7 +6,7 @@ import { displayName } from '../format';
 import type { IOrrery } from '../tokens';
 import type { ComparisonRow } from './comparison';
 import { compareRuns } from './comparison';
-import { withKnownDetails } from './detail';
+import { withKnownDetails } from './events';
 import { Model, throttle } from './model';
 import type { RunSeries } from './series';
 
@@ -93,7 +93,7 @@ export class CompareModel extends Model {
     this.error = null;
     for (const answer of answers) {
       if ('run' in answer && answer.run) {
-        this.put(answer.run);
+        this.put(this.orrery.events.newest(answer.run));
         this.series.set(answer.id, answer.series);
       } else if (answer.failure instanceof ApiError && answer.failure.status === 404) {
         this.gone = [...new Set([...this.gone, answer.id])];
@@ -126,11 +126,11 @@ export class CompareModel extends Model {
 
   private onEvent(_: unknown, event: ResourceEvent): void {
     const { id } = event.resource;
-    const known = this.runs.find(run => run.id === id);
-    if (!known) {
+    if (!this.ids.includes(id)) {
       return;
     }
-    if (event.type !== 'purged') {
+    const known = this.runs.find(run => run.id === id);
+    if (known && event.type !== 'purged') {
       this.put(withKnownDetails(event.resource, known));
       this.derive();
       this.notify();

@@ -16,6 +16,7 @@ import type { IOrrery } from '../tokens';
 import { parameterPlace } from './hyperparameters';
 import type { Profile } from './insight';
 import type { Lineage } from './lineage';
+import { withKnownDetails } from './events';
 import { readLineage } from './lineage';
 import { LogModel } from './log';
 import { Loader } from './loader';
@@ -77,7 +78,8 @@ export class DetailModel extends Model {
 
   async load(): Promise<void> {
     try {
-      this.set(await this.orrery.api.get(this.kind.plural, this.resource?.id ?? this.ref));
+      const answer = await this.orrery.api.get(this.kind.plural, this.resource?.id ?? this.ref);
+      this.set(this.orrery.events.newest(answer));
       this.error = null;
       this.isGone = false;
     } catch (error) {
@@ -169,7 +171,6 @@ export class DetailModel extends Model {
   private set(resource: Resource): void {
     const wasSettled = this.resource?.status.settled === true;
     this.resource = resource;
-    this.orrery.events.remember(resource);
     if (wasSettled && !resource.status.settled) {
       this.log?.resume();
     }
@@ -207,13 +208,4 @@ export class DetailModel extends Model {
 
 function missing(ref: string): never {
   throw new Error(`'${ref}' has not been read yet.`);
-}
-
-/** Events leave out what is large; until the whole is read again, what was known of it stays. */
-export function withKnownDetails(next: Resource, known: Resource): Resource {
-  return {
-    ...next,
-    spec: { ...known.spec, ...next.spec },
-    status: { ...next.status, outputs: { ...known.status.outputs, ...next.status.outputs } }
-  };
 }

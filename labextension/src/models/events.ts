@@ -4,6 +4,9 @@
  *
  * `reset` means "what you hold may be stale, load it again": the first connection, one that could not be resumed,
  * and an id that the server no longer remembers.
+ *
+ * Answers and events come by different connections, so an answer may be older than an event that is already here: who
+ * shows what an answer said asks `newest` first.
  */
 import { Signal } from '@lumino/signaling';
 import type { EventSourceMessage } from 'eventsource-parser';
@@ -39,17 +42,25 @@ export class EventStream extends Model {
     return this.latest.get(id);
   }
 
+  /** What is known of a resource after an answer described it: an event may have overtaken the answer. */
+  newest(answer: Resource): Resource {
+    const seen = this.latest.get(answer.id);
+    const newest = seen && isNewer(seen, answer) ? withKnownDetails(seen, answer) : answer;
+    this.remember(newest);
+    return newest;
+  }
+
   /** Tell every panel what one of them learned from an answer, ahead of the event that follows. */
   publish(event: ResourceEvent): void {
     if (event.type === 'purged') {
       this.latest.delete(event.resource.id);
+      this.received.emit(event);
     } else {
-      this.remember(event.resource);
+      this.received.emit({ ...event, resource: this.newest(event.resource) });
     }
-    this.received.emit(event);
   }
 
-  remember(resource: Resource): void {
+  private remember(resource: Resource): void {
     this.latest.delete(resource.id);
     this.latest.set(resource.id, resource);
     if (this.latest.size > REMEMBERED) {
@@ -93,7 +104,7 @@ export class EventStream extends Model {
       this.wait = FIRST_WAIT;
       this.setConnected(true);
       if (!resumed) {
-        this.reset.emit();
+        this.startAnew();
       }
       for (;;) {
         const { done, value } = await reader.read();
@@ -114,7 +125,7 @@ export class EventStream extends Model {
   private handle(message: EventSourceMessage): void {
     if (message.event === 'reset') {
       this.lastEventId = message.id ?? '';
-      this.reset.emit();
+      this.startAnew();
       return;
     }
     if (message.id) {
@@ -125,10 +136,29 @@ export class EventStream extends Model {
     }
   }
 
+  private startAnew(): void {
+    this.latest.clear();
+    this.reset.emit();
+  }
+
   private setConnected(isConnected: boolean): void {
     if (this.isConnected !== isConnected) {
       this.isConnected = isConnected;
       this.notify();
     }
   }
+}
+
+/** The server counts a resource's changes in its etag. */
+function isNewer(one: Resource, other: Resource): boolean {
+  return Number(one.etag) > Number(other.etag);
+}
+
+/** Events leave out what is large; until the whole is read again, what was known of it stays. */
+export function withKnownDetails(next: Resource, known: Resource): Resource {
+  return {
+    ...next,
+    spec: { ...known.spec, ...next.spec },
+    status: { ...next.status, outputs: { ...known.status.outputs, ...next.status.outputs } }
+  };
 }

@@ -37,6 +37,8 @@ export class ListModel extends Model {
   private readonly api: Api;
   private anchor: string | null = null;
   private request: AbortController | null = null;
+  /** Something came or went while a page was on its way: the page may not know of it. */
+  private isOvertaken = false;
   private readonly reloadSoon = throttle(() => void this.load(), RELOAD_AT_MOST_EVERY);
 
   constructor(
@@ -146,6 +148,7 @@ export class ListModel extends Model {
     const request = new AbortController();
     this.request = request;
     this.isLoading = true;
+    this.isOvertaken = false;
     this.notify();
     try {
       const found: Resource[] = [];
@@ -173,12 +176,15 @@ export class ListModel extends Model {
     }
     this.isLoading = false;
     this.notify();
+    if (this.isOvertaken) {
+      this.reloadSoon();
+    }
   }
 
   private take(before: Resource[], found: Resource[], next: string | null): void {
     const known = new Set(before.map(item => item.id));
-    this.items = [...before, ...found.filter(item => !known.has(item.id))];
-    found.forEach(item => this.orrery.events.remember(item));
+    const newest = found.map(item => this.orrery.events.newest(item));
+    this.items = [...before, ...newest.filter(item => !known.has(item.id))];
     this.next = next;
     this.keepSelectionKnown();
   }
@@ -203,7 +209,11 @@ export class ListModel extends Model {
 
   private onEvent(_: unknown, event: ResourceEvent): void {
     const { id, kind } = event.resource;
-    if (kind !== this.kind.kind || !this.isLoaded) {
+    if (kind !== this.kind.kind) {
+      return;
+    }
+    this.isOvertaken ||= this.isLoading && event.type !== 'updated';
+    if (!this.isLoaded) {
       return;
     }
     const isListed = this.items.some(item => item.id === id);

@@ -208,8 +208,9 @@ export class OverviewModel extends Model {
 
   private async load(): Promise<void> {
     try {
-      this.document = await this.orrery.api.request<OverviewDocument>('GET', '/overview');
-      this.document.running.forEach(resource => this.orrery.events.remember(resource));
+      const document = await this.orrery.api.request<OverviewDocument>('GET', '/overview');
+      const running = document.running.map(resource => this.orrery.events.newest(resource));
+      this.document = { ...document, running };
       this.error = null;
     } catch (error) {
       this.fail(error);

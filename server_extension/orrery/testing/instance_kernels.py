@@ -61,7 +61,15 @@ class Kernel:
                 return message
 
     def start(self, code: str, *, stdin: bool = False) -> str:
-        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": stdin}
+        """Send `code` to run; the message's id."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": False,
+            "allow_stdin": stdin,
+            # else what is asked for just after an error is given up as well
+            "stop_on_error": False,
+        }
         return self.send("execute_request", content)
 
     def run(self, code: str, seconds: float = 60) -> str:
