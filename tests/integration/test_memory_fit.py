@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+import orrery
 from orrery.testing.platform import RunningPlatform, create_dataset, wait_settled
 
 ROWS = {"small": 2_000, "middle": 60_000, "large": 200_000}
@@ -107,3 +109,32 @@ def test_what_one_may_not_see_tells_nothing(platform: RunningPlatform) -> None:
     with platform.client("mallory") as other:
         answer = other.post("trainings/estimate", json={"spec": spec("xgboost", "small")})
     assert answer.status_code == 404
+
+
+def test_the_sdk_and_the_command_line_say_it_before_anything_is_begun(platform: RunningPlatform) -> None:
+    deep = {"rounds": 700, "max_depth": 20}
+    with orrery.Client(platform.url, platform.announcement["token"]) as sdk:
+        found = sdk.trainings.estimate("xgboost", dataset="middle", target="y", parameters=deep)
+        assert found.verdict == "exceeds"
+        assert found.remedies[0].spec == {"instance_type": "cpu-medium"}
+        larger = sdk.trainings.estimate(
+            "xgboost", dataset="middle", target="y", parameters=deep, instance_type="cpu-medium"
+        )
+        assert larger.verdict == "fits"
+        tuning = sdk.tunings.estimate(
+            "xgboost", dataset="middle", target="y", parameters={"rounds": 700}, space={"max_depth": "2..20"}
+        )
+        assert tuning.predicted_bytes == found.predicted_bytes
+        before = sorted(training.name for training in sdk.trainings)
+        words = "--name deep --dataset middle --target y -p rounds=700 -p max_depth=20 --estimate".split()
+        said = platform.cli("train", "xgboost", *words)
+        assert said.returncode == 0, said.stderr
+        assert said.stdout.startswith(f"memory: {found.message}\n  Use cpu-medium: cpu-medium has 8 GiB\n")
+        words = "--name deep --dataset middle --target y --space max_depth=2..20 --objective maximize:roc_auc".split()
+        said = platform.cli("tune", "xgboost", *words, "-p", "rounds=700", "--estimate", "-o", "json")
+        assert json.loads(said.stdout)["predicted_bytes"] == found.predicted_bytes
+        assert sorted(training.name for training in sdk.trainings) == before
+        assert not list(sdk.tunings)
+    refused = platform.cli("train", "--script", ".", "--name", "deep", "--estimate")
+    assert refused.returncode == 2, refused
+    assert "an algorithm of the catalogue" in refused.stderr

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from orrery.client.builtin import Algorithm, Dataset, DatasetVersion, Endpoint, Experiment, Model, Training
     from orrery.client.client import Client
     from orrery.client.failures import NoPlatform, PlatformUnreachable, RunFailed, RunStopped, WaitTimeout
+    from orrery.client.memory_fit import MemoryEstimate
     from orrery.client.resources import Resource
     from orrery.client.tunings import Tuning
 
@@ -17,6 +18,7 @@ _HOMES = {
     ),
     **dict.fromkeys(("NoPlatform", "PlatformUnreachable", "RunFailed", "RunStopped", "WaitTimeout"), "failures"),
     "Client": "client",
+    "MemoryEstimate": "memory_fit",
     "Resource": "resources",
     "Tuning": "tunings",
 }
@@ -28,6 +30,7 @@ __all__ = [
     "DatasetVersion",
     "Endpoint",
     "Experiment",
+    "MemoryEstimate",
     "Model",
     "NoPlatform",
     "PlatformUnreachable",

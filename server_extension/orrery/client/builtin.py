@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from orrery.client.apps import open_app
 from orrery.client.collection import Collection
+from orrery.client.memory_fit import MemoryEstimate, estimate_memory
 from orrery.client.resources import Json, Resource, read_number
 from orrery.client.uploads import Sources, plan, upload_files
 from orrery.errors import Invalid, NotFound
@@ -281,6 +282,31 @@ class Trainings(Collection[Training]):
             visibility=visibility,
             group=group,
         )
+
+    def estimate(
+        self,
+        algorithm: str | Algorithm,
+        *,
+        dataset: str | Dataset | DatasetVersion | None = None,
+        target: str | None = None,
+        datasets: Mapping[str, str | Dataset | DatasetVersion] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        instance_type: str | None = None,
+        nodes: int | None = None,
+    ) -> MemoryEstimate:
+        """Whether such a training would fit into memory, from its algorithm, its data and what like runs took.
+
+        Raises: NotFound, Invalid.
+        """
+        named = {"train": dataset, **(datasets or {})}
+        spec = {
+            "algorithm": algorithm,
+            "datasets": {key: version_reference(value) for key, value in named.items() if value is not None},
+            "parameters": {**({"target": target} if target is not None else {}), **(parameters or {})},
+            "instance_type": instance_type,
+            "nodes": nodes,
+        }
+        return estimate_memory(self.client.transport, self.plural, spec)
 
 
 class Models(Collection[Model]):

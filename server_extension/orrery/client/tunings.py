@@ -21,6 +21,7 @@ from orrery.client.builtin import (
 )
 from orrery.client.collection import Collection
 from orrery.client.downloads import download
+from orrery.client.memory_fit import MemoryEstimate, estimate_memory
 from orrery.client.resources import Json, Resource
 from orrery.errors import Invalid, Unavailable
 
@@ -168,3 +169,25 @@ class Tunings(Collection[Tuning]):
             visibility=visibility,
             group=group,
         )
+
+    def estimate(
+        self,
+        algorithm: str | Algorithm,
+        *,
+        space: Mapping[str, str | Mapping[str, Any]],
+        dataset: str | Dataset | DatasetVersion | None = None,
+        target: str | None = None,
+        datasets: Mapping[str, str | Dataset | DatasetVersion] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        instance_type: str | None = None,
+    ) -> MemoryEstimate:
+        """Whether its largest trial would fit into memory. Raises: NotFound, Invalid."""
+        named = {"train": dataset, **(datasets or {})}
+        spec = {
+            "algorithm": algorithm,
+            "datasets": {key: version_reference(value) for key, value in named.items() if value is not None},
+            "parameters": {**({"target": target} if target is not None else {}), **(parameters or {})},
+            "space": dict(space),
+            "instance_type": instance_type,
+        }
+        return estimate_memory(self.client.transport, self.plural, spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +16,7 @@ from orrery.client.displays import duration_text
 
 if TYPE_CHECKING:
     from orrery.client.kinds import Column, Kind
+    from orrery.client.memory_fit import MemoryEstimate
     from orrery.client.resources import Resource
 
 _WIDE_ONLY = frozenset({"updated_at", "tags", "description", "visibility"})
@@ -54,6 +56,16 @@ def print_resources(kind: Kind, resources: Sequence[Resource], output: Output) -
             [column.title for column in columns],
             [[_cell(resource, column) for column in columns] for resource in resources],
         )
+
+
+def print_estimate(estimate: MemoryEstimate, output: Output) -> None:
+    """The sentence, and each change that makes it fit."""
+    if output in (Output.JSON, Output.YAML):
+        print_document(asdict(estimate), output)
+        return
+    typer.echo(f"memory: {estimate}")
+    for remedy in estimate.remedies:
+        typer.echo(f"  {remedy.title}: {remedy.message}")
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

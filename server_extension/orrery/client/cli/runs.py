@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _PANEL = "Main job"
 WaitOption = Annotated[bool, typer.Option("--wait", help="Follow it to its end; Ctrl-C leaves it running.")]
 TagOption = Annotated[list[str] | None, typer.Option("--tag", help="May be given several times.")]
+EstimateOption = Annotated[
+    bool, typer.Option("--estimate", help="Say what memory it would take and what would make it fit; begin nothing.")
+]
 DescriptionOption = Annotated[str, typer.Option(help="A sentence for colleagues.")]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orrery.client.cli.app import Output, OutputOption, connect, note, wait_for
-from orrery.client.cli.runs import DescriptionOption, Priority, TagOption, Visibility, WaitOption
+from orrery.client.cli.runs import DescriptionOption, EstimateOption, Priority, TagOption, Visibility, WaitOption
 from orrery.client.cli.values import parse_metrics, parse_moment
 from orrery.errors import Invalid
 
@@ -156,6 +156,7 @@ def train(
     ] = None,
     description: DescriptionOption = "",
     tag: TagOption = None,
+    estimate: EstimateOption = False,
     wait: WaitOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -165,12 +166,14 @@ def train(
     Examples:
       orrery train xgboost --name breast-1 --dataset breast --target diagnosis --wait
       orrery train xgboost --name breast-2 --dataset breast@1 --target diagnosis -p max_depth=4 -p eta=0.1
+      orrery train xgboost --name breast-3 --dataset breast --target diagnosis --instance cpu-small --estimate
       orrery train --template quick --name breast-3 -p max_depth=2
       orrery train xgboost --name depths --dataset breast --target diagnosis --sweep max_depth=2,4,8
       orrery train --script ./forest --entry train.py --name forest-1 --dataset train=breast -p trees=200 \\
           --metric accuracy='accuracy=([0-9.]+)' --wait
       orrery train --script ./ddp --name ddp-1 --nodes 2 --processes-per-node 2 --wait
     """
+    from orrery.client.cli.output import print_estimate
     from orrery.client.cli.values import parse_datasets, parse_duration, parse_metrics, parse_pairs, parse_texts
 
     parameters = parse_pairs(parameter or (), "-p")
@@ -178,8 +181,26 @@ def train(
         raise Invalid("the target is given twice, with --target and with -p target=...; leave one away")
     if script is None and (entry is not None or metric):
         raise Invalid("--entry and --metric are of a script of your own; give its folder with --script")
+    if estimate and (algorithm is None or template is not None or sweep):
+        raise Invalid(
+            "--estimate is of one training with an algorithm of the catalogue; name it, and leave others away"
+        )
     seconds = parse_duration(max_time) if max_time else None
     with connect() as client:
+        if algorithm is not None and script is None and template is None and not sweep:
+            found = client.trainings.estimate(
+                algorithm,
+                datasets=parse_datasets(dataset or ()),
+                target=target,
+                parameters=parameters,
+                instance_type=instance,
+                nodes=nodes,
+            )
+            if estimate:
+                print_estimate(found, output)
+                return
+            if found.verdict in ("tight", "exceeds"):
+                note(f"memory: {found}")
         if template is not None or sweep:
             from orrery.client.cli.sweeps import begin_many
 

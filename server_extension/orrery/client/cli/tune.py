@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orrery.client.cli.app import Output, OutputOption, connect, note, wait_for
-from orrery.client.cli.runs import DescriptionOption, Priority, TagOption, WaitOption
+from orrery.client.cli.runs import DescriptionOption, EstimateOption, Priority, TagOption, WaitOption
 
 if TYPE_CHECKING:
     from orrery.client.tunings import Tuning
@@ -83,6 +83,7 @@ def tune(
     max_time: Annotated[str | None, typer.Option(help="End each training after 90s, 15m, 2h.")] = None,
     description: DescriptionOption = "",
     tag: TagOption = None,
+    estimate: EstimateOption = False,
     wait: WaitOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
@@ -94,9 +95,23 @@ def tune(
           --space learning_rate=log:0.01..0.3 --space booster=gbtree,dart --objective maximize:roc_auc \\
           --trials 20 --parallel 2 --wait
     """
+    from orrery.client.cli.output import print_estimate
     from orrery.client.cli.values import parse_datasets, parse_duration, parse_pairs, parse_texts
 
     with connect() as client:
+        found = client.tunings.estimate(
+            algorithm,
+            space=parse_texts(space, "--space"),
+            datasets=parse_datasets(dataset or ()),
+            target=target,
+            parameters=parse_pairs(parameter or (), "-p"),
+            instance_type=instance,
+        )
+        if estimate:
+            print_estimate(found, output)
+            return
+        if found.verdict in ("tight", "exceeds"):
+            note(f"memory: {found}")
         earlier = [*(client.tunings.get(tuning) for tuning in after or ()), *(after_training or ())]
         tuning = client.tunings.create(
             name,
