@@ -142,9 +142,9 @@ def test_a_wait_ends_at_its_timeout_and_when_somebody_stops_the_run(
 
 def test_a_run_that_fails_tells_why_with_the_end_of_its_log(client: orrery.Client, dataset: Dataset) -> None:
     training = client.trainings.create(
-        "sdk-slow", algorithm="xgboost", dataset=dataset, parameters=ENDLESS, max_seconds=4
+        "sdk-slow", algorithm="xgboost", dataset=dataset, parameters=ENDLESS, max_seconds=10
     )
-    with pytest.raises(orrery.RunFailed, match="maximum of 4 seconds") as caught:
+    with pytest.raises(orrery.RunFailed, match="maximum of 10 seconds") as caught:
         training.wait(timeout=90, progress=False)
     assert caught.value.details["phase"] == "FAIL_TRAIN"
     assert caught.value.log_tail.strip()

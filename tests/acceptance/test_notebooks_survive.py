@@ -61,7 +61,7 @@ class Site:
 
     def answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/services/orrery/healthz", trust_env=False).is_success
+            return httpx.get(f"{self.url}/services/orrery/healthz", trust_env=False, timeout=60).is_success
         except httpx.HTTPError:
             return False
 

@@ -286,7 +286,7 @@ def test_optuna_dashboard_opens_the_study(client: Client, tmp_path: Path) -> Non
     command = [str(Path(sys.executable).with_name("optuna-dashboard")), str(journal), "--port", str(port)]
     with (tmp_path / "dashboard.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as dashboard:
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/") as api:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/", timeout=60) as api:
                 wait_until(lambda: _answers(api), what="optuna-dashboard")
                 (study,) = api.get("studies").json()["study_summaries"]
                 assert study["study_name"] == tuning.id

@@ -63,23 +63,25 @@ def training(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_without_a_token_nothing_is_said_but_health(platform: RunningPlatform) -> None:
-    assert httpx.get(f"{platform.url}/healthz").json()["status"] == "ok"
-    assert httpx.get(f"{platform.url}/readyz").status_code == 200
-    refused(httpx.get(f"{platform.url}/api/v1/datasets"), 401, "unauthenticated")
+    assert httpx.get(f"{platform.url}/healthz", timeout=60).json()["status"] == "ok"
+    assert httpx.get(f"{platform.url}/readyz", timeout=60).status_code == 200
+    refused(httpx.get(f"{platform.url}/api/v1/datasets", timeout=60), 401, "unauthenticated")
     refused(
-        httpx.get(f"{platform.url}/api/v1/kinds", headers={"Authorization": "Bearer x.y.z"}), 401, "unauthenticated"
+        httpx.get(f"{platform.url}/api/v1/kinds", headers={"Authorization": "Bearer x.y.z"}, timeout=60),
+        401,
+        "unauthenticated",
     )
-    refused(httpx.get(f"{platform.url}/metrics"), 401, "unauthenticated")
+    refused(httpx.get(f"{platform.url}/metrics", timeout=60), 401, "unauthenticated")
 
 
 def test_docs_and_openapi_are_served(platform: RunningPlatform) -> None:
-    page = httpx.get(f"{platform.url}/docs").text
+    page = httpx.get(f"{platform.url}/docs", timeout=60).text
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert any(source.endswith("swagger-ui-bundle.js") for source in sources)
     for source in sources:
         assert source.startswith("/docs/assets/"), f"{source} is not served by the platform"
-        assert httpx.get(f"{platform.url}{source}").status_code == 200
-    document = httpx.get(f"{platform.url}/openapi.json").json()
+        assert httpx.get(f"{platform.url}{source}", timeout=60).status_code == 200
+    document = httpx.get(f"{platform.url}/openapi.json", timeout=60).json()
     assert "/api/v1/trainings/{id}/stop" in document["paths"]
     body = document["paths"]["/api/v1/trainings"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["$ref"].endswith("TrainingCreate")
@@ -87,13 +89,15 @@ def test_docs_and_openapi_are_served(platform: RunningPlatform) -> None:
 
 def test_the_committed_openapi_document_is_the_one_served(platform: RunningPlatform) -> None:
     committed = Path(__file__).parents[2] / "labextension" / "openapi.json"
-    assert json.loads(committed.read_text()) == httpx.get(f"{platform.url}/openapi.json").json()
+    assert json.loads(committed.read_text()) == httpx.get(f"{platform.url}/openapi.json", timeout=60).json()
 
 
 def test_a_token_for_scripts_is_a_jwt_of_the_same_user(platform: RunningPlatform, alice: httpx.Client) -> None:
     made = alice.post("auth/token", json={"expires_seconds": 120}).json()
     assert made["token"].count(".") == 2
-    answer = httpx.get(f"{platform.url}/api/v1/auth/whoami", headers={"Authorization": f"Bearer {made['token']}"})
+    answer = httpx.get(
+        f"{platform.url}/api/v1/auth/whoami", headers={"Authorization": f"Bearer {made['token']}"}, timeout=60
+    )
     assert answer.json()["name"] == "alice" and not answer.json()["admin"]
     refused(alice.post("auth/token", json={"expires_seconds": 1}), 422, "invalid")
 
@@ -101,7 +105,7 @@ def test_a_token_for_scripts_is_a_jwt_of_the_same_user(platform: RunningPlatform
 def test_a_cookie_acts_only_from_our_own_pages(platform: RunningPlatform, alice: httpx.Client) -> None:
     token = alice.headers["authorization"].removeprefix("Bearer ")
     cookies = {"orrery-session": token}
-    with httpx.Client(base_url=f"{platform.url}/api/v1/", cookies=cookies) as browser:
+    with httpx.Client(base_url=f"{platform.url}/api/v1/", cookies=cookies, timeout=60) as browser:
         assert browser.get("auth/whoami").status_code == 200
         refused(browser.post("experiments", json={"name": "x"}), 403, "forbidden")
         foreign = {"Sec-Fetch-Site": "cross-site"}

@@ -88,7 +88,7 @@ def test_only_who_may_use_the_server_sees_dashboards(jupyter: Jupyter) -> None:
         missing = client.get(f"{ADDRESS}/nothing")
     assert missing.status_code == 404
     for path in (ADDRESS, f"{ADDRESS}/model-card"):
-        answer = httpx.get(f"{jupyter.url}{path}", trust_env=False)
+        answer = httpx.get(f"{jupyter.url}{path}", trust_env=False, timeout=60)
         assert answer.status_code in (302, 403) and "Model card" not in answer.text
 
 

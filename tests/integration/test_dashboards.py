@@ -78,7 +78,7 @@ def test_a_visit_wakes_it_its_widgets_answer_and_it_falls_asleep(
         assert awake["status"]["phase"] == "ACTIVE"
     wait_phase(alice, dashboard, "ASLEEP")
     wait_until(lambda: not replicas(platform, dashboard), what="nothing of it runs")
-    left = httpx.get(address, headers={"Accept": "text/html"})
+    left = httpx.get(address, headers={"Accept": "text/html"}, timeout=60)
     assert left.status_code == 302 and left.headers["location"] == f"/apps/{dashboard['id']}/"
     told = knock(platform.url, dashboard["id"], alice.headers)
     assert re.search(r"usually takes about (a second|\d+ seconds)", told.text), told.text
@@ -135,7 +135,7 @@ def test_only_those_who_may_read_it_get_in(platform: RunningPlatform, alice: htt
     dashboard = publish(alice, "secret")
     wait_phase(alice, dashboard, "ASLEEP")
     url, app = platform.url, dashboard["id"]
-    assert httpx.get(f"{url}/apps/{app}/").status_code == 401
+    assert httpx.get(f"{url}/apps/{app}/", timeout=60).status_code == 401
     with platform.client("bob", groups=("team",)) as bob, platform.client("carol") as carol:
         refused = knock(url, app, bob.headers)
         assert refused.status_code == 404 and "nothing here for you" in refused.text
@@ -160,13 +160,15 @@ def test_only_those_who_may_read_it_get_in(platform: RunningPlatform, alice: htt
         # a ticket opens one app, and is no token
         ticket = for_bob.rstrip("/").rpartition("~")[2]
         bearer = {"Authorization": f"Bearer {ticket}"}
-        assert httpx.get(f"{url}/api/v1/auth/whoami", headers=bearer).status_code == 401
+        assert httpx.get(f"{url}/api/v1/auth/whoami", headers=bearer, timeout=60).status_code == 401
         other = publish(alice, "other")
-        strange = httpx.get(f"{url}/apps/{other['id']}/~{ticket}/")
+        strange = httpx.get(f"{url}/apps/{other['id']}/~{ticket}/", timeout=60)
         assert strange.status_code == 503 and strange.json()["error"]["code"] == "app_asleep"
-        assert httpx.get(f"{url}/apps/{app}/~{ticket[:-3]}abc/").status_code == 503
-        assert httpx.get(f"{url}/apps/{app}/~{alice.headers['Authorization'].split()[1]}/").status_code == 503
-        injected = httpx.get(f"{url}/apps/a%0d%0ax:%20y/~t/", headers={"Accept": "text/html"})
+        assert httpx.get(f"{url}/apps/{app}/~{ticket[:-3]}abc/", timeout=60).status_code == 503
+        assert (
+            httpx.get(f"{url}/apps/{app}/~{alice.headers['Authorization'].split()[1]}/", timeout=60).status_code == 503
+        )
+        injected = httpx.get(f"{url}/apps/a%0d%0ax:%20y/~t/", headers={"Accept": "text/html"}, timeout=60)
         assert "x" not in injected.headers
 
         # whoever is shut out is shut out at once, whatever they hold
@@ -210,7 +212,10 @@ def test_it_outlives_the_platform_which_may_be_killed_at_any_time(
     platform.start()
     wait_phase(alice, dashboard, "ASLEEP")
     headers = {"Accept": "text/html"}
-    wait_until(lambda: httpx.get(address, headers=headers).status_code == 302, what="its old address leads to the door")
+    wait_until(
+        lambda: httpx.get(address, headers=headers, timeout=60).status_code == 302,
+        what="its old address leads to the door",
+    )
 
 
 def test_what_cannot_start_says_why_and_is_tried_again_when_asked(

@@ -122,7 +122,7 @@ def test_the_configured_name_administers_and_nobody_else(hub: Hub, ann: Account)
 
 def test_a_request_without_a_login_is_told_so_and_a_page_leads_to_the_login_and_back(hub: Hub, ann: Account) -> None:
     path = "/services/orrery/api/v1/auth/whoami"
-    refused = httpx.get(f"{hub.url}{path}", trust_env=False)
+    refused = httpx.get(f"{hub.url}{path}", trust_env=False, timeout=60)
     assert refused.status_code == 401
     assert refused.json()["error"]["code"] == "unauthenticated"
     with hub.browser() as stranger:
@@ -173,6 +173,7 @@ def test_a_token_that_may_not_use_the_platform_is_refused(hub: Hub, ann: Account
             f"{hub.orrery}/api/v1/auth/whoami",
             headers=[(b"Authorization", f"Bearer {token}".encode())],
             trust_env=False,
+            timeout=60,
         )
         assert refused.status_code == 401, token
 

@@ -11,8 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
@@ -28,6 +27,7 @@ from orrery import errors
 from orrery.api.errors import install
 from orrery.domain.access import User
 from orrery.store.objects import ObjectStore
+from orrery.testing.waiting import wait_until
 from orrery.tracking.proxy import make_router
 from orrery.tracking.records import ArtifactFile, Entry, Metric, ModelRecord, RunStatus, TrainingRecord
 from orrery.tracking.server import ServerPhase, ServerSettings
@@ -163,13 +163,6 @@ def mlflow_clients() -> Iterator[subprocess.Popen[str]]:
         yield clients
         assert clients.stdin is not None
         clients.stdin.close()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never held"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -362,7 +355,7 @@ def test_the_servers_own_files_and_network_are_out_of_reach(platform: Platform, 
 
 
 def test_the_ui_is_served_below_any_base(platform: Platform) -> None:
-    redirect = httpx.get(f"{platform.url}/mlflow", headers={"Authorization": "Bearer alice-token"})
+    redirect = httpx.get(f"{platform.url}/mlflow", headers={"Authorization": "Bearer alice-token"}, timeout=60)
     assert str(redirect.url.join(redirect.headers["Location"])) == f"{platform.url}/mlflow/"
     page = platform.call("GET", "/")
     assert "<title>MLflow</title>" in page.text
@@ -458,7 +451,7 @@ def test_what_mlflow_refuses_holds_nothing_up(platform: Platform) -> None:
 
 
 def test_it_sleeps_until_used_survives_its_death_and_sleeps_again(tmp_path: Path) -> None:
-    platform = Platform(tmp_path, idle_seconds=1.0)
+    platform = Platform(tmp_path, idle_seconds=4.0)
     with platform.running():
         platform.outbox.add(make_training(platform))
         server = platform.tracking.server
@@ -466,8 +459,7 @@ def test_it_sleeps_until_used_survives_its_death_and_sleeps_again(tmp_path: Path
         first = platform.call("GET", "/", headers={"Accept": "text/html"})
         assert (first.status_code, "MLflow is starting…" in first.text) == (503, True)
         assert 'http-equiv="refresh"' in first.text
-        wait_until(lambda: server.pid is not None)
-        os.kill(server.pid or 0, signal.SIGKILL)
+        os.kill(wait_until(lambda: server.pid), signal.SIGKILL)
         # a program waits instead, and finds what the platform knows
         USERS["dave-token"] = User("dave")
         wait_until(lambda: server.phase is ServerPhase.STOPPED)

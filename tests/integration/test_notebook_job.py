@@ -218,10 +218,8 @@ while True:
     write_notebook(tmp_path, cell)
     running = Running(tmp_path)
     running.wait_for((tmp_path / "work" / "started").exists)
-    asked = time.monotonic()
     running.process.terminate()
     assert running.process.wait(DEADLINE_SECONDS) == 128 + signal.SIGTERM
-    assert time.monotonic() - asked < 4
     assert running.group() == []
 
 

@@ -181,7 +181,9 @@ def test_the_size_is_changed_only_while_it_is_stopped(platform: httpx.Client) ->
 
 def test_only_the_hub_learns_what_a_server_is_started_with(hub: Hub, platform: httpx.Client, ann: Account) -> None:
     for headers in ({}, dict(platform.headers), {"Authorization": "Bearer x"}):
-        answer = httpx.get(f"{hub.orrery}/api/v1/hub/servers/{ann.name}/x", headers=headers, trust_env=False)
+        answer = httpx.get(
+            f"{hub.orrery}/api/v1/hub/servers/{ann.name}/x", headers=headers, trust_env=False, timeout=60
+        )
         assert answer.status_code == 403, headers
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -167,16 +166,12 @@ def test_a_registry_that_drips_is_given_up(registry: ScriptedRegistry, begin: by
         request.close_connection = True
         request.wfile.write(begin)
         with contextlib.suppress(OSError):
-            for _ in range(1000):
+            while not gone.wait(0.05):
                 request.wfile.write(b" ")
-                if gone.wait(0.05):
-                    break
 
     registry.replies["/v2/team/x/manifests/1"] = drip
-    began = time.monotonic()
     found = problem(registry, rules=settings(registry, timeout_seconds=0.5))
     gone.set()
-    assert time.monotonic() - began < 20
     assert (found.reason, found.is_passing) == ("too_slow", True)
     assert "within 0.5 seconds" in found.message
 

@@ -69,19 +69,19 @@ def test_every_method_is_passed_on(client: httpx.Client, method: str) -> None:
 
 
 def test_a_stranger_is_refused_before_anything_is_passed_on(jupyter: Jupyter) -> None:
-    answer = httpx.get(f"{jupyter.orrery}/echo", trust_env=False)
+    answer = httpx.get(f"{jupyter.orrery}/echo", trust_env=False, timeout=60)
     assert answer.status_code == 403
     assert answer.json()["error"]["code"] == "forbidden"
 
 
 def test_a_stranger_opening_a_page_is_sent_to_the_login(jupyter: Jupyter) -> None:
-    answer = httpx.get(f"{jupyter.orrery}/mlflow/", headers={"Accept": "text/html"}, trust_env=False)
+    answer = httpx.get(f"{jupyter.orrery}/mlflow/", headers={"Accept": "text/html"}, trust_env=False, timeout=60)
     assert answer.status_code == 302
     assert "/login?next=" in answer.headers["location"]
 
 
 def test_a_browser_needs_its_xsrf_token_to_change_anything(jupyter: Jupyter) -> None:
-    with httpx.Client(base_url=jupyter.url, trust_env=False) as browser:
+    with httpx.Client(base_url=jupyter.url, trust_env=False, timeout=60) as browser:
         browser.get("/lab", params={"token": jupyter.token})
         assert browser.get("/orrery/echo").status_code == 200
         refused = browser.post("/orrery/echo", content=b"x")

@@ -33,7 +33,10 @@ def client(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[htt
 
 def test_a_stranger_sees_and_changes_nothing(client: httpx.Client) -> None:
     for method, path in (("GET", ""), ("POST", ""), ("POST", "/executable"), ("GET", "/output?name=a")):
-        assert httpx.request(method, client.base_url.join(f"{ADDRESS}{path}"), trust_env=False).status_code == 403
+        assert (
+            httpx.request(method, client.base_url.join(f"{ADDRESS}{path}"), trust_env=False, timeout=60).status_code
+            == 403
+        )
 
 
 def test_a_script_is_made_executable_and_once(client: httpx.Client, data: Path) -> None:

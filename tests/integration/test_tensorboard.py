@@ -84,7 +84,7 @@ def open_board(platform: RunningPlatform, client: httpx.Client, kinds: str, reso
 
 def scalars(board: str, run: str, tag: str) -> list[tuple[int, float]]:
     """As TensorBoard serves them to its own page; empty while it does not know them."""
-    answer = httpx.get(f"{board}data/plugin/scalars/scalars", params={"run": run, "tag": tag})
+    answer = httpx.get(f"{board}data/plugin/scalars/scalars", params={"run": run, "tag": tag}, timeout=60)
     return [(step, value) for _, step, value in answer.json()] if answer.status_code == 200 else []
 
 
@@ -106,13 +106,15 @@ def test_a_training_is_shown_while_it_runs_and_its_board_falls_asleep(
     platform.start()
     wait_until(lambda: scalars(board, "live", "loss") == [(0, 0.5), (1, 0.25)], what="what came since, once")
     wait_until(lambda: scalars(board, "live/inner", "own/score") == [(0, 1.0), (1, 2.0)], what="the rest of its log")
-    page = httpx.get(board, headers={"Accept": "text/html"})
+    page = httpx.get(board, headers={"Accept": "text/html"}, timeout=60)
     assert page.status_code == 200 and "sandbox" in ", ".join(page.headers.get_list("content-security-policy"))
     assert "localStorage" in page.text and "sha256-" in ", ".join(page.headers.get_list("content-security-policy"))
     assert wait_settled(alice, "trainings", training["id"])["status"]["phase"] == "COMPLETE"
     wait_until(lambda: not services(platform), what="it falls asleep")
     assert not (platform.home / "apps" / training["id"]).exists()
-    assert httpx.get(board, headers={"Accept": "text/html"}).headers["location"] == f"/apps/{training['id']}/"
+    assert (
+        httpx.get(board, headers={"Accept": "text/html"}, timeout=60).headers["location"] == f"/apps/{training['id']}/"
+    )
     again = knock(platform.url, training["id"], alice.headers)
     assert again.status_code == 202 and "live is waking up" in again.text
     assert alice.delete(f"trainings/{training['id']}").status_code == 200, "a board does not hold its training"
@@ -139,7 +141,9 @@ def test_an_experiment_shows_its_trainings_that_all_who_see_it_may_see(
         board = open_board(platform, carol, "experiments", experiment)
         wait_until(lambda: scalars(board, "one", "loss") == [(0, 0.5), (1, 0.25)], what="the first training")
         wait_until(lambda: scalars(board, "three (bob)", "loss") == [(0, 0.5), (1, 0.25)], what="another's training")
-        assert set(httpx.get(f"{board}data/runs").json()) == {*("one", "one/inner", "three (bob)", "three (bob)/inner")}
+        assert set(httpx.get(f"{board}data/runs", timeout=60).json()) == {
+            *("one", "one/inner", "three (bob)", "three (bob)/inner")
+        }
         assert bob.patch("trainings/three", json={"visibility": "private"}).status_code == 200
         wait_until(lambda: not scalars(board, "three (bob)", "loss"), what="what is private now is shown no more")
         assert scalars(board, "one", "loss")

@@ -8,7 +8,7 @@ import hashlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from orrery.api.uploads import make_router
 from orrery.domain.access import User
 from orrery.store.objects import ObjectStore
 from orrery.store.uploads import Limits, Uploads
+from orrery.testing.waiting import wait_until
 
 CONTENT = bytes(range(256)) * 20_000
 PIECE = {"Content-Type": "application/offset+octet-stream", "Tus-Resumable": "1.0.0"}
@@ -55,13 +56,6 @@ def make_app(home: Path, limits: Limits) -> FastAPI:
 
     app.add_exception_handler(errors.OrreryError, answer)
     return app
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never held"
-        time.sleep(0.01)
 
 
 @contextlib.contextmanager
@@ -146,7 +140,7 @@ def test_an_empty_file_is_finished_at_once(client: httpx.Client) -> None:
 def test_the_location_holds_behind_any_prefix(tmp_path: Path, path: str) -> None:
     app = FastAPI()
     app.mount("/services/orrery", make_app(tmp_path, Limits()))
-    with serving(app) as address, httpx.Client(base_url=address, follow_redirects=True) as client:
+    with serving(app) as address, httpx.Client(base_url=address, follow_redirects=True, timeout=60) as client:
         answer = client.post(f"/services/orrery{path}", headers={"Upload-Length": "3"})
         location = str(answer.url.join(answer.headers["Location"]))
         assert append(client, location, 0, b"abc").headers["Orrery-Oid"] == oid_of(b"abc")
@@ -247,7 +241,7 @@ def test_a_bad_piece_is_refused(client: httpx.Client) -> None:
 def test_a_file_that_the_disk_cannot_hold_is_refused_with_figures(tmp_path: Path) -> None:
     limits = Limits(upload_bytes=1 << 60, owner_bytes=1 << 60)
     with serving(make_app(tmp_path, limits)) as address:
-        answer = httpx.post(f"{address}/api/v1/uploads", headers={"Upload-Length": str(1 << 59)})
+        answer = httpx.post(f"{address}/api/v1/uploads", headers={"Upload-Length": str(1 << 59)}, timeout=60)
     assert answer.status_code == 507
     assert answer.json()["error"]["details"]["needed_bytes"] == 1 << 59
 
