@@ -114,7 +114,9 @@ def test_what_the_hub_does_by_itself_is_seen(platform: httpx.Client, ann: Accoun
 def test_a_server_made_at_the_hub_is_a_notebook(platform: httpx.Client, ann: Account) -> None:
     name = f"made-there-{next(NUMBERS)}"
     ann.start_server(name)
-    found = platform.get("notebooks", params={"q": name}).json()["items"]
+    found = wait_until(
+        lambda: platform.get("notebooks", params={"q": name}).json()["items"], what="the platform has seen it"
+    )
     assert [notebook["name"] for notebook in found] == [name]
     wait_for(platform, found[0], "ACTIVE_HEALTHY")
     act(platform, found[0], "stop")
