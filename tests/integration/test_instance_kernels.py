@@ -28,6 +28,10 @@ SIZES = {
 }
 
 
+#: what a notebook server would start where no platform runs: here the tests alone do that
+NO_PLATFORM = [sys.executable, "-c", "raise SystemExit(1)"]
+
+
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
     environment = {
@@ -41,7 +45,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatfo
 
 @pytest.fixture(scope="module")
 def jupyter(platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
-    with jupyter_lab(platform.home, tmp_path_factory.mktemp("lab")) as server:
+    with jupyter_lab(platform.home, tmp_path_factory.mktemp("lab"), command=NO_PLATFORM) as server:
         wait_for_kernels(server, "python3.on.tiny")
         yield server
 
@@ -237,7 +241,7 @@ def test_it_outlives_the_platform(jupyter: Jupyter, platform: RunningPlatform) -
 
 
 def test_a_server_that_is_killed_gives_its_instances_back(platform: RunningPlatform, tmp_path: Path) -> None:
-    with jupyter_lab(platform.home, tmp_path) as server:
+    with jupyter_lab(platform.home, tmp_path, command=NO_PLATFORM) as server:
         wait_for_kernels(server, "python3.on.tiny")
         kernel_id = begin(server, "python3.on.tiny")
         with connected(server, kernel_id) as kernel:
@@ -256,7 +260,7 @@ def test_an_idle_one_is_shut_down(platform: RunningPlatform, tmp_path: Path) -> 
     (tmp_path / "more").mkdir()
     settings = {"OrreryExtension": {"kernel_idle_minutes": 0.15}}
     (tmp_path / "more" / "jupyter_server_config.json").write_text(json.dumps(settings))
-    with jupyter_lab(platform.home, tmp_path, environment=environment) as server:
+    with jupyter_lab(platform.home, tmp_path, command=NO_PLATFORM, environment=environment) as server:
         wait_for_kernels(server, "python3.on.tiny")
         kernel_id = begin(server, "python3.on.tiny")
         with connected(server, kernel_id) as kernel:
