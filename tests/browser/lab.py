@@ -39,6 +39,10 @@ def running_lab(folder: Path) -> Iterator[tuple[Jupyter, httpx.Client]]:
 def open_lab(page: Page, lab: Jupyter) -> None:
     page.goto(f"{lab.url}/lab?token={lab.token}&reset")
     expect(page.locator('[data-id="orrery-side-bar"]').first).to_be_visible(timeout=LONG_MILLISECONDS)
+    # until then JupyterLab moves the focus by itself
+    page.wait_for_function("window.jupyterapp !== undefined")
+    page.evaluate("async () => void await window.jupyterapp.restored")
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0, timeout=LONG_MILLISECONDS)
 
 
 def execute(page: Page, command: str, arguments: dict[str, object] | None = None) -> None:

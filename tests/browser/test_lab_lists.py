@@ -261,7 +261,7 @@ def test_the_side_bar_is_walked_and_folded_by_keyboard_and_stays_folded(stocked:
     titles = side_bar.locator(".orr-SideBar-section button").all_inner_texts()
     assert [title.lower() for title in titles] == SECTIONS
     data = side_bar.get_by_role("button", name="Data", exact=True)
-    expect(page.locator("#jupyterlab-splash")).to_have_count(0)
+    expect(side_bar.get_by_test_id("orrery-recent-flowers").first).to_be_visible()
     data.press("ArrowDown")
     expect(side_bar.get_by_test_id("orrery-list-dataset")).to_be_focused()
     page.keyboard.press("ArrowDown")
