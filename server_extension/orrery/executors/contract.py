@@ -339,6 +339,10 @@ class Executor(Protocol):
         """
         ...
 
+    def explain_newcomer(self, owner: str, resources: Resources, priority: Priority) -> str:
+        """Why a job of that size would wait if it came now; empty where it would start at once."""
+        ...
+
     def rules(self) -> Rules:
         """The limits, the shares and the pause that hold now."""
         ...
