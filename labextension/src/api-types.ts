@@ -232,7 +232,19 @@ export interface Series {
 export interface UsageSample {
   at: string;
   cpu_seconds: number;
+  /** In use since the sample before; null where that is not known. */
+  cores: number | null;
+  /** Held at most since the sample before. */
   memory_bytes: number;
+  /** Null without a GPU. */
+  gpus: number | null;
+  gpu_memory_bytes: number | null;
+}
+
+/** What a run used; without ranks it is one process. */
+export interface UsageAnswer {
+  samples: UsageSample[];
+  ranks: { rank: number; samples: UsageSample[] }[];
 }
 
 export interface WhoAmI {

@@ -2,7 +2,6 @@ import { expect, it } from 'vitest';
 import type { ChartData } from '../src/models/series';
 import { chartRows, makeCharts, singleValues, smooth, splitKey } from '../src/models/series';
 import type { MetricPoint, Series } from '../src/api-types';
-import { coresUsed } from '../src/widgets/tabs/usage';
 
 const at = '2026-01-01T00:00:00Z';
 const points = (...values: (number | string)[]): MetricPoint[] =>
@@ -99,13 +98,4 @@ it('shows a metric that was reported once as a value, not as a chart', () => {
   ];
   expect(singleValues(series)).toEqual({ test_accuracy: 0.9 });
   expect(alone(series).map(chart => chart.title)).toEqual(['Loss']);
-});
-
-it('derives the cores in use from processor time', () => {
-  const samples = [0, 1, 3].map((cpu_seconds, index) => ({
-    at: new Date(index * 1000).toISOString(),
-    cpu_seconds,
-    memory_bytes: 0
-  }));
-  expect(coresUsed(samples)).toEqual([null, 1, 2]);
 });

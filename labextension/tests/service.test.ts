@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { UsageSample } from '../src/api-types';
 import { perMinute, replicaCurves } from '../src/models/service';
 
 it('counts calls by the minute, with their mean latency, and shows a minute without calls as one', () => {
@@ -23,17 +24,17 @@ it('counts calls by the minute, with their mean latency, and shows a minute with
 });
 
 it('puts the samples of all replicas on one axis', () => {
-  const sample = (
-    second: number,
-    cpu_seconds: number
-  ): { at: string; cpu_seconds: number; memory_bytes: number } => ({
+  const sample = (second: number, cores: number | null): UsageSample => ({
     at: new Date(second * 1000).toISOString(),
-    cpu_seconds,
-    memory_bytes: second
+    cpu_seconds: 5,
+    cores,
+    memory_bytes: second,
+    gpus: null,
+    gpu_memory_bytes: null
   });
   const curves = replicaCurves([
-    { id: 'aaaabbbb', service: 's', samples: [sample(1, 0), sample(3, 1)] },
-    { id: 'ccccdddd', service: 's', samples: [sample(2, 5)] }
+    { id: 'aaaabbbb', service: 's', samples: [sample(1, null), sample(3, 0.5)] },
+    { id: 'ccccdddd', service: 's', samples: [sample(2, null)] }
   ]);
   expect(curves.x).toEqual([1, 2, 3]);
   expect(curves.cores[0]).toEqual({ label: 'replica 1 (aaaa)', values: [null, null, 0.5] });

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,11 +23,11 @@ VIOLATIONS = """async selector => (await axe.run(selector)).violations
 
 
 @contextmanager
-def running_lab(folder: Path) -> Iterator[tuple[Jupyter, httpx.Client]]:
+def running_lab(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[tuple[Jupyter, httpx.Client]]:
     """JupyterLab over a home of its own, and a client of the platform that it started."""
     home, work = folder / "home", folder / "work"
     work.mkdir(parents=True)
-    with jupyter_lab(home, work) as lab:
+    with jupyter_lab(home, work, environment=environment) as lab:
         with lab.client() as asking:
             wait_until(lambda: asking.get("/orrery/readyz").is_success, seconds=90, what="the platform behind Jupyter")
         headers = {"Authorization": f"token {lab.token}"}

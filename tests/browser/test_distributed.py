@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,13 +21,25 @@ for number in range(3):
     print("line", number, "with", os.environ["TOKEN"])
 """
 
+#: each rank holds and computes until a file is there, rank 1 more than rank 0
+HOLDING = b"""
+import os, pathlib, time
+rank = int(os.environ["RANK"])
+block = bytearray((20 + 60 * rank) << 20)
+block[::4096] = b"x" * len(block[::4096])
+while not pathlib.Path(os.environ["GO"]).exists():
+    sum(range(200_000 * rank))
+    time.sleep(0.02)
+"""
+
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Jupyter, httpx.Client]]:
     with running_lab(tmp_path_factory.mktemp("distributed")) as (lab, client):
-        stored = put_object(client, CODE)
-        file = {"path": "train.py", "oid": stored["oid"], "size": stored["size"]}
-        client.post("algorithms", json={"name": "two-nodes", "spec": {"files": [file]}}).raise_for_status()
+        for name, code in (("two-nodes", CODE), ("holding", HOLDING)):
+            stored = put_object(client, code)
+            file = {"path": "train.py", "oid": stored["oid"], "size": stored["size"]}
+            client.post("algorithms", json={"name": name, "spec": {"files": [file]}}).raise_for_status()
         yield lab, client
 
 
@@ -87,4 +101,52 @@ def test_a_training_of_two_nodes_with_a_secret(page: Page, lab: tuple[Jupyter, h
     expect(log).not_to_contain_text("node 0 of 2")
     expect(log).not_to_contain_text("[rank 1]")
     look(page, f"ranks-one-{theme}")
+    assert violations(page, ".orr-Panel") == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_each_rank_uses_is_drawn_while_it_runs_and_afterwards(
+    page: Page, lab: tuple[Jupyter, httpx.Client], theme: str, tmp_path: Path
+) -> None:
+    server, client = lab
+    open_lab(page, server)
+    use_theme(page, theme)
+    name, go = f"holding-{theme}", tmp_path / "go"
+    spec = {"algorithm": "holding", "nodes": 2, "environment": {"GO": str(go)}, "register_model": False}
+    client.post("trainings", json={"name": name, "spec": spec}).raise_for_status()
+
+    execute(page, "orrery:open", {"kind": "training", "ref": name})
+    detail = panel(page, "orrery-detail-training")
+    detail.get_by_test_id("orrery-tab-usage").click()
+    charts = detail.get_by_test_id("orrery-usage-charts")
+    # nothing happens to the training meanwhile: the tab looks again by itself
+    memory = charts.get_by_role("img", name="Memory over time")
+    expect(memory).to_have_accessible_name(
+        re.compile(r"rank 0: last [2-9]\d.* MiB; rank 1: last [89]\d.* MiB"), timeout=LONG_MILLISECONDS
+    )
+    expect(charts.get_by_role("img", name="Cores in use over time")).to_have_accessible_name(re.compile("rank 1: last"))
+    # no GPU here, so nothing is said of one
+    expect(charts.get_by_role("img")).to_have_count(2)
+    summary = detail.get_by_test_id("orrery-usage-summary")
+    expect(summary.get_by_role("row")).to_have_count(4)
+    many = re.compile(r", ([6-9]|\d\d+) points")
+    expect(memory).to_have_accessible_name(many, timeout=LONG_MILLISECONDS)
+    look(page, f"usage-ranks-{theme}")
+    go.touch()
+    assert wait_settled(client, "trainings", name)["status"]["phase"] == "COMPLETE"
+
+    expect(detail.get_by_test_id("orrery-phase")).to_have_attribute("data-phase", "COMPLETE")
+    expect(memory).to_have_accessible_name(many)
+    folded = detail.get_by_text("Show as a table")
+    folded.focus()
+    page.keyboard.press("Enter")
+    table = detail.get_by_role("region", name="What it used over time, as a table")
+    expect(table.get_by_role("columnheader")).to_have_text(
+        ["Time", "Cores in use, rank 0", "Cores in use, rank 1", "Memory, rank 0", "Memory, rank 1"]
+    )
+    assert table.get_by_role("row").count() > 6
+    with page.expect_download() as saved:
+        detail.get_by_role("button", name="Save what it used as CSV").click()
+    assert saved.value.suggested_filename == f"{name}-usage.csv"
+    look(page, f"usage-ranks-ended-{theme}")
     assert violations(page, ".orr-Panel") == []

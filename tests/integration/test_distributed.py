@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +16,11 @@ import pytest
 
 from orrery import Client
 from orrery.client.builtin import Training
+from orrery.client.resources import UsagePoint
 from orrery.client.waiting import RunFailed
 from orrery.errors import Invalid
 from orrery.testing.platform import RunningPlatform
+from orrery.testing.waiting import wait_until
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
 
@@ -83,6 +88,24 @@ assert told["task"] == {"type": "worker", "index": int(os.environ["RANK"])}
 assert os.environ["WORLD_SIZE"] == "2" and os.environ["LOCAL_RANK"] == "0"
 print(f"node {os.environ['NODE_RANK']} is there")
 print(f"score={os.environ['RANK']}1")
+"""
+
+#: rank 1 holds more than rank 0, and a child of rank 0 holds something as well; both wait for a file
+HOLDING = """
+import argparse, os, pathlib, subprocess, sys, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--go")
+go = pathlib.Path(parser.parse_args().go)
+rank = int(os.environ["RANK"])
+if rank == 0:
+    hold = "import pathlib, sys, time\\nb = bytearray(50 << 20)\\nb[::4096] = b'x' * len(b[::4096])\\n"
+    wait = "while not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.05)"
+    subprocess.Popen([sys.executable, "-c", hold + wait, str(go)])
+block = bytearray((100 if rank else 1) << 20)
+block[::4096] = b"x" * len(block[::4096])
+while not go.exists():
+    sum(range(100_000))
+    time.sleep(0.02)
 """
 
 
@@ -170,6 +193,45 @@ def test_nodes_find_each_other_without_torchrun(client: Client, tmp_path: Path) 
     assert list(training.logs(rank=0, follow=True)) == ["node 0 is there", "score=01"]
     with pytest.raises(Invalid, match="ranks 0 to 1; 2 was asked for"):
         list(training.logs(rank=2))
+
+
+def test_what_each_rank_uses_is_told_while_it_runs_and_kept(
+    client: Client, platform: RunningPlatform, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    source = tmp_path / "holding"
+    source.mkdir()
+    (source / "train.py").write_text(HOLDING)
+    algorithm = client.algorithms.create("code-holding", [source])
+    training = client.trainings.create(
+        "holding", algorithm=algorithm, register_model=False, nodes=2, parameters={"go": str(go)}
+    )
+
+    def live() -> dict[int | None, list[UsagePoint]] | None:
+        history = training.usage_history()
+        held = {rank: max((point.memory_bytes for point in points), default=0) for rank, points in history.items()}
+        has_both = held.get(0, 0) > 50 << 20 and held.get(1, 0) > 100 << 20
+        return history if has_both and any(point.cores for point in history[1]) else None
+
+    history = wait_until(live, seconds=60, what="what both ranks use")
+    # a child counts for its rank, and no rank for another
+    assert max(point.memory_bytes for point in history[0]) < 100 << 20
+    assert max(point.memory_bytes for point in history[None]) > 150 << 20
+    assert all(point.gpus is None and point.gpu_memory_bytes is None for point in history[0])
+    go.touch()
+    training.wait(progress=False)
+    kept = training.usage_history()
+    assert kept.keys() == {None, 0, 1}
+    assert [point.at for point in kept[1]][: len(history[1])] == [point.at for point in history[1]]
+    found = platform.announcement
+    shown = subprocess.run(
+        [sys.executable, "-m", "orrery.client.cli", "usage", "training", "holding"],
+        env={**os.environ, "ORRERY_URL": found["url"], "ORRERY_TOKEN": found["token"]},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert [line.split()[0] for line in shown.stdout.splitlines()] == ["RANK", "all", "0", "1"]
 
 
 def test_what_cannot_be_distributed_is_refused(client: Client) -> None:

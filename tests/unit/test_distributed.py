@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from orrery.domain.records import Record
 from orrery.domain.trainings import TrainingSpec, count_ranks
 from orrery.executors.contract import Exit, ExitReason, JobSpec, PythonProgram, Resources
 from orrery.executors.folders import AcceptedJob, job_from_json, job_to_json
+from orrery.jobs import rank
 from orrery.jobs.distributed import Labeller, Node, this_node, threads_each, variables
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -139,3 +144,16 @@ def test_a_rank_that_was_killed_is_told_the_memory_seen() -> None:
         "exit code : -9 (pid: 7), rank 1: killed; all that the run used together peaked at 700 MiB\nlast words"
     )
     assert explain_failure({**error, "details": {"status": 1}}, ended, None) == error["message"]
+
+
+def test_a_rank_of_torchrun_is_told_whose_it_is_in_a_name_of_ours(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1")
+    output = os.open(tmp_path / "1", os.O_RDWR | os.O_NONBLOCK)
+    script = tmp_path / "train.py"
+    script.write_text("import os, sys; print(os.environ['ORRERY_RANK'], *sys.argv[1:])")
+    environment = {**os.environ, "RANK": "3", "LOCAL_RANK": "1"}
+    command = [sys.executable, rank.__file__, str(tmp_path), str(script), "--epochs", "2"]
+    with subprocess.Popen(command, env=environment) as process:
+        assert process.wait() == 0
+    assert os.read(output, 1000).decode() == f"{process.pid}\n3 --epochs 2\n"
+    os.close(output)

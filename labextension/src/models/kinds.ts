@@ -2,6 +2,7 @@
 import type { Api } from '../api';
 import type { Action, Kind, Phase, Resource, WhoAmI } from '../api-types';
 import { humanize } from '../format';
+import { START_ON_CPU, meanwhileOf } from './meanwhile';
 import { Model } from './model';
 import type { PlatformModel } from './platform';
 
@@ -113,7 +114,9 @@ export function offeredActions(kind: Kind, resource: Resource): Action[] {
     return [];
   }
   return kind.actions.filter(
-    action => action.phases.length === 0 || action.phases.includes(resource.status.phase)
+    action =>
+      (action.phases.length === 0 || action.phases.includes(resource.status.phase)) &&
+      (action.name !== START_ON_CPU || meanwhileOf(resource).offer !== null)
   );
 }
 

@@ -24,6 +24,8 @@ export interface QueueItem extends Sizes {
   reason: string;
   /** null: not known */
   starts_in_seconds: number | null;
+  /** The instance type that a copy would start on at once, where it waits for a GPU. */
+  meanwhile: string | null;
   submitted_at: string;
 }
 

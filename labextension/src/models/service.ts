@@ -69,13 +69,10 @@ export function replicaCurves(replicas: ReplicaUsage[]): ReplicaCurves {
     const label = `replica ${index + 1} (${id.slice(0, 4)})`;
     const used: (number | null)[] = x.map(() => null);
     const busy: (number | null)[] = x.map(() => null);
-    samples.forEach((sample, number) => {
+    samples.forEach(sample => {
       const here = place.get(at(sample)) ?? 0;
       used[here] = sample.memory_bytes;
-      const before = samples[number - 1];
-      const passed = before ? (Date.parse(sample.at) - Date.parse(before.at)) / 1000 : 0;
-      busy[here] =
-        before && passed > 0 ? Math.max(0, (sample.cpu_seconds - before.cpu_seconds) / passed) : null;
+      busy[here] = sample.cores;
     });
     memory.push({ label, values: used });
     cores.push({ label, values: busy });

@@ -30,6 +30,8 @@ export interface ChartProps {
   format?: (value: number) => string;
   height?: number;
   isLog?: boolean;
+  /** Charts of the same name over the same x show where the pointer is in any of them. */
+  together?: string;
   /** The ends of the y axis; left out, those of the values. */
   range?: [number, number];
   /** Buttons beside the title; `image` makes the drawing a PNG. */
@@ -135,7 +137,10 @@ export function Chart(props: ChartProps): JSX.Element {
           }))
         ],
         legend: { show: true, live: true },
-        cursor: { points: { size: 7 } },
+        cursor: {
+          points: { size: 7 },
+          ...(latest.current.together ? { sync: { key: latest.current.together } } : {})
+        },
         hooks: { draw: [(drawn: uPlot) => writeSpecial(drawn, node, latest.current.curves)] }
       },
       data(),

@@ -11,6 +11,7 @@ import { dashboardUrl } from '../models/dashboards';
 import { Deletion } from '../models/deletion';
 import { DetailModel } from '../models/detail';
 import { offeredActions, phaseOf } from '../models/kinds';
+import { meanwhileOf } from '../models/meanwhile';
 import { useModel } from '../models/model';
 import { CommandIDs } from '../tokens';
 import type { PanelContext } from './context';
@@ -369,6 +370,7 @@ function Word(props: { kind: Kind; resource: Resource }): JSX.Element | null {
           {formatStart(queue.starts_in_seconds) && ` (${formatStart(queue.starts_in_seconds)})`}
         </div>
       )}
+      <MeanwhileLine resource={resource} />
       {isMoving && status.progress && (
         <div className="orr-Word-progress" data-testid="orrery-progress">
           <ProgressBar progress={status.progress} label={`${resource.name}: progress`} />
@@ -378,6 +380,27 @@ function Word(props: { kind: Kind; resource: Resource }): JSX.Element | null {
           </div>
         </div>
       )}
+    </div>
+  );
+}
+
+/** A training that waits for a GPU and its copy on CPU lead to each other. */
+function MeanwhileLine(props: { resource: Resource }): JSX.Element | null {
+  const { go } = usePanel();
+  const { copy, original, offer } = meanwhileOf(props.resource);
+  const link = (to: { id: string; name: string }): JSX.Element => (
+    <button type="button" className="orr-Link" onClick={() => go.open('training', to.id)}>
+      {to.name}
+    </button>
+  );
+  if (!copy && !original && !offer) {
+    return null;
+  }
+  return (
+    <div className="orr-Muted" data-testid="orrery-meanwhile">
+      {offer && <div>A copy can start on {offer} at once; this one keeps its place.</div>}
+      {copy && <div>Started on CPU meanwhile: {link(copy)}</div>}
+      {original && <div>Runs on CPU, started while {link(original)} waited for a GPU</div>}
     </div>
   );
 }

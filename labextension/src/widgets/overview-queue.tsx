@@ -1,6 +1,7 @@
 /** The queue on the overview: who waits, why and for how long; what an administrator has stopped, and does about it. */
 import { InputDialog } from '@jupyterlab/apputils';
 import { formatAgo, formatStart, plural } from '../format';
+import { START_ON_CPU } from '../models/meanwhile';
 import { useModel } from '../models/model';
 import type { OverviewDocument, OverviewModel, QueueItem } from '../models/overview';
 import { Card } from './cards';
@@ -92,8 +93,19 @@ function Switch(props: { isPaused: boolean; model: OverviewModel }): JSX.Element
 
 function QueueRow(props: { item: QueueItem }): JSX.Element {
   const { item } = props;
-  const { go } = usePanel();
+  const orrery = usePanel();
+  const { go } = orrery;
   const { resource, kind } = item;
+  const startOnCpu = async (): Promise<void> => {
+    try {
+      const copy = await orrery.api.act('trainings', resource ?? '', START_ON_CPU, {});
+      if (copy) {
+        go.open(copy.kind, copy.id);
+      }
+    } catch (error) {
+      await showError(`${item.title} goes on waiting alone`, error);
+    }
+  };
   const start = formatStart(item.starts_in_seconds);
   return (
     <li>
@@ -116,6 +128,14 @@ function QueueRow(props: { item: QueueItem }): JSX.Element {
           </span>
         </div>
         {item.reason && <div className="orr-Muted">{item.reason}</div>}
+        {resource && item.meanwhile && (
+          <Button
+            label="Start on CPU meanwhile"
+            title={`Start a copy of ${item.title} on ${item.meanwhile} at once; it keeps its place`}
+            onClick={() => void startOnCpu()}
+            testId={`orrery-start-on-cpu-${item.title}`}
+          />
+        )}
       </div>
     </li>
   );

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
 from orrery.api.archive import zip_stream
+from orrery.api.usage import samples_view, usage_view
 from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
 from orrery.controllers.contract import Platform
@@ -24,7 +25,7 @@ from orrery.domain.datasets import media_type
 from orrery.domain.records import Json, Record
 from orrery.domain.trainings import count_ranks
 from orrery.errors import Invalid, NotFound, OrreryError
-from orrery.executors.contract import JobPhase, UsageSample, iter_chunks
+from orrery.executors.contract import JobPhase, iter_chunks
 from orrery.store.metrics import special_name
 
 #: between two looks at a log that is followed
@@ -156,13 +157,11 @@ class Details:
 
     def usage(self, record: Record) -> Json:
         job_id = self.job_id(record)
-        if job_id is None:
-            return {"samples": []}
         try:
-            samples = self.platform.executor.usage(job_id)
+            samples = self.platform.executor.usage(job_id) if job_id else []
         except NotFound:
             samples = []
-        return {"samples": [_sample(sample) for sample in samples]}
+        return usage_view(samples)
 
     def replica_usage(self, record: Record) -> list[Json]:
         """Processor and memory of each replica over the last hour."""
@@ -174,7 +173,7 @@ class Details:
             except NotFound:
                 continue  # it ends at this moment
             found += [
-                {"id": replica_id, "service": service_id, "samples": [_sample(sample) for sample in samples]}
+                {"id": replica_id, "service": service_id, "samples": samples_view(samples)}
                 for replica_id, samples in usage.items()
             ]
         return found
@@ -198,15 +197,6 @@ def check_rank(record: Record, rank: int | None) -> None:
     if rank is not None and not (ranks > 1 and rank < ranks):
         have = f"ranks 0 to {ranks - 1}" if ranks > 1 else "no ranks: its log is that of one process"
         raise Invalid(f"{record.label} has {have}; {rank} was asked for")
-
-
-def _sample(sample: UsageSample) -> Json:
-    return {
-        "at": iso(sample.at),
-        "cpu_seconds": sample.cpu_seconds,
-        "memory_bytes": sample.memory_bytes,
-        "gpu_memory_bytes": sample.gpu_memory_bytes,
-    }
 
 
 def make_router(commands: Commands, router: Router, monitor: Monitor, current_user: Any) -> APIRouter:
@@ -251,7 +241,10 @@ def make_router(commands: Commands, router: Router, monitor: Monitor, current_us
     def metrics(record: Annotated[Record, found]) -> Response:  # pyright: ignore[reportUnusedFunction]
         return Orjson(details.metrics(record))
 
-    @api.get("/{plural}/{id}/usage", summary="CPU and memory over time; an endpoint's statistics")
+    @api.get(
+        "/{plural}/{id}/usage",
+        summary="Processor, memory and GPUs over time, of each rank as well; an endpoint's statistics",
+    )
     def usage(record: Annotated[Record, found]) -> Response:  # pyright: ignore[reportUnusedFunction]
         if record.kind == "endpoint":
             statistics = router.ask("/stats") or {}

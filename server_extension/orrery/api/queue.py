@@ -9,7 +9,7 @@ Limits, the pause and the drain are an administrator's.
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,12 +18,17 @@ from starlette.responses import Response
 from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
 from orrery.controllers.jobs import resource_id_of
+from orrery.controllers.meanwhile import Meanwhile
 from orrery.controllers.settings import LimitSettings
 from orrery.domain.access import Act, User, is_allowed
 from orrery.domain.records import Json
+from orrery.domain.trainings import TRAINING
 from orrery.errors import Forbidden
 from orrery.executors.contract import Capacity, Resources
 from orrery.executors.policy import Pause, Rules, changed, limits_to_json, said
+
+#: each is worked out: of so many at the head of the line
+MOST_OFFERS: Final = 10
 
 
 class PauseBody(BaseModel):
@@ -69,10 +74,16 @@ def queue_views(commands: Commands, user: User, limit: int | None = None) -> lis
     entries = commands.platform.executor.queue(limit)
     starts = commands.platform.estimates.starts() if entries else {}
     records = commands.store.find_many(resource_id_of(entry.job_id) for entry in entries)
+    meanwhile = Meanwhile(commands.platform)
+    offers_left = MOST_OFFERS
     items: list[Json] = []
     for entry in entries:
         record = records.get(resource_id_of(entry.job_id))
         shown = record if record is not None and is_allowed(user, Act.READ, record) else None
+        offer = None
+        if shown and shown.kind == TRAINING.name and entry.resources.gpus and is_allowed(user, Act.WRITE, shown):
+            offer = meanwhile.offer(shown) if offers_left > 0 else None
+            offers_left -= 1
         items.append(
             {
                 "resource": shown.id if shown else None,
@@ -83,6 +94,8 @@ def queue_views(commands: Commands, user: User, limit: int | None = None) -> lis
                 "priority": entry.priority.name,
                 "reason": entry.reason if shown else "",
                 "starts_in_seconds": starts.get(entry.job_id),
+                #: the instance type that a copy would start on now (the action start-on-cpu)
+                "meanwhile": offer,
                 **sizes(entry.resources),
                 "submitted_at": iso(entry.submitted_at),
             }

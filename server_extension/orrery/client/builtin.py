@@ -113,6 +113,15 @@ class Training(Resource):
         self.act("resume", **({"notebook": changed, "start_over": start_over} if changed or start_over else {}))
         return self
 
+    def start_on_cpu(self) -> Training:
+        """While it waits for a GPU: start a copy at once on the smallest instance type without; it keeps its place.
+
+        Answers the copy, the same when it is asked again. Raises: Invalid, WrongPhase, both with the reason.
+        """
+        made = self.act("start-on-cpu")
+        assert isinstance(made, Training)
+        return made
+
     @property
     def next_cell(self) -> tuple[int, int] | None:
         """Of a notebook that was cut off: the cell that a resume goes on with, and how many there are."""

@@ -58,6 +58,20 @@ class MetricPoint(NamedTuple):
     at: datetime | None
 
 
+class UsagePoint(NamedTuple):
+    """What was in use since the point before; None where it is not known: at the first point, or without a GPU."""
+
+    at: datetime
+    #: 1.5: one core and half of another
+    cores: float | None
+    #: held at most
+    memory_bytes: int
+    #: 1.5: one GPU and half of another
+    gpus: float | None
+    #: held at most
+    gpu_memory_bytes: int | None
+
+
 class Resource:
     """A resource of any kind. Its attributes are as they were last read; `refresh` reads them again.
 
@@ -310,6 +324,16 @@ class Resource:
         """What it took: samples of a run, or the statistics of an endpoint's requests."""
         return self.client.transport.json("GET", f"{self.path}/usage")
 
+    def usage_history(self) -> dict[int | None, list[UsagePoint]]:
+        """What a run used over time, also while it runs: at None the whole of it, and each rank by its number.
+
+        A run of one process has no ranks.
+        """
+        answer = self.usage()
+        by_rank: dict[int | None, list[Json]] = {None: answer.get("samples") or []}
+        by_rank |= {one["rank"]: one["samples"] for one in answer.get("ranks") or ()}
+        return {rank: [_read_usage(sample) for sample in samples] for rank, samples in by_rank.items()}
+
     # Python's
 
     if not TYPE_CHECKING:
@@ -364,6 +388,11 @@ def read_progress(document: Mapping[str, Any]) -> Progress:
 def read_number(value: Any) -> float:
     """JSON has no NaN: the platform writes "NaN", "Infinity" and "-Infinity"."""
     return float(value)
+
+
+def _read_usage(sample: Json) -> UsagePoint:
+    at = datetime.fromisoformat(sample["at"])
+    return UsagePoint(at, sample["cores"], sample["memory_bytes"], sample["gpus"], sample["gpu_memory_bytes"])
 
 
 def _read_point(point: Sequence[Any]) -> MetricPoint:

@@ -273,8 +273,10 @@ class Commands:
         require(user, Act.WRITE, record)
         if record.phase not in kind.offered_in(action):
             phases = ", ".join(sorted(kind.offered_in(action)))
+            title = action.title[0].lower() + action.title[1:]
             raise WrongPhase(
-                f"{record.label} is {record.phase}; {action.title.lower()} is possible in {phases}", phase=record.phase
+                f"{record.label} is {record.phase}; {title} is possible in {phases}",
+                phase=record.phase,
             )
         parsed = parse_spec(action.body, body or {}) if action.body else None
         if parsed is not None:

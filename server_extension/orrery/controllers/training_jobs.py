@@ -10,8 +10,9 @@ from orrery.controllers.inputs import dataset_files
 from orrery.domain.access import SYSTEM_OWNER
 from orrery.domain.algorithms import is_notebook
 from orrery.domain.records import Json, Record
-from orrery.domain.trainings import TrainingSpec
+from orrery.domain.trainings import TrainingSpec, count_ranks
 from orrery.executors.contract import InputFile, JobSpec, NotebookProgram, Priority, Program, PythonProgram
+from orrery.executors.sampling import RANKS
 from orrery.jobs.script_parameters import FLAG
 from orrery.jobs.state import LIMIT_BYTES_VARIABLE, LIMIT_SECONDS_VARIABLE
 
@@ -108,6 +109,7 @@ def _environment(
         "EM_REGION": platform.settings.region,
         "EM_APPKEY": record.owner,
         **_state_limits(platform, source),
+        RANKS: str(count_ranks(record.spec)),
         "ORRERY_TRAINING": record.name,
         "ORRERY_ALGORITHM": str(source["algorithm"]),
     }

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from orrery.controllers import jobs
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
 from orrery.controllers.kernel_states import check_resume, keep_state
+from orrery.controllers.meanwhile import Meanwhile, owner_of
 from orrery.controllers.secrets import check_secrets
 from orrery.controllers.templates import template_of
 from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
@@ -20,7 +21,14 @@ from orrery.domain.columns import check_target, find_column
 from orrery.domain.models import MODEL as MODEL_KIND
 from orrery.domain.records import Json, Record
 from orrery.domain.templates import TEMPLATE
-from orrery.domain.trainings import TRAINING, RegisterModelBody, ResumeBody, SaveTemplateBody, TrainingSpec
+from orrery.domain.trainings import (
+    START_ON_CPU,
+    TRAINING,
+    RegisterModelBody,
+    ResumeBody,
+    SaveTemplateBody,
+    TrainingSpec,
+)
 from orrery.errors import Invalid
 from orrery.executors.contract import Exit, ExitReason, JobPhase
 from orrery.jobs.parameters import validate
@@ -318,13 +326,13 @@ class TrainingController(Controller):
             group=record.group,
             tags=record.tags,
         )
-        groups = frozenset({record.group}) if record.group else frozenset[str]()
-        owner = User(record.owner, groups)
-        return self.commands.create(owner, MODEL_KIND, new, idempotency_key=key, by_platform=True)
+        return self.commands.create(owner_of(record), MODEL_KIND, new, idempotency_key=key, by_platform=True)
 
     def act(self, action: str, record: Record, body: BaseModel | None, user: User) -> Record:
         if isinstance(body, SaveTemplateBody):
             return self.commands.create(user, TEMPLATE, template_of(record, body))
+        if action == START_ON_CPU:
+            return Meanwhile(self.platform).start(record, self.commands)
         assert isinstance(body, RegisterModelBody)
         if not record.outputs.get("model_files"):
             raise Invalid(f"{record.label} saved no model in EM_MODEL_DIR; there is nothing to register")
@@ -347,10 +355,13 @@ class TrainingController(Controller):
         return [trial["tuning"]] if trial else []
 
     def view(self, record: Record) -> Json:
-        """Its place in the queue while it waits."""
+        """Its place in the queue while it waits, and what a copy would start on meanwhile."""
         if record.phase != "CREATE_IN_PROGRESS":
             return {}
-        return jobs.queue_view(self.platform, str(record.outputs.get("job_id")))
+        view = jobs.queue_view(self.platform, str(record.outputs.get("job_id")))
+        if view:
+            view["queue"]["meanwhile"] = Meanwhile(self.platform).offer(record)
+        return view
 
     def purge(self, record: Record) -> None:
         for attempt in range(1, int(record.internal.get("attempt", 0)) + 1):

@@ -155,8 +155,16 @@ class TrialOf(BaseModel):
     number: int = Field(ge=0)
 
 
+class MeanwhileOf(BaseModel):
+    """The training that waits for a GPU while this one runs without. No reference: either may be deleted alone."""
+
+    model_config = ConfigDict(extra="forbid")
+    training: str = Field(description="Its id.")
+    name: str = Field(description="Its name when this one was started.")
+
+
 class TrainingSpec(RunSpec):
-    made_by_platform = frozenset({"trial"})
+    made_by_platform = frozenset({"trial", "meanwhile_of"})
 
     checkpoint_from: TrainingRef | None = Field(
         None,
@@ -174,6 +182,7 @@ class TrainingSpec(RunSpec):
     )
 
     trial: SkipJsonSchema[TrialOf | None] = None
+    meanwhile_of: SkipJsonSchema[MeanwhileOf | None] = None
 
     @field_validator("model_name")
     @classmethod
@@ -216,6 +225,9 @@ class ResumeBody(BaseModel):
     )
     start_over: bool = Field(False, description="Begin at the first cell of the changed notebook.")
 
+
+#: of one that waits for a GPU: a copy of it runs without, at once
+START_ON_CPU = "start-on-cpu"
 
 _ACTIVE = ("CREATE_REQUESTED", "CREATE_IN_PROGRESS", "RUNNING")
 
@@ -279,6 +291,7 @@ TRAINING = Kind(
         Action("start", "Start again", event="start", target=Target.RUNNING),
         Action("retry", "Retry", event="retry", target=Target.RUNNING),
         Action("resume", "Resume", event="resume", target=Target.RUNNING, body=ResumeBody, asks=False),
+        Action(START_ON_CPU, "Start on CPU meanwhile", phases=frozenset({"CREATE_REQUESTED", "CREATE_IN_PROGRESS"})),
         Action("register-model", "Create model", phases=frozenset({"COMPLETE"}), body=RegisterModelBody),
         Action("save-template", "Save as template", body=SaveTemplateBody),
     ),

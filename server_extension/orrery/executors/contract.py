@@ -204,10 +204,16 @@ class FileInfo:
 
 @dataclass(frozen=True)
 class UsageSample:
+    """What had been used until `at`, and what was held at most since the sample before."""
+
     at: datetime
     cpu_seconds: float
     memory_bytes: int
+    #: two GPUs half in use for a second are one; None where there is no GPU, or it does not tell
+    gpu_seconds: float | None = None
     gpu_memory_bytes: int | None = None
+    #: of several processes that train together, what each uses, by its number
+    ranks: Mapping[int, UsageSample] = field(default_factory=dict[int, "UsageSample"])
 
 
 @dataclass(frozen=True)
@@ -333,6 +339,10 @@ class Executor(Protocol):
         """
         ...
 
+    def explain_newcomer(self, owner: str, resources: Resources, priority: Priority) -> str:
+        """Why a job of that size would wait if it came now; empty where it would start at once."""
+        ...
+
     def rules(self) -> Rules:
         """The limits, the shares and the pause that hold now."""
         ...
@@ -356,7 +366,9 @@ class Executor(Protocol):
         """Whole report lines from byte `offset` on, and the offset to go on from. A torn last line waits."""
         ...
 
-    def usage(self, job_id: str) -> list[UsageSample]: ...
+    def usage(self, job_id: str) -> list[UsageSample]:
+        """Since its start, oldest first, ever further apart the longer it runs: some hundreds at most."""
+        ...
 
     def files(self, job_id: str) -> list[FileInfo]: ...
 

@@ -6,6 +6,7 @@ Standard library only: the shim loads it in a few milliseconds. Every function c
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 #: shared pages are told apart only below this size of one process: it costs the kernel a walk over all its pages
 EXACT_MEMORY_BYTES = 4 << 30
@@ -96,15 +97,26 @@ def _memory_bytes(pid: int, resident: int) -> int:
     return resident
 
 
+class Process(NamedTuple):
+    parent: int
+    #: those of children that it has waited for included
+    cpu_seconds: float
+    memory_bytes: int
+
+
+def measure(pid: int) -> Process | None:
+    """None when there is no such process."""
+    fields = stat_fields(pid)
+    if not fields:
+        return None
+    cpu = sum(int(word) for word in fields[11:15]) / TICKS
+    return Process(int(fields[1]), cpu, _memory_bytes(pid, int(fields[21]) * PAGE_BYTES))
+
+
 def usage(family: list[int]) -> tuple[float, int]:
     """CPU seconds, those of waited-for children included, and bytes of memory that the processes use together."""
-    cpu = 0.0
-    memory = 0
-    for pid in family:
-        if fields := stat_fields(pid):
-            cpu += sum(int(word) for word in fields[11:15]) / TICKS
-            memory += _memory_bytes(pid, int(fields[21]) * PAGE_BYTES)
-    return cpu, memory
+    found = [process for pid in family if (process := measure(pid)) is not None]
+    return sum(process.cpu_seconds for process in found), sum(process.memory_bytes for process in found)
 
 
 def group_of(pid: int) -> int:

@@ -108,8 +108,9 @@ def write_launch(
     account: Account | None = None,
     oom_score: int = 500,
     secrets: Sequence[str] = (),
+    is_endless: bool = False,
 ) -> None:
-    """`secrets`: values in the environment that are masked in the log."""
+    """`secrets`: values in the environment that are masked in the log. `is_endless`: of what is to run for ever."""
     content: dict[str, Any] = {
         "argv": list(argv),
         "environment": dict(environment),
@@ -121,6 +122,7 @@ def write_launch(
         "account": None if account is None else {"name": account.name, "uid": account.uid, "gid": account.gid},
         "oom_score": oom_score,
         "secrets": list(secrets),
+        "is_endless": is_endless,
     }
     folders.write_atomically(folder / "launch.json", content, durable=False)
 

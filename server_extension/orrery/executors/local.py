@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orrery.errors import InUse, JobActive, Unavailable
-from orrery.executors import machine, queue, workfiles
+from orrery.executors import machine, queue, reasons, workfiles
 from orrery.executors.contract import (
     Capacity,
     FileInfo,
@@ -24,6 +24,7 @@ from orrery.executors.contract import (
     JobPhase,
     JobSpec,
     JobState,
+    Priority,
     QueueEntry,
     Resources,
     SecretSource,
@@ -185,6 +186,14 @@ class LocalExecutor:
         with self._core.lock:
             ledger = self._core.ledger.copy()
         return Forecast(ledger, expected, time.time()).starts(most)
+
+    def explain_newcomer(self, owner: str, resources: Resources, priority: Priority) -> str:
+        now = time.time()
+        # the last to come; the name is of no job
+        claim = queue.Claim("newcomer", owner, resources, int(priority), 1 << 62, owner=owner, since=now)
+        with self._core.lock:
+            ledger = self._core.ledger.copy()
+        return reasons.explain_newcomer(claim, ledger, now)
 
     def rules(self) -> Rules:
         with self._core.lock:

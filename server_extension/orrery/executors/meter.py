@@ -127,7 +127,7 @@ class Gpus:
 
     def __init__(self, library: Any) -> None:
         self._library = library
-        self._devices: list[tuple[Any, str]] = []
+        self._devices: dict[int, tuple[Any, str]] = {}
         count = ctypes.c_uint()
         if library.nvmlDeviceGetCount_v2(ctypes.byref(count)) != 0:
             return
@@ -137,17 +137,23 @@ class Gpus:
             if library.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(device)) != 0:
                 continue
             known = library.nvmlDeviceGetName(device, name, _NAME_BYTES) == 0
-            self._devices.append((device, name.value.decode("utf-8", "replace") if known else f"GPU {index}"))
+            shown = name.value.decode("utf-8", "replace") if known else f"GPU {index}"
+            self._devices[index] = (device, shown)
 
     def read(self) -> tuple[GpuReading, ...]:
-        found: list[GpuReading] = []
-        for device, name in self._devices:
+        return tuple(self.read_each().values())
+
+    def read_each(self) -> dict[int, GpuReading]:
+        """By the driver's number, which is CUDA's where that counts them by their place on the bus."""
+        found: dict[int, GpuReading] = {}
+        for index, (device, name) in self._devices.items():
             memory, utilization = _Memory(), _Utilization()
             if self._library.nvmlDeviceGetMemoryInfo(device, ctypes.byref(memory)) != 0:
                 continue  # it has fallen off the bus, or is reset at this moment
             tells = self._library.nvmlDeviceGetUtilizationRates(device, ctypes.byref(utilization)) == 0
-            found.append(GpuReading(name, utilization.gpu / 100 if tells else None, memory.used, memory.total))
-        return tuple(found)
+            used = utilization.gpu / 100 if tells else None
+            found[index] = GpuReading(name, used, memory.used, memory.total)
+        return found
 
 
 def open_gpus() -> Gpus | None:

@@ -87,6 +87,15 @@ def explain_line(ledger: Ledger, now: float) -> Iterator[tuple[Claim, str]]:
         yield claim, reason
 
 
+def explain_newcomer(claim: Claim, ledger: Ledger, now: float) -> str:
+    """Why it would wait if it came now; empty where it would start at once. `ledger` is consumed."""
+    ledger.line.add(claim)
+    untried = ledger.copy()
+    if any(admitted.id == claim.id for admitted in ledger.admit(now)):
+        return ""
+    return next((reason for other, reason in explain_line(untried, now) if other.id == claim.id), STARTS)
+
+
 def explain_turn(first: Claim, claim: Claim, ledger: Ledger, now: float) -> str:
     """Why the first comes before the other."""
     if first.is_service and not claim.is_service:

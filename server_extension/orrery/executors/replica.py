@@ -181,6 +181,7 @@ class ReplicaRun:
                 grace_seconds=self.spec.grace_seconds,
                 account=account,
                 oom_score=300,
+                is_endless=True,
             )
         except (OrreryError, OSError) as failed:
             self.core.call(self._crash, f"could not be prepared: {failed}")

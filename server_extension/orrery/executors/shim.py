@@ -11,7 +11,7 @@ What lies in FOLDER:
     shim.lock     locked while the shim lives: a free lock and no exit.json mean that nobody saw the end
     shim.json     who the shim and the program are; written before the program may run, so that it never starts twice
     exit.json     how it ended
-    usage.jsonl   samples
+    usage.jsonl   what it used over time (`orrery.executors.history`)
     log           what the program and the shim print
 
 The executor reads one JSON line from the notification pipe: {"pid": ...} when the program runs, {"busy": true} when
@@ -31,11 +31,17 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
-from orrery.executors.family import boot_id, descendants, group_exists, group_of, oom_kills, start_ticks, usage
+from orrery.executors.family import boot_id, descendants, group_exists, group_of, oom_kills, start_ticks
+from orrery.executors.history import timestamp
 from orrery.executors.masking import mask_stream
+from orrery.executors.sampling import Sampler
 
 FIRST_PERIOD_SECONDS = 0.25
-LAST_PERIOD_SECONDS = 5.0
+LAST_PERIOD_SECONDS = 2.0
+#: of what is to run for ever
+ENDLESS_PERIOD_SECONDS = 5.0
+#: measuring takes at most this part of one core's time
+MEASURING_PART = 0.01
 #: beyond this multiple of the memory asked for, the program is ended
 OVERUSE = 1.5
 #: how long what a program printed last may take to be masked
@@ -51,10 +57,6 @@ SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-def timestamp(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1e6):06d}Z"
 
 
 def human_bytes(count: float) -> str:
@@ -80,8 +82,6 @@ class Shim:
         self.filter = 0
         self.started: float | None = None
         self.started_clock = 0.0
-        self.peak_bytes = 0
-        self.cpu_seconds = 0.0
         self.period = FIRST_PERIOD_SECONDS
         #: why the program is being ended; empty while it may run
         self.ending = ""
@@ -114,6 +114,8 @@ class Shim:
             return
         with open(self.path("launch.json"), "rb") as file:
             self.launch = json.load(file)
+        self.is_endless = bool(self.launch.get("is_endless"))
+        self.sampler = Sampler(self.path("usage.jsonl"), self.launch, is_endless=self.is_endless)
         self._keep_room_for_exit()
         if os.path.exists(self.path("stop")):
             self._write_exit("STOPPED", None, "stopped before it started")
@@ -273,7 +275,7 @@ class Shim:
             heard = signal.sigtimedwait(SIGNALS, max(0.0, min(clocks) - time.monotonic()))
             status = self._reap()
             if status is not None:
-                self._sample()
+                self.sampler.sample(is_last=True)
                 self._drain_filter()
                 self._write_exit(*self._judge(status))
                 return
@@ -286,7 +288,8 @@ class Shim:
                 self._signal_all(signal.SIGKILL)
                 self.kill_clock = now + 0.2
             if now >= next_sample:
-                used = self._sample()
+                used = self.sampler.sample()
+                took = time.monotonic() - now
                 allowed = self.launch.get("memory_bytes") or 0
                 if allowed and used > OVERUSE * allowed:
                     self._end(
@@ -299,8 +302,10 @@ class Shim:
                 if os.path.exists(self.path("stop")):
                     self._end("STOPPED", "stopped")
                 close = allowed and used > 0.7 * allowed
-                self.period = FIRST_PERIOD_SECONDS if close else min(LAST_PERIOD_SECONDS, self.period * 1.5)
-                next_sample = time.monotonic() + self.period
+                longest = ENDLESS_PERIOD_SECONDS if self.is_endless else LAST_PERIOD_SECONDS
+                self.period = FIRST_PERIOD_SECONDS if close else min(longest, self.period * 1.5)
+                rest = 0.0 if close else min(ENDLESS_PERIOD_SECONDS, took / MEASURING_PART)
+                next_sample = time.monotonic() + max(self.period, rest)
 
     def _end(self, reason: str, message: str, grace: float | None = None) -> None:
         """Ask the whole family to end; the kill follows after the grace. The first reason counts."""
@@ -348,30 +353,13 @@ class Shim:
                 "OUT_OF_MEMORY",
                 code,
                 (
-                    f"the machine ran out of memory; its peak was {human_bytes(self.peak_bytes)}. "
+                    f"the machine ran out of memory; its peak was {human_bytes(self.sampler.peak_bytes)}. "
                     "Ask for as much memory as it needs, so that it waits for room"
                 ),
             )
         if code < 0:
             return "FAILED", code, f"ended by {_signal_name(-code)}"
         return "FAILED", code, f"exit status {code}"
-
-    def _sample(self) -> int:
-        cpu, memory = usage(descendants(os.getpid()))
-        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        self.cpu_seconds = max(self.cpu_seconds, cpu + ended.ru_utime + ended.ru_stime)
-        # The largest single process that has ended, for what rose and fell between two samples.
-        self.peak_bytes = max(self.peak_bytes, memory, ended.ru_maxrss * 1024)
-        line = {"at": timestamp(time.time()), "cpu_seconds": round(self.cpu_seconds, 3), "memory_bytes": memory}
-        try:
-            fd = os.open(self.path("usage.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(fd, json.dumps(line).encode() + b"\n")
-            finally:
-                os.close(fd)
-        except OSError:
-            pass  # a full disk costs samples, never the job
-        return memory
 
     # --- end ---
 
@@ -385,8 +373,8 @@ class Shim:
             "code": code,
             "started_at": None if self.started is None else timestamp(self.started),
             "ended_at": timestamp(time.time()),
-            "peak_memory_bytes": self.peak_bytes,
-            "cpu_seconds": round(self.cpu_seconds, 3),
+            "peak_memory_bytes": self.sampler.peak_bytes,
+            "cpu_seconds": round(self.sampler.cpu_seconds, 3),
             "message": message[:1000],
         }
         fd = os.open(self.path("exit.tmp"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol, cast
@@ -171,9 +171,19 @@ def read_usage(path: Path, last_bytes: int = 1 << 28) -> list[UsageSample]:
         try:
             content: dict[str, Any] = json.loads(line)
             at = datetime.fromisoformat(content["at"])
-        except (ValueError, KeyError, TypeError):
+            ranks: dict[str, Any] = content.get("ranks") or {}
+            samples.append(_sample(at, content, {int(rank): _sample(at, use) for rank, use in ranks.items()}))
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue  # cut short by a full disk
-        samples.append(
-            UsageSample(at, content["cpu_seconds"], content["memory_bytes"], content.get("gpu_memory_bytes"))
-        )
     return samples
+
+
+def _sample(at: datetime, content: dict[str, Any], ranks: Mapping[int, UsageSample] | None = None) -> UsageSample:
+    return UsageSample(
+        at,
+        content["cpu_seconds"],
+        content["memory_bytes"],
+        content.get("gpu_seconds"),
+        content.get("gpu_memory_bytes"),
+        ranks or {},
+    )

@@ -16,6 +16,8 @@ def main() -> None:
     os.dup2(output, 2)
     os.close(output)
     os.write(1, f"{os.getpid()}\n".encode())
+    # whoever measures the job knows by it whose a process is
+    os.environ["ORRERY_RANK"] = os.environ["RANK"]
     # the same process: its id and its end are the script's own
     os.execv(sys.executable, [sys.executable, "-u", entry, *arguments])
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from orrery.executors.sampling import RANK
 from orrery.jobs import distributed, report
 from orrery.jobs.environments import python_for
 from orrery.jobs.patterns import read_metric
@@ -112,7 +113,7 @@ def _run_alone(
     process = subprocess.Popen(
         [str(python), "-u", *command],
         cwd=source,
-        env=environment,
+        env={**environment, RANK: str(node.rank)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -56,12 +56,12 @@ export function OverviewTab(props: TabProps): JSX.Element {
 }
 
 /** Shown in a place of their own. */
-const HIDDEN_SPEC = ['metrics', 'content', 'notebook', 'parameters_schema', 'space'];
+const HIDDEN_SPEC = ['metrics', 'content', 'notebook', 'parameters_schema', 'space', 'meanwhile_of'];
 const HIDDEN_OUTPUTS = [
   ...FOUND_OUTPUTS,
   ...(
     'metrics preview columns queue parameters_schema warnings content example artifacts parameters inputs outputs ' +
-    'model_files output_files checkpoint_files notebook deployments replicas'
+    'model_files output_files checkpoint_files notebook deployments replicas meanwhile'
   ).split(' ')
 ];
 

@@ -1,29 +1,30 @@
 /** What a run used of the machine over time; of an endpoint, what its gateway counted. */
 import { useEffect, useMemo } from 'react';
-import type { Json, JsonObject, UsageSample } from '../../api-types';
-import { formatBytes, formatDuration, formatNumber, humanize, isObject, plainText } from '../../format';
+import type { Json, JsonObject, UsageAnswer } from '../../api-types';
+import {
+  formatBytes,
+  formatDuration,
+  formatNumber,
+  humanize,
+  isObject,
+  plainText,
+  safeFileName
+} from '../../format';
+import { trainingChartIcon } from '../../icons';
+import { toCsv } from '../../models/answers';
 import { useModel } from '../../models/model';
-import { Chart } from '../chart';
-import { Busy, Note } from '../parts';
+import { formatMeasure, usageCharts, usageSummary, usageTable, usageTexts } from '../../models/usage';
 import { Card } from '../cards';
+import { Chart } from '../chart';
+import { Busy, Empty, Note } from '../parts';
+import { saveFile } from '../save';
+import { FoldedTable } from './plots/frame';
 import type { TabProps } from './props';
 
 const COUNT_EVERY = 5000;
 
-/** Cores in use between two samples of the processor time spent. */
-export function coresUsed(samples: UsageSample[]): (number | null)[] {
-  return samples.map((sample, index) => {
-    const before = samples[index - 1];
-    if (!before) {
-      return null;
-    }
-    const seconds = (Date.parse(sample.at) - Date.parse(before.at)) / 1000;
-    return seconds > 0 ? Math.max(0, (sample.cpu_seconds - before.cpu_seconds) / seconds) : null;
-  });
-}
-
 export function UsageTab(props: TabProps): JSX.Element {
-  const { model } = props;
+  const { model, resource } = props;
   const loader = model.part.usage;
   useModel(loader);
   const { isShown } = model;
@@ -31,22 +32,24 @@ export function UsageTab(props: TabProps): JSX.Element {
     loader.watch(isShown);
     return () => loader.watch(false);
   }, [loader, isShown]);
-  const counts = isObject(loader.value?.statistics);
+  const isMoving = isObject(loader.value?.statistics) || !resource.status.settled;
   useEffect(() => {
-    // Requests to an endpoint change no resource, so no event tells of them.
-    const timer = isShown && counts ? setInterval(() => void loader.load(), COUNT_EVERY) : undefined;
+    // Neither requests to an endpoint nor what a run uses changes a resource, so no event tells of them.
+    const timer = isShown && isMoving ? setInterval(() => void loader.load(), COUNT_EVERY) : undefined;
     return () => clearInterval(timer);
-  }, [loader, isShown, counts]);
+  }, [loader, isShown, isMoving]);
   if (loader.error && !loader.value) {
     return <Note kind="warn">{loader.error}</Note>;
   }
   if (!loader.value) {
     return <Busy />;
   }
-  const { samples, statistics } = loader.value;
+  const { samples, ranks, statistics } = loader.value;
   return (
     <div className="orr-Overview">
-      {Array.isArray(samples) ? <Samples samples={samples as unknown as UsageSample[]} /> : null}
+      {Array.isArray(samples) && Array.isArray(ranks) && (
+        <RunUsage answer={loader.value as unknown as UsageAnswer} name={resource.name} id={resource.id} />
+      )}
       {isObject(statistics) && <Statistics values={statistics} />}
       {statistics === null && (
         <div className="orr-Muted">No requests yet: they are counted from the first one on.</div>
@@ -55,30 +58,84 @@ export function UsageTab(props: TabProps): JSX.Element {
   );
 }
 
-/** The last sample of a run that has ended is of nobody any more. */
-export function withoutEnd(samples: UsageSample[]): UsageSample[] {
-  const last = samples[samples.length - 1];
-  return samples.length > 1 && last?.memory_bytes === 0 ? samples.slice(0, -1) : samples;
-}
-
-function Samples(props: { samples: UsageSample[] }): JSX.Element {
-  const samples = useMemo(() => withoutEnd(props.samples), [props.samples]);
-  const data = useMemo(
-    () => ({
-      x: samples.map(sample => Date.parse(sample.at) / 1000),
-      memory: [{ label: 'memory', values: samples.map(sample => sample.memory_bytes) }],
-      cores: [{ label: 'cores', values: coresUsed(samples) }]
-    }),
-    [samples]
-  );
-  if (samples.length === 0) {
-    return <div className="orr-Muted">No samples yet: they are taken while it runs.</div>;
+function RunUsage(props: { answer: UsageAnswer; name: string; id: string }): JSX.Element {
+  const { answer, name, id } = props;
+  const drawn = useMemo(() => usageCharts(answer), [answer]);
+  const summary = useMemo(() => usageSummary(answer), [answer]);
+  if (drawn.x.length === 0) {
+    return (
+      <Empty icon={trainingChartIcon} title="No samples yet">
+        They are taken while it runs.
+      </Empty>
+    );
   }
+  const save = (): void => {
+    const { titles, rows } = usageTable(drawn);
+    saveFile(`${safeFileName(name)}-usage.csv`, new Blob([toCsv([titles, ...rows])], { type: 'text/csv' }));
+  };
   return (
-    <div className="orr-Charts">
-      <Chart title="Memory" xLabel="time" isTime x={data.x} curves={data.memory} format={formatBytes} />
-      <Chart title="Cores in use" xLabel="time" isTime x={data.x} curves={data.cores} />
-    </div>
+    <>
+      <Card
+        title={answer.ranks.length > 0 ? 'By rank' : 'In all'}
+        testId="orrery-usage-summary"
+        action={
+          <button
+            type="button"
+            className="orr-Button orr-mod-small"
+            aria-label="Save what it used as CSV"
+            onClick={save}
+          >
+            CSV
+          </button>
+        }
+      >
+        <div className="orr-Scroll" tabIndex={0} role="region" aria-label="What it used">
+          <table className="orr-Table orr-mod-data">
+            <thead>
+              <tr>
+                <th scope="col">{answer.ranks.length > 0 ? 'Rank' : ''}</th>
+                {summary.titles.map((title, at) => (
+                  <th key={at} scope="col" className="orr-Number">
+                    {title}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {summary.rows.map(({ label, cells }) => (
+                <tr key={label}>
+                  <th scope="row">{label.replace(/^rank /, '')}</th>
+                  {cells.map((cell, at) => (
+                    <td key={at} className="orr-Number">
+                      {cell}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </Card>
+      <div className="orr-Charts" data-testid="orrery-usage-charts">
+        {drawn.charts.map(({ measure, title, curves }) => (
+          <Chart
+            key={measure}
+            title={title}
+            xLabel="time"
+            isTime
+            together={`usage ${id}`}
+            x={drawn.x}
+            curves={curves}
+            format={value => formatMeasure(measure, value)}
+          />
+        ))}
+      </div>
+      <FoldedTable
+        label="What it used over time"
+        make={() => usageTexts(drawn)}
+        rest="the CSV has all of them"
+      />
+    </>
   );
 }
 

@@ -1,9 +1,11 @@
-"""Commands about what goes on: wait, the actions of a kind, logs and files."""
+"""Commands about what goes on: wait, the actions of a kind, logs, use and files."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,11 +23,14 @@ from orrery.client.cli.app import (
 )
 from orrery.errors import OrreryError
 
+if TYPE_CHECKING:
+    from orrery.client.resources import UsagePoint
+
 _PANEL = "Resources at work"
 
 
 def register(app: typer.Typer) -> None:
-    for command in (wait, stop, start, retry, action, logs, files, download):
+    for command in (wait, stop, start, retry, action, logs, usage, files, download):
         app.command(command.__name__, rich_help_panel=_PANEL)(command)
 
 
@@ -140,6 +145,66 @@ def logs(
             lines = iter(deque(lines, maxlen=tail))
         for line in lines:
             typer.echo(line)
+
+
+def usage(kind: KindArgument, name: NameArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show what a run uses of the machine, also while it runs: in all, and each of several that train together.
+
+    \b
+    Examples:
+      orrery usage training ddp-1
+      orrery usage training ddp-1 -o json | jq '.ranks[0].samples[-1].memory_bytes'
+    """
+    from orrery.client.cli.output import print_document, print_table
+
+    with connect() as client:
+        resource = client.kind(kind).get(name)
+        answer = resource.usage()
+        if output in (Output.JSON, Output.YAML) or "samples" not in answer:
+            # what is no run, an endpoint say, has other figures
+            print_document(answer, Output.JSON if output is Output.JSON else Output.YAML)
+            return
+        history = resource.usage_history()
+    if not history[None]:
+        note("No samples yet: they are taken while it runs.")
+        return
+    print_table(["Rank", *USE_TITLES], [["all" if r is None else str(r), *use_cells(p)] for r, p in history.items()])
+
+
+USE_TITLES = ("Cores now", "mean", "most", "Memory now", "most", "GPUs now", "mean", "GPU memory now", "most")
+
+
+def use_cells(points: Sequence[UsagePoint]) -> list[str]:
+    """What is in use now (of what has ended: last), on the mean of the time that the points tell of, and at most."""
+    from orrery.client.cli.output import bytes_text
+
+    last = points[-1]
+    held = [point.gpu_memory_bytes for point in points if point.gpu_memory_bytes is not None]
+    return [
+        *(_number(last.cores), _number(_mean(points, "cores")), _number(max(_known(points, "cores"), default=None))),
+        *(bytes_text(last.memory_bytes), bytes_text(max(point.memory_bytes for point in points))),
+        *(_number(last.gpus), _number(_mean(points, "gpus"))),
+        *((bytes_text(held[-1]), bytes_text(max(held))) if held else ("-", "-")),
+    ]
+
+
+def _known(points: Sequence[UsagePoint], name: str) -> list[float]:
+    return [value for point in points if (value := getattr(point, name)) is not None]
+
+
+def _mean(points: Sequence[UsagePoint], name: str) -> float | None:
+    """Each counts for the time since the one before."""
+    pairs = [
+        ((later.at - earlier.at).total_seconds(), value)
+        for earlier, later in pairwise(points)
+        if (value := getattr(later, name)) is not None
+    ]
+    seconds = sum(weight for weight, _ in pairs)
+    return sum(weight * value for weight, value in pairs) / seconds if seconds > 0 else None
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def files(kind: KindArgument, name: NameArgument, output: OutputOption = Output.TABLE) -> None:

@@ -132,9 +132,18 @@ def _show(answer: dict[str, Any], output: Output) -> None:
     ]
     if rows:
         print_table(["Place", "Priority", "Owner", "Job", "Starts", "Waits because"], rows)
+    for item in answer["items"]:
+        if item.get("meanwhile"):
+            note(meanwhile_text(item))
     if pause := answer["pause"]:
         note(pause_text(pause))
     note(f"{'' if rows else 'Nothing waits. '}{capacity_text(answer['capacity'])}")
+
+
+def meanwhile_text(item: dict[str, Any]) -> str:
+    """What may be done while a training waits for a GPU."""
+    name = f"{item['owner']}/{item['title']}"
+    return f"{name} may start on {item['meanwhile']} meanwhile: orrery action training {name} start-on-cpu"
 
 
 def pause_text(pause: dict[str, Any]) -> str:

@@ -1,5 +1,5 @@
 /** What the drawings of trials share: the frame with its axes, the width that there is, and the table behind each. */
-import type { ReactNode, RefObject } from 'react';
+import type { RefObject } from 'react';
 import { useEffect, useRef, useState } from 'react';
 import { formatNumber } from '../../../format';
 import type { Axis, Table } from '../../../models/trial-plots';
@@ -84,7 +84,12 @@ export function colorOf(color: number, strength = 100): string {
 }
 
 /** Made when it is opened: of ten thousand trials there is no need to before. */
-export function FoldedTable(props: { label: string; make: () => Table; children?: ReactNode }): JSX.Element {
+export function FoldedTable(props: {
+  label: string;
+  make: () => Table;
+  /** Where the rest of a long one is. */
+  rest?: string;
+}): JSX.Element {
   const [isOpen, open] = useState(false);
   const table = isOpen ? props.make() : null;
   return (
@@ -114,7 +119,8 @@ export function FoldedTable(props: { label: string; make: () => Table; children?
           </table>
           {table.rows.length > MOST_ROWS && (
             <p className="orr-Muted">
-              … and {formatNumber(table.rows.length - MOST_ROWS)} more; the Trials tab has all of them.
+              … and {formatNumber(table.rows.length - MOST_ROWS)} more;{' '}
+              {props.rest ?? 'the Trials tab has all of them'}.
             </p>
           )}
         </div>
