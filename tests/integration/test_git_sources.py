@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.server
 import os
+import secrets
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from orrery import Client
+from orrery.client.failures import RunFailed
 from orrery.controllers import git_sources
-from orrery.domain.algorithms import GitSource
+from orrery.controllers.fetches import Progress
+from orrery.controllers.settings import SourceSettings
+from orrery.domain.sources import GitSource
 from orrery.errors import Invalid
 from orrery.store.objects import ObjectStore
 from orrery.testing.platform import RunningPlatform
@@ -135,12 +139,13 @@ def test_code_of_a_folder_at_a_revision_is_trained_and_fetched_again(client: Cli
     second = commit(repository, {"code/helper.py": "SCORE = 2\n"})
     assert client.train(algorithm, name="before", wait=True, progress=False).metrics == {"score": 1}
     algorithm = client.algorithms.get("forest")
-    algorithm.act("fetch")
-    assert algorithm.refresh().spec["commit"] == second
+    assert algorithm.fetch().spec["commit"] == second
     assert client.train(algorithm, name="after", wait=True, progress=False).metrics == {"score": 2}
 
     for revision in ("v1", first):
         algorithm.update(source={**source, "revision": revision})
+        assert algorithm.status.phase == "FETCH_IN_PROGRESS"
+        assert algorithm.wait().status.phase == "ACTIVE"
         assert algorithm.spec["commit"] == first
     algorithm.update(title="Forest")
     assert (algorithm.spec["commit"], algorithm.spec["title"]) == (first, "Forest")
@@ -152,13 +157,13 @@ def test_a_private_repository_needs_the_secret(
     url, root = server
     make_repository(root / "private", {"train.py": "print('private')"})
     source = {"url": f"{url}/private/.git"}
-    with pytest.raises(Invalid, match="asks for a log-in: give the name of a secret"):
+    with pytest.raises(RunFailed, match="asks for a log-in: give the name of a secret"):
         client.algorithms.create("private", git=source)
     with pytest.raises(Invalid, match="has no secret 'git-token'"):
-        client.algorithms.create("private", git={**source, "secret": "git-token"})
+        client.algorithms.get("private").update(source={**source, "secret": "git-token"})
     client.secrets.set("git-token", TOKEN)
-    made = client.algorithms.create("private", git={**source, "secret": "git-token"})
-    assert made.spec["source"] == {**source, "revision": "", "path": "", "secret": "git-token"}
+    made = client.algorithms.get("private").update(source={**source, "secret": "git-token"}).wait()
+    assert made.spec["source"] == {"type": "git", **source, "revision": "", "path": "", "secret": "git-token"}
     assert TOKEN not in platform.log
 
 
@@ -173,8 +178,8 @@ def test_a_private_repository_needs_the_secret(
     ],
 )
 def test_addresses_that_are_refused(client: Client, server: tuple[str, Path], address: str, message: str) -> None:
-    with pytest.raises(Invalid, match=message):
-        client.algorithms.create("refused", git=address.replace("SERVER", server[0]))
+    with pytest.raises((Invalid, RunFailed), match=message):
+        client.algorithms.create(f"refused-{secrets.token_hex(4)}", git=address.replace("SERVER", server[0]))
 
 
 @pytest.mark.parametrize(
@@ -196,8 +201,9 @@ def test_what_a_repository_may_not_hold(
         folder = make_repository(root / "odd", {"train.py": "print(1)", "docs/a.md": "a", "links/train.py": "print(1)"})
         (folder / "links" / "etc").symlink_to("/etc/passwd")
         commit(folder, {})
-    with pytest.raises(Invalid, match=message):
-        client.algorithms.create("refused", git={"url": f"{url}/odd/.git", **changes})
+    name = f"odd-{secrets.token_hex(4)}"
+    with pytest.raises((Invalid, RunFailed), match=message):
+        client.algorithms.create(name, git={"url": f"{url}/odd/.git", **changes})
 
 
 def test_limits_are_kept(tmp_path: Path, server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,14 +211,15 @@ def test_limits_are_kept(tmp_path: Path, server: tuple[str, Path], monkeypatch: 
     make_repository(root / "large", {"train.py": "print(1)", "zeros.bin": "0" * 400_000})
     objects = ObjectStore.from_url(tmp_path / "objects")
     source = GitSource(url=f"{url}/large/.git", revision="", path="", secret="")
-    monkeypatch.setattr(git_sources, "MAX_BYTES", 300_000)
+
+    def fetch(**limits: float) -> None:
+        settings = SourceSettings.model_validate(limits)
+        git_sources.fetch(objects, source, None, ["http"], settings, Progress())
+
     with pytest.raises(Invalid, match="it has more than 0 MiB; keep data out"):
-        git_sources.fetch(objects, source, None, ["http"])
-    monkeypatch.setattr(git_sources, "MAX_BYTES", 1 << 20)
+        fetch(max_unpacked_bytes=300_000)
+    with pytest.raises(Invalid, match="was not fetched within"):
+        fetch(timeout_seconds=0.001)
     monkeypatch.setattr(git_sources, "MAX_FILES", 1)
     with pytest.raises(Invalid, match="2 files are more than 1"):
-        git_sources.fetch(objects, source, None, ["http"])
-    monkeypatch.setattr(git_sources, "MAX_FILES", 2)
-    monkeypatch.setattr(git_sources, "TIMEOUT_SECONDS", 0.001)
-    with pytest.raises(Invalid, match="was not fetched within"):
-        git_sources.fetch(objects, source, None, ["http"])
+        fetch()

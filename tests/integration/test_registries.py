@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
+from orrery.controllers.hosts import Hosts, is_public
 from orrery.controllers.image_contents import ImageContents, read_image
 from orrery.controllers.registries import Login, Registry, RegistryProblem
-from orrery.controllers.registry_hosts import Hosts, is_public
 from orrery.controllers.settings import ImageSettings
 from orrery.domain.image_addresses import ImageAddress
 from orrery.testing.registries import GOOD_LABELS, INDEX, MANIFEST, ScriptedRegistry, digest_of, make_image
@@ -248,7 +248,7 @@ def test_which_addresses_are_public(address: str, expected: bool) -> None:
 
 def test_a_name_is_asked_at_the_address_that_was_judged(registry: ScriptedRegistry) -> None:
     port = registry.host.partition(":")[2]
-    hosts = Hosts(ImageSettings(private_registries=[f"localhost:{port}"]))
+    hosts = Hosts([f"localhost:{port}"], [], "ORRERY_IMAGES__PRIVATE_REGISTRIES")
     way = hosts.way_to(httpx.URL(f"https://localhost:{port}/v2/"))
     assert str(way.url).startswith(("https://127.0.0.1:", "https://[::1]:"))
     assert way.headers == {"Host": f"localhost:{port}"} and way.extensions == {"sni_hostname": "localhost"}

@@ -107,6 +107,7 @@ class Assembly:
     router: Router
     app_hosts: Mapping[str, AppHost]
     boards: TensorBoards
+    algorithms: AlgorithmController
     tunings: TuningController
     notebooks: NotebookController
     hub: events.EventHub
@@ -191,6 +192,7 @@ def assemble(
     router = Router(settings.home, f"unix:{settings.run_dir / 'platform.sock'}")
     dashboards = DashboardController(platform, Apps(platform, router))
     boards = TensorBoards(platform, Apps(platform, router))
+    algorithms = AlgorithmController(platform)
     trainings = TrainingController(platform)
     tunings = TuningController(platform, trainings, TrialStore(database), Studies(settings.home / "tunings"))
     notebooks = NotebookController(platform)
@@ -200,7 +202,7 @@ def assemble(
             DatasetController(platform),
             DatasetVersionController(platform),
             ExperimentController(platform),
-            AlgorithmController(platform),
+            algorithms,
             trainings,
             tunings,
             TemplateController(platform),
@@ -215,6 +217,7 @@ def assemble(
         )
     }
     engine = Engine(store, controllers)
+    algorithms.wake = engine.wake_resource
     commands = Commands(platform, controllers, engine.wake)
     for controller in controllers.values():
         controller.commands = commands
@@ -238,6 +241,7 @@ def assemble(
             "notebook": notebooks,
         },
         boards=boards,
+        algorithms=algorithms,
         tunings=tunings,
         notebooks=notebooks,
         hub=event_hub,
@@ -320,6 +324,7 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
         if assembly.notebooks.hub is not None:
             assembly.notebooks.hub.client.close()
         await assembly.tracking.close()
+        await asyncio.to_thread(assembly.algorithms.fetches.close)
         await asyncio.to_thread(assembly.tunings.studies.close)
         await asyncio.to_thread(platform.executor.close)
         platform.store.database.close()

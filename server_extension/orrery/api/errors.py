@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from orrery import errors
+from orrery.domain.problems import place_of
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
-        return JSONResponse(*validation_body(error.errors()))
+        return JSONResponse(*validation_body(error.errors(), error.body))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
@@ -82,11 +83,14 @@ def install(app: FastAPI) -> None:
         return JSONResponse(error_body("internal", message), 500)
 
 
-def validation_body(problems: Any) -> tuple[dict[str, Any], int]:
+def validation_body(problems: Any, body: Any) -> tuple[dict[str, Any], int]:
     """FastAPI's list of problems in our shape: (body, status). A body that is no JSON is 400."""
     fields: list[dict[str, str]] = []
     for problem in problems:
-        location = [str(part) for part in problem["loc"] if part not in ("body", "query", "path", "header")]
+        where, *parts = problem["loc"]
+        if where not in ("body", "query", "path", "header"):
+            parts = problem["loc"]
+        location = [str(part) for part in (place_of(body, parts) if where == "body" else parts)]
         message = str(problem["msg"]).removeprefix("Value error, ")
         if problem["type"] == "json_invalid":
             reason = problem.get("ctx", {}).get("error", "")

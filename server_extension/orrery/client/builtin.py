@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from orrery.client.apps import open_app
 from orrery.client.collection import Collection
+from orrery.client.failures import RunFailed
 from orrery.client.memory_fit import MemoryEstimate, estimate_memory
 from orrery.client.resources import Json, Resource, read_number
 from orrery.client.uploads import Sources, plan, upload_files
@@ -73,6 +74,21 @@ class Experiment(Resource):
 
 class Algorithm(Resource):
     """A notebook or a script that trains, with what it takes."""
+
+    def fetch(self, *, wait: bool = True, progress: bool = True) -> Algorithm:
+        """Take its code from its source again. Raises: RunFailed with the reason, Invalid for one that was uploaded.
+
+        What it had stays where that goes wrong.
+        """
+        self.act("retry" if self.status.phase == "FETCH_FAILED" else "fetch")
+        if not wait:
+            return self
+        self.wait(progress=progress)
+        if self.status.reason == "fetch_refused":
+            raise RunFailed(
+                f"algorithm {self.qualified_name}: {self.status.message}", id=self.id, phase=self.status.phase
+            )
+        return self
 
     @property
     def parameters_schema(self) -> Json:
@@ -352,6 +368,8 @@ class Algorithms(Collection[Algorithm]):
         files: Sources = (),
         *,
         git: str | Mapping[str, str] | None = None,
+        archive: str | Mapping[str, str] | None = None,
+        dataset: str | Mapping[str, str] | DatasetVersion | None = None,
         entry_point: str | None = None,
         metrics: Mapping[str, str] | None = None,
         title: str | None = None,
@@ -359,17 +377,22 @@ class Algorithms(Collection[Algorithm]):
         tags: Sequence[str] = (),
         visibility: Visibility | None = None,
         group: str | None = None,
+        wait: bool = True,
         progress: bool = True,
     ) -> Algorithm:
         """Register code of one's own: a folder or files with a `.py` or an `.ipynb` that is run.
 
-        `git`: instead of files the address of a repository, or `{"url", "revision"?, "path"?, "secret"?}`.
+        Instead of files, one of: `git`, the address of a repository, or `{"url", "revision"?, "path"?, "secret"?}`;
+        `archive`, that of a .zip or .tar.gz, or `{"url", "sha256"?, "path"?, "secret"?}`; `dataset`, a published one
+        whose files are the code, or `{"dataset", "path"?}`. The platform fetches them; with `wait`, until it has.
         `metrics`: name -> regular expression that finds its value in the log, `accuracy=([0-9.]+)`.
-        Raises: Invalid where nothing says which file is run, or it cannot be read.
+        Raises: Invalid where nothing says which file is run, or it cannot be read; RunFailed where it is not to be had.
         """
-        source = {"url": git} if isinstance(git, str) else git
+        source = _source(git, archive, dataset)
+        if source is not None and files:
+            raise Invalid("the code is given twice, as files and by where it is fetched from; leave one away")
         uploaded = None if source else upload_files(self.client.transport, plan(files), progress=progress)
-        return super().create(
+        made = super().create(
             name,
             files=uploaded,
             source=source,
@@ -381,6 +404,7 @@ class Algorithms(Collection[Algorithm]):
             visibility=visibility,
             group=group,
         )
+        return made.wait(progress=progress) if source and wait else made
 
     def put(
         self,
@@ -405,6 +429,24 @@ class Algorithms(Collection[Algorithm]):
             spec["metrics"] = metric_declarations(metrics)
         known.update(**spec)
         return known
+
+
+def _source(
+    git: str | Mapping[str, str] | None,
+    archive: str | Mapping[str, str] | None,
+    dataset: str | Mapping[str, str] | DatasetVersion | None,
+) -> Json | None:
+    """Raises: Invalid for several."""
+    if isinstance(dataset, DatasetVersion):
+        dataset = dataset.id
+    given = {
+        kind: {"type": kind, **({field: told} if isinstance(told, str) else told)}
+        for kind, field, told in (("git", "url", git), ("archive", "url", archive), ("dataset", "dataset", dataset))
+        if told
+    }
+    if len(given) > 1:
+        raise Invalid(f"the code is fetched from one place; {' and '.join(given)} were given")
+    return next(iter(given.values()), None)
 
 
 def metric_declarations(metrics: Mapping[str, str] | None) -> list[Json] | None:

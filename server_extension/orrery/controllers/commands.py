@@ -15,6 +15,7 @@ from orrery.controllers.contract import Controller, Draft, NewResource, Platform
 from orrery.domain.access import SYSTEM_OWNER, Act, User, Visibility, require
 from orrery.domain.ids import check_name, make_id
 from orrery.domain.kinds import Action, Kind, Spec
+from orrery.domain.problems import place_of
 from orrery.domain.records import Json, Record, Target, object_ids
 from orrery.domain.references import named_references, parse_reference, replace_references
 from orrery.errors import Invalid, NameTaken, NotFound, OrreryError, Stale, WrongPhase
@@ -22,7 +23,13 @@ from orrery.store.resources import make_in_use, summary
 from orrery.store.rows import Query
 
 MAX_TAGS = 50
+#: how often a change is laid over a spec that was changed meanwhile
+MOST_READINGS = 5
 T = TypeVar("T", bound=BaseModel)
+
+
+class _SpecMoved(Exception):
+    """The spec has changed since the changes to it were checked."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,9 @@ class Commands:
             tags=check_tags(new.tags),
             internal=self.controllers[kind.name].conceal(draft),
         )
+        event = self.controllers[kind.name].event_of(stored, None)
+        if event is not None:
+            record = kind.machine.step(record, event, now)
         told = {name: value for name, value in new.spec.items() if name not in kind.concealed}
         fingerprint = hashlib.sha256(
             json.dumps([kind.name, owner, new.name, told, new.description], sort_keys=True, default=str).encode()
@@ -210,6 +220,15 @@ class Commands:
         self, user: User, record: Record, changes: Changes, *, etag: int | None = None, dry_run: bool = False
     ) -> Record:
         """`dry_run`: only check; the record as it is. Raises: Forbidden, Invalid, NameTaken, Stale, WrongPhase."""
+        for _ in range(MOST_READINGS):
+            try:
+                return self._patch(user, record, changes, etag=etag, dry_run=dry_run)
+            except _SpecMoved:
+                # its reconciler, or somebody else, was quicker: the changes are laid over what is there now
+                record = self.store.get(record.id)
+        raise Stale(f"{record.label} keeps changing; try again in a moment")
+
+    def _patch(self, user: User, record: Record, changes: Changes, *, etag: int | None, dry_run: bool) -> Record:
         require(user, Act.WRITE, record)
         kind = self.store.kinds.named(record.kind)
         fixed = sorted(changes.spec.keys() - kind.mutable)
@@ -254,9 +273,12 @@ class Commands:
             )
             if stored is None:
                 return changed
+            if fresh.spec != record.spec:
+                raise _SpecMoved
             changed = replace(changed, spec=stored, internal={**fresh.internal, **concealed})
-            if kind.changed_event and (concealed or stored != fresh.spec):
-                changed = kind.machine.step(changed, kind.changed_event, self.store.clock())
+            event = self.controllers[kind.name].event_of(stored, fresh)
+            if event is not None and (concealed or stored != fresh.spec):
+                changed = kind.machine.step(changed, event, self.store.clock())
             return changed
 
         changed = self.store.update(record.id, change, references=draft.edges() if draft else None, etag=etag)
@@ -407,7 +429,7 @@ def parse_spec(model: type[T], document: Json) -> T:
         prefix = "spec" if issubclass(model, Spec) else ""
         fields: list[Json] = []
         for problem in error.errors(include_url=False, include_context=False):
-            path = ".".join(str(part) for part in (prefix, *problem["loc"]) if part != "")
+            path = ".".join(str(part) for part in (prefix, *place_of(document, problem["loc"])) if part != "")
             message = problem["msg"].removeprefix("Value error, ")
             given = problem.get("input")
             if not isinstance(given, dict | list) and problem["type"] not in ("missing", "value_error"):

@@ -141,6 +141,10 @@ class Controller:
         """What is noted in `internal` of a new or changed resource: what must be kept but never shown."""
         return {}
 
+    def event_of(self, stored: Json, before: Record | None) -> str | None:
+        """The step of the machine that a new spec causes (`before` None), or a changed one. Runs in the transaction."""
+        return None if before is None else self.kind.changed_event
+
     def act(self, action: str, record: Record, body: BaseModel | None, user: User) -> Record:
         """Do an action that is no step of the machine; return the resource to answer with."""
         raise WrongPhase(f"{record.label} has no action {action!r}")

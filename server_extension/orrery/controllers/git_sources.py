@@ -13,31 +13,23 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from orrery.domain.algorithms import GitSource
+from orrery.controllers.fetches import Fetched, Progress
+from orrery.controllers.memory_fit import human_bytes
+from orrery.controllers.settings import SourceSettings
 from orrery.domain.datasets import DatasetFile
+from orrery.domain.sources import MAX_FILES, GitSource
 from orrery.errors import Invalid, OrreryError
 from orrery.store.objects import ObjectStore
 
-TIMEOUT_SECONDS: Final = 120.0
-#: of what Git brings, packed, and of the chosen folder, unpacked
-MAX_BYTES: Final = 256 << 20
-MAX_FILES: Final = 10_000
-#: fetches at once; others wait
-_SLOTS: Final = threading.BoundedSemaphore(2)
 _FIELD: Final = "spec.source"
-
-
-@dataclass(frozen=True)
-class Fetched:
-    #: the full id of the commit that the revision meant
-    commit: str
-    files: list[DatasetFile]
+#: between two looks at whether it is still wanted
+_LOOK_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -47,26 +39,49 @@ class _Entry:
     size: int
 
 
-def fetch(objects: ObjectStore, source: GitSource, token: str | None, protocols: list[str]) -> Fetched:
-    """Raises: Invalid with what to do about it; nothing is kept then but objects that the collector takes."""
+def check_protocol(source: GitSource, protocols: list[str]) -> None:
+    """Raises: Invalid for an address that is not asked here."""
     scheme = source.url.partition("://")[0]
     if scheme not in protocols:
         raise _refused(f"{scheme}:// is not allowed for sources; use {' or '.join(f'{name}://' for name in protocols)}")
+
+
+def fetch(
+    objects: ObjectStore,
+    source: GitSource,
+    token: str | None,
+    protocols: list[str],
+    limits: SourceSettings,
+    progress: Progress,
+) -> Fetched:
+    """Raises: Invalid with what to do about it; nothing is kept then but objects that the collector takes. Dropped."""
+    check_protocol(source, protocols)
     if shutil.which("git") is None:
         raise _refused("Git is not installed where the platform runs; install it, or upload the files")
-    with _SLOTS, tempfile.TemporaryDirectory(prefix="orrery-git-") as folder:
-        repository = _Repository(Path(folder), source, token, protocols)
+    with tempfile.TemporaryDirectory(prefix="orrery-git-") as folder:
+        repository = _Repository(Path(folder), source, token, protocols, limits, progress)
+        progress.tell("fetches")
         commit = repository.fetch()
         entries = list(repository.entries())
-        return Fetched(commit, list(repository.read(entries, objects)))
+        return Fetched(list(repository.read(entries, objects)), commit)
 
 
 class _Repository:
     """A bare repository of one commit, in a folder of its own."""
 
-    def __init__(self, folder: Path, source: GitSource, token: str | None, protocols: list[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        source: GitSource,
+        token: str | None,
+        protocols: list[str],
+        limits: SourceSettings,
+        progress: Progress,
+    ) -> None:
         self._folder = folder
         self._source = source
+        self._limits = limits
+        self._progress = progress
         self._environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(folder),
@@ -110,8 +125,9 @@ class _Repository:
             if kind != "blob":
                 raise _refused(f"{shown!r} is a submodule, which is not followed; choose a folder without it")
             total += int(size)
-            if total > MAX_BYTES:
-                raise _refused(f"it has more than {MAX_BYTES >> 20} MiB; keep data out of it, or choose a folder of it")
+            if total > self._limits.max_unpacked_bytes:
+                most = human_bytes(self._limits.max_unpacked_bytes)
+                raise _refused(f"it has more than {most}; keep data out of it, or choose a folder of it")
             yield _Entry(shown, oid, int(size))
         if not lines:
             raise _refused(f"{path or self._source.url!r} holds no files at that revision")
@@ -125,7 +141,8 @@ class _Repository:
             stderr=subprocess.DEVNULL,
         ) as reading:
             assert reading.stdin is not None and reading.stdout is not None
-            for entry in entries:
+            for number, entry in enumerate(entries):
+                self._progress.tell(f"reads {len(entries):,} files", number / len(entries))
                 reading.stdin.write(f"{entry.oid}\n".encode())
                 reading.stdin.flush()
                 reading.stdout.readline()
@@ -139,7 +156,8 @@ class _Repository:
 
     def _run(self, *arguments: str) -> bytes:
         """Within the time and with no file larger than the limit; the whole family of processes is ended with it."""
-        limited = f'ulimit -f {MAX_BYTES >> 9}; exec git "$@"'
+        limited = f'ulimit -f {max(1, self._limits.max_bytes >> 9)}; exec git "$@"'
+        deadline = time.monotonic() + self._limits.timeout_seconds
         with subprocess.Popen(
             ["sh", "-c", limited, "git", *arguments],
             env=self._environment,
@@ -150,16 +168,25 @@ class _Repository:
             start_new_session=True,
         ) as process:
             try:
-                output, errors = process.communicate(timeout=TIMEOUT_SECONDS)
-            except subprocess.TimeoutExpired:
+                output, errors = self._communicate(process, deadline)
+            except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
-                raise _refused(
-                    f"{self._source.url} was not fetched within {TIMEOUT_SECONDS:.0f} seconds; "
-                    "try again, or choose a smaller repository"
-                ) from None
+                raise
         if process.returncode != 0:
             raise _refused(self._explain(errors.decode("utf-8", "replace")))
         return output
+
+    def _communicate(self, process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes]:
+        while True:
+            self._progress.check()
+            try:
+                return process.communicate(timeout=max(0.0, min(_LOOK_SECONDS, deadline - time.monotonic())))
+            except subprocess.TimeoutExpired:
+                if time.monotonic() >= deadline:
+                    raise _refused(
+                        f"{self._source.url} was not fetched within {self._limits.timeout_seconds:g} seconds; "
+                        "try again, or choose a smaller repository"
+                    ) from None
 
     def _explain(self, errors: str) -> str:
         told = [line for line in errors.splitlines() if line.strip()]
@@ -167,7 +194,8 @@ class _Repository:
         if "Authentication failed" in errors or "could not read Username" in errors or "terminal prompts" in errors:
             return f"{self._source.url} asks for a log-in: give the name of a secret that holds a token for it"
         if "File size limit" in errors or "index-pack" in errors or "early EOF" in errors:
-            return f"{self._source.url} could not be taken ({word}); at most {MAX_BYTES >> 20} MiB are, packed"
+            most = human_bytes(self._limits.max_bytes)
+            return f"{self._source.url} could not be taken ({word}); at most {most} are, packed"
         if "couldn't find remote ref" in errors:
             revision = self._source.revision
             return f"{self._source.url} has no revision {revision!r}; give a branch, a tag or a full commit id"
@@ -197,6 +225,9 @@ def _configuration(url: str, token: str | None) -> Mapping[str, str]:
         "fetch.fsckObjects": "true",
         "submodule.recurse": "false",
         "gc.auto": "0",
+        # where nobody is left to end it
+        "http.lowSpeedLimit": "1",
+        "http.lowSpeedTime": "120",
     }
     if token:
         credentials = base64.b64encode(f"x-access-token:{token}".encode()).decode()

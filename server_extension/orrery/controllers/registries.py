@@ -9,29 +9,23 @@ to the token service that it names, never along a redirect.
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
 import re
-import socket
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
 
-from orrery._version import __version__
-from orrery.controllers.registry_hosts import HostRefused, Hosts, host_of
+from orrery.controllers.bounded_http import MAX_REDIRECTS, REDIRECTS, BoundedHttp, TimeIsUp
+from orrery.controllers.hosts import HostRefused, Hosts, host_of
 from orrery.controllers.settings import ImageSettings
 
 #: as registries themselves bound manifests (the specification's least upper bound)
 MAX_MANIFEST_BYTES: Final = 4 << 20
 MAX_CONFIG_BYTES: Final = 8 << 20
 _MAX_ANSWER_BYTES: Final = 1 << 20
-_MAX_REDIRECTS: Final = 5
-_REDIRECTS: Final = (301, 302, 303, 307, 308)
 _PARAMETER: Final = re.compile(r'([a-zA-Z_]+)="((?:[^"\\]|\\.)*)"')
 Json = dict[str, Any]
 
@@ -70,39 +64,19 @@ class Registry:
     def __init__(self, name: str, login: Login | None, settings: ImageSettings) -> None:
         self.name = name
         self._login = login
-        self._hosts = Hosts(settings)
         self._seconds = settings.timeout_seconds
-        self._deadline = time.monotonic() + settings.timeout_seconds
-        self._base = httpx.URL(self._hosts.base_url(name))
+        hosts = Hosts(settings.private_registries, settings.insecure_registries, "ORRERY_IMAGES__PRIVATE_REGISTRIES")
+        host = "registry-1.docker.io" if name == "docker.io" else name
+        self._base = httpx.URL(f"{'http' if hosts.is_insecure(name) else 'https'}://{host}")
         self._authorization: str | None = None
-        self._sockets: list[socket.socket] = []
-        # a timeout of reading begins anew with every byte; this one does not
-        self._watch = threading.Timer(self._seconds, self._hang_up)
-        self._watch.daemon = True
-        self._client = httpx.Client(
-            follow_redirects=False,
-            trust_env=False,
-            verify=httpx.create_ssl_context(),
-            headers={"User-Agent": f"orrery/{__version__}", "Accept-Encoding": "identity"},
-        )
+        self._http = BoundedHttp(hosts, settings.timeout_seconds)
 
     def __enter__(self) -> Registry:
-        self._watch.start()
+        self._http.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._watch.cancel()
-        self._client.close()
-
-    def _hang_up(self) -> None:
-        for connection in list(self._sockets):
-            # closed already, or taken over by TLS
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._sockets.append(info["return_value"].get_extra_info("socket"))
+        self._http.__exit__()
 
     def log_in(self) -> str:
         """Try the log-in. What was found, in a sentence. Raises: RegistryProblem."""
@@ -130,8 +104,8 @@ class Registry:
         if answer.status == 401 and self._authorization is None:
             self._authorize(answer, scope=f"repository:{repository}:pull")
             answer = self._ask(url, headers, max_bytes)
-        for _ in range(_MAX_REDIRECTS):
-            if answer.status not in _REDIRECTS:
+        for _ in range(MAX_REDIRECTS):
+            if answer.status not in REDIRECTS:
                 break
             url = url.join(answer.headers.get("location", ""))
             answer = self._ask(url, headers, max_bytes)
@@ -190,27 +164,15 @@ class Registry:
         if self._authorization and (url.scheme, host_of(url)) == (self._base.scheme, host_of(self._base)):
             sent["Authorization"] = self._authorization
         try:
-            way = self._hosts.way_to(url)
-            left = self._left()
-            request = self._client.build_request(
-                "GET",
-                way.url,
-                headers={**sent, **way.headers},
-                extensions={**way.extensions, "trace": self._trace},
-                timeout=min(left, 20.0),
-            )
-            answer = self._client.send(request, stream=True)
-            try:
+            with self._http.get(url, sent) as answer:
                 content = self._read(answer, max_bytes)
-            finally:
-                answer.close()
             return Answer(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, content)
         except HostRefused as error:
             raise RegistryProblem("host_refused", f"{error}") from error
-        except httpx.TimeoutException as error:
+        except (httpx.TimeoutException, TimeIsUp) as error:
             raise self._too_slow(url) from error
         except (httpx.TransportError, httpx.InvalidURL, OSError, ValueError) as error:
-            self._left()
+            self._check_time()
             raise RegistryProblem(
                 "unreachable",
                 f"{host_of(url)} cannot be reached ({error}); check the address, or try again later",
@@ -227,14 +189,15 @@ class Registry:
                     f"{self.name} answers with more than {max_bytes >> 20} MiB where a description of an image is "
                     "expected; that is no image that can be used here",
                 )
-            self._left()
+            self._check_time()
         return bytes(content)
 
-    def _left(self) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise self._too_slow(self._base)
-        return left
+    def _check_time(self) -> None:
+        """Raises: RegistryProblem where there is no time left."""
+        try:
+            self._http.left()
+        except TimeIsUp as error:
+            raise self._too_slow(self._base) from error
 
     # what went wrong
 

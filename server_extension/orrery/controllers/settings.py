@@ -131,6 +131,34 @@ class ImageSettings(BaseModel):
         return [check_registry(host) for host in hosts]
 
 
+class SourceSettings(BaseModel):
+    """From where code is taken, and how much of it; Git's protocols are `git_protocols`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    private_hosts: list[str] = Field(
+        default_factory=list[str],
+        description="Hosts (host or host:port) whose archives may be fetched although their addresses are not public.",
+    )
+    insecure_hosts: list[str] = Field(
+        default_factory=list[str], description="Hosts whose archives are fetched by plain http, tokens and all."
+    )
+    timeout_seconds: float = Field(default=120.0, gt=0, description="Longest time that one fetch may take.")
+    max_bytes: int = Field(default=256 << 20, gt=0, description="Largest archive, packed; in bytes or 256M.")
+    max_unpacked_bytes: int = Field(
+        default=256 << 20, gt=0, description="Most that the files of one source may hold; in bytes or 256M."
+    )
+
+    @field_validator("max_bytes", "max_unpacked_bytes", mode="before")
+    @classmethod
+    def written_with_a_unit(cls, value: Any) -> int:
+        return parse_bytes(value)
+
+    @field_validator("private_hosts", "insecure_hosts")
+    @classmethod
+    def hosts(cls, hosts: list[str]) -> list[str]:
+        return [check_registry(host) for host in hosts]
+
+
 class IdlePart(BaseModel):
     """Limits of one instance type; what is left out is everybody's."""
 
@@ -254,6 +282,11 @@ class Settings(BaseSettings):
     git_protocols: list[str] = Field(
         default_factory=lambda: ["https"],
         description="Protocols by which code may be taken from Git, as a JSON list: https, http, file.",
+    )
+    sources: SourceSettings = Field(
+        default_factory=SourceSettings,
+        description="From where archives of code may be fetched and how large they may be, as JSON: {private_hosts, "
+        "insecure_hosts, timeout_seconds, max_bytes, max_unpacked_bytes}; or one by one, `ORRERY_SOURCES__MAX_BYTES`.",
     )
     containers: bool = Field(
         default=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
+from orrery.domain.algorithms import check_is_ready
 from orrery.domain.records import Json, Record
 from orrery.domain.templates import TEMPLATE, TemplateSpec
 from orrery.domain.trainings import SaveTemplateBody
@@ -18,6 +19,7 @@ class TemplateController(Controller):
         assert isinstance(spec, TemplateSpec)
         self.platform.settings.instance_type(spec.instance_type)
         algorithm = draft.references["algorithm"]
+        check_is_ready(algorithm)
         declared = [dataset["name"] for dataset in algorithm.spec["datasets"]]
         for name in spec.datasets:
             if declared and name not in declared:

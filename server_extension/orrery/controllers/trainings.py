@@ -16,7 +16,7 @@ from orrery.controllers.secrets import check_secrets
 from orrery.controllers.templates import template_of
 from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
 from orrery.domain.access import User
-from orrery.domain.algorithms import is_notebook
+from orrery.domain.algorithms import check_is_ready, is_notebook
 from orrery.domain.columns import check_target, find_column
 from orrery.domain.models import MODEL as MODEL_KIND
 from orrery.domain.records import Json, Record
@@ -48,6 +48,7 @@ class TrainingController(Controller):
         resources = self.platform.settings.instance_type(spec.instance_type).resources
         self.platform.executor.rules().check(draft.owner, resources.times(spec.nodes))
         algorithm = draft.references["algorithm"]
+        check_is_ready(algorithm)
         self._check_nodes(spec, algorithm)
         check_secrets(self.platform.store, draft.owner, spec.secrets)
         stored = spec.model_dump(mode="json")

@@ -16,6 +16,7 @@ from orrery.controllers.earlier_runs import earlier_runs, value_of
 from orrery.controllers.search_spaces import check_grid, example, fit_space
 from orrery.controllers.trainings import TrainingController
 from orrery.domain.access import SYSTEM_OWNER, User
+from orrery.domain.algorithms import check_is_ready
 from orrery.domain.records import Json, Record
 from orrery.domain.trainings import TRAINING, RegisterModelBody, RunSpec, TrainingSpec
 from orrery.domain.tunings import TUNING, Detail, RegisterTrialBody, TrialStatus, TuningSpec
@@ -58,6 +59,7 @@ class TuningController(Controller):
         spec = draft.spec
         assert isinstance(spec, TuningSpec)
         algorithm = draft.references["algorithm"]
+        check_is_ready(algorithm)
         space = fit_space(spec.space, algorithm.spec["parameters_schema"])
         if spec.sampler == "grid":
             check_grid(space)

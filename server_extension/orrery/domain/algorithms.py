@@ -12,7 +12,8 @@ from orrery.domain.datasets import DatasetFile, distinct_paths
 from orrery.domain.formulas import MAX_CHARACTERS, check_formula
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, Column, Kind, Spec
 from orrery.domain.machine import Phase, machine
-from orrery.domain.records import Json
+from orrery.domain.records import Json, Record
+from orrery.domain.sources import MAX_FILES, AnySource, with_type
 from orrery.errors import Invalid
 
 #: among an algorithm's files: a JSON schema of its parameters, where its code does not tell them
@@ -21,6 +22,8 @@ SCHEMA_FILE = "parameters.schema.json"
 REQUIREMENTS_FILE = "requirements.txt"
 NOTEBOOK: Final = ".ipynb"
 SCRIPT: Final = ".py"
+#: the phase in which its code is on its way
+FETCHING: Final = "FETCH_IN_PROGRESS"
 _ADVANCED: Final[JsonDict] = {"x-orrery-group": "Advanced"}
 
 
@@ -78,55 +81,24 @@ class MemoryDeclaration(BaseModel):
         return formula.strip()
 
 
-class GitSource(BaseModel):
-    """A folder of a Git repository at one revision."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    url: str = Field(
-        "",
-        title="Repository",
-        max_length=500,
-        pattern=r"^([a-z][a-z0-9+.-]*://[^\s@?#]+)?$",
-        description="Address of the repository, https://host/path.git, without user name or token.",
-    )
-    revision: str = Field(
-        "",
-        max_length=250,
-        pattern=r"^([A-Za-z0-9_][A-Za-z0-9._/-]*)?$",
-        description="A branch, a tag or a commit's full id. Empty: the repository's default branch.",
-    )
-    path: str = Field("", title="Folder", max_length=500, description="The folder in it. Empty: all of it.")
-    secret: str = Field(
-        "", max_length=63, description="Of a private repository: the secret of yours that holds a token for it."
-    )
-
-    @field_validator("path")
-    @classmethod
-    def stays_inside(cls, path: str) -> str:
-        parts = PurePosixPath(path.strip("/")).parts
-        if ".." in parts or any(ord(letter) < 32 for letter in path):
-            raise ValueError(f"{path!r} must be a folder of the repository, without '..' or control characters")
-        return "/".join(parts)
-
-
 class AlgorithmSpec(Spec):
     title: str = Field("", max_length=250, description="What a list calls it; empty: its name.")
     files: list[DatasetFile] = Field(
         default_factory=list[DatasetFile],
-        max_length=10_000,
+        max_length=MAX_FILES,
         description=f"Its code: the entry point and what lies beside it. A {REQUIREMENTS_FILE} is installed first.",
         json_schema_extra={"x-orrery-upload": True},
     )
-    source: GitSource | None = Field(
+    source: AnySource | None = Field(
         None,
-        title="From Git",
-        description="Instead of uploaded files: a Git repository they are taken from. `fetch` takes them anew.",
+        description="Instead of uploaded files: where they are taken from, a Git repository, an archive or a dataset. "
+        "`fetch` takes them anew.",
+        json_schema_extra={"x-orrery-instead-of": "files"},
     )
     commit: str = Field(
         "",
         max_length=64,
-        description="Of code from Git, the commit that was taken. Set by the platform.",
+        description="What was taken: of Git the commit, of an archive its SHA-256. Set by the platform.",
         json_schema_extra={"readOnly": True},
     )
     entry_point: str = Field(
@@ -167,32 +139,48 @@ class AlgorithmSpec(Spec):
 
     _distinct = field_validator("files")(distinct_paths)
 
-    @field_validator("source")
+    @field_validator("source", mode="before")
     @classmethod
-    def none_without_address(cls, source: GitSource | None) -> GitSource | None:
-        return source if source is not None and source.url else None
+    def of_a_type(cls, source: Any) -> Any:
+        return with_type(source)
 
     @model_validator(mode="after")
     def has_an_entry_point(self) -> AlgorithmSpec:
-        if not self.files:
-            return self  # they are fetched first
-        paths = [file.path for file in self.files]
-        programs = [path for path in paths if PurePosixPath(path).suffix in (NOTEBOOK, SCRIPT)]
-        if not self.entry_point:
-            if len(programs) != 1:
-                raise ValueError(
-                    f"which of the files is run? set entry_point to one of {', '.join(programs[:10])}"
-                    if programs
-                    else "there is neither a .py nor an .ipynb among the files; add the one that is run"
-                )
-            self.entry_point = programs[0]
-        elif self.entry_point not in paths:
+        if self.files and self.source is None:
+            self.entry_point = choose_entry_point([file.path for file in self.files], self.entry_point)
+        return self  # of those that are fetched it is chosen then
+
+
+def choose_entry_point(paths: list[str], asked: str) -> str:
+    """The file that is run. Raises: ValueError saying what to do."""
+    programs = [path for path in paths if PurePosixPath(path).suffix in (NOTEBOOK, SCRIPT)]
+    shown = ", ".join(programs[:10])
+    if not asked:
+        if len(programs) != 1:
             raise ValueError(
-                f"entry point {self.entry_point!r} is not among the files ({', '.join(programs[:10]) or 'none to run'})"
+                f"which of the files is run? set entry_point to one of {shown}"
+                if programs
+                else "there is neither a .py nor an .ipynb among the files; add the one that is run"
             )
-        elif self.entry_point not in programs:
-            raise ValueError(f"entry point {self.entry_point!r} must be a .py or an .ipynb")
-        return self
+        return programs[0]
+    if asked not in paths:
+        raise ValueError(f"entry point {asked!r} is not among the files ({shown or 'none to run'})")
+    if asked not in programs:
+        raise ValueError(f"entry point {asked!r} must be a .py or an .ipynb")
+    return asked
+
+
+def check_is_ready(algorithm: Record) -> None:
+    """Raises: Invalid for one whose code is not there yet, or could not be had."""
+    if algorithm.spec["files"]:
+        return
+    if algorithm.phase == FETCHING:
+        message = f"the code of {algorithm.label} is still being fetched; try again once it is active"
+    else:
+        message = (
+            f"{algorithm.label} has no code: {algorithm.message or algorithm.phase}; mend its source and try again"
+        )
+    raise Invalid(message, fields=[{"path": "spec.algorithm", "message": message}])
 
 
 def entry_file(spec: Json) -> Json:
@@ -217,8 +205,25 @@ ALGORITHM = Kind(
     mutable=frozenset(
         "title files source entry_point metrics scenario framework tasks datasets parameters_schema memory".split()
     ),
-    machine=machine(Phase("ACTIVE", "Active", settled=True), (), {}),
-    actions=(Action("fetch", "Fetch from Git again"),),
+    machine=machine(
+        Phase("ACTIVE", "Active", settled=True),
+        (Phase(FETCHING, "Pending"), Phase("FETCH_FAILED", "Failed", settled=True)),
+        {
+            ("ACTIVE", "fetch"): FETCHING,
+            (FETCHING, "fetch"): FETCHING,
+            (FETCHING, "fetched"): "ACTIVE",
+            # fetching again went wrong: what was there stays
+            (FETCHING, "kept"): "ACTIVE",
+            (FETCHING, "refused"): "FETCH_FAILED",
+            (FETCHING, "uploaded"): "ACTIVE",
+            ("FETCH_FAILED", "fetch"): FETCHING,
+            ("FETCH_FAILED", "uploaded"): "ACTIVE",
+        },
+    ),
+    actions=(
+        Action("fetch", "Fetch again", event="fetch", phases=frozenset({"ACTIVE"})),
+        Action("retry", "Try again", event="fetch", phases=frozenset({"FETCH_FAILED"})),
+    ),
     columns=(
         *COMMON_COLUMNS,
         Column("spec.title", "Title"),

@@ -12,7 +12,7 @@ from orrery.client.cli.values import parse_metrics, parse_moment
 from orrery.errors import Invalid
 
 if TYPE_CHECKING:
-    from orrery.client.builtin import Training
+    from orrery.client.builtin import Algorithm, Training
 
 _PANEL = "Main job"
 EntryOption = Annotated[
@@ -52,15 +52,25 @@ def create_algorithm(
         list[str] | None, typer.Argument(metavar="[FILE...]", help="Its code: a folder, or files.")
     ] = None,
     git: Annotated[str | None, typer.Option(metavar="URL", help="Take the code from a Git repository instead.")] = None,
-    revision: Annotated[str, typer.Option(help="A branch, a tag or a commit's id; else the default branch.")] = "",
-    folder: Annotated[str, typer.Option("--path", help="The folder of the repository.")] = "",
-    secret: Annotated[str, typer.Option(help="Of a private repository: your secret that holds a token.")] = "",
+    archive: Annotated[
+        str | None, typer.Option(metavar="URL", help="Take the code from a .zip or .tar.gz at an address instead.")
+    ] = None,
+    from_dataset: Annotated[
+        str | None, typer.Option(metavar="DATASET", help="Take the files of a published dataset instead: code, code@2.")
+    ] = None,
+    revision: Annotated[str, typer.Option(help="With --git: a branch, a tag or a commit's id.")] = "",
+    sha256: Annotated[str, typer.Option(help="With --archive: refuse any other than this one.")] = "",
+    folder: Annotated[str, typer.Option("--path", help="The folder of the repository, archive or dataset.")] = "",
+    secret: Annotated[
+        str, typer.Option(help="Of a private repository or archive: your secret that holds a token.")
+    ] = "",
     entry: EntryOption = None,
     metric: MetricOption = None,
     title: Annotated[str | None, typer.Option(help="What lists call it.")] = None,
     description: DescriptionOption = "",
     tag: TagOption = None,
     visibility: Annotated[Visibility, typer.Option(help="Who may see and use it.")] = Visibility.PRIVATE,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Whether to follow how the code is fetched.")] = True,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make an algorithm of a script or a notebook: it appears in the catalogue, with a form of what it takes.
@@ -69,17 +79,27 @@ def create_algorithm(
     Examples:
       orrery algorithm create forest ./forest --entry train.py --metric accuracy='accuracy=([0-9.]+)'
       orrery algorithm create forest --git https://git.example.org/forest.git --revision v2 --secret git-token
+      orrery algorithm create forest --archive https://example.org/forest-2.zip --sha256 9f86d081884c7d65...
+      orrery algorithm create forest --from-dataset forest-code@3 --path src
     """
-    from orrery.client.cli.output import print_document
-
-    if bool(paths) == bool(git):
-        raise Invalid("where is the code? give either files or --git URL")
-    source = {"url": git, "revision": revision, "path": folder, "secret": secret} if git else None
+    if sum(map(bool, (paths, git, archive, from_dataset))) != 1:
+        raise Invalid("where is the code? give either files, --git URL, --archive URL or --from-dataset NAME")
+    for option, value, is_possible in (
+        ("--revision", revision, git),
+        ("--sha256", sha256, archive),
+        ("--path", folder, not paths),
+        ("--secret", secret, git or archive),
+    ):
+        if value and not is_possible:
+            raise Invalid(f"{option} says nothing of where this code comes from; leave it away")
     with connect() as client:
         made = client.algorithms.create(
             name,
             paths or (),
-            git=source,
+            git={"url": git, "revision": revision, "path": folder, "secret": secret} if git else None,
+            archive={"url": archive, "sha256": sha256, "path": folder, "secret": secret} if archive else None,
+            dataset={"dataset": from_dataset, "path": folder} if from_dataset else None,
+            wait=False,
             entry_point=entry,
             metrics=parse_metrics(metric),
             title=title,
@@ -87,11 +107,27 @@ def create_algorithm(
             tags=tag or (),
             visibility=visibility.value,
         )
-        note(f"algorithm {made.qualified_name} created: it runs {made.spec['entry_point']}")
+        if not made.has_settled():
+            note(f"algorithm {made.qualified_name} created; its code is being fetched")
+            if not wait:
+                note(f"Follow it with: orrery wait algorithm {made.name}")
+                _print_algorithm(made, output)
+                return
+            wait_for(made)
+        note(
+            f"algorithm {made.qualified_name} {'is ready' if made.spec['source'] else 'created'}: "
+            f"it runs {made.spec['entry_point']}"
+        )
         parameters = ", ".join(made.parameters_schema.get("properties") or ()) or "whatever it is given"
         note(f"it takes {parameters}")
-        if output in (Output.JSON, Output.YAML):
-            print_document(made.document, output)
+        _print_algorithm(made, output)
+
+
+def _print_algorithm(made: Algorithm, output: Output) -> None:
+    from orrery.client.cli.output import print_document
+
+    if output in (Output.JSON, Output.YAML):
+        print_document(made.document, output)
 
 
 def train(
