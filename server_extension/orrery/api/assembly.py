@@ -66,6 +66,7 @@ from orrery.controllers.secrets import SecretController, Secrets
 from orrery.controllers.settings import Settings
 from orrery.controllers.templates import TemplateController
 from orrery.controllers.tensorboard import CHECK_SECONDS, TensorBoards
+from orrery.controllers.training_images import ImageLogins
 from orrery.controllers.trainings import TrainingController
 from orrery.controllers.tunings import TuningController
 from orrery.domain.access import User
@@ -173,7 +174,8 @@ def assemble(
     signer = Signer.open(settings.home / "secrets" / "jwt.key")
     address = {"url": ""}
     vault = Vault(settings.home / "secrets" / "vault.key")
-    executor = executor or make_executor(settings, objects, KernelKeys(store, vault, Secrets(store, vault)))
+    logins = ImageLogins(KernelKeys(store, vault, Secrets(store, vault)))
+    executor = executor or make_executor(settings, objects, logins)
     platform = Platform(
         settings=settings,
         store=store,
@@ -188,6 +190,7 @@ def assemble(
         make_token=lambda owner: signer.sign(User(owner), JOB_LIFETIME_SECONDS)[0],
         url=lambda: address["url"],
     )
+    logins.platform = platform
     router = Router(settings.home, f"unix:{settings.run_dir / 'platform.sock'}")
     dashboards = DashboardController(platform, Apps(platform, router))
     boards = TensorBoards(platform, Apps(platform, router))

@@ -55,6 +55,8 @@ class LocalExecutor:
     `secrets`: where the values of jobs' secrets come from.
     """
 
+    runs_containers = False
+
     def __init__(
         self,
         home: Path,
