@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from orrery.controllers.apps import AppState, Look
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome, Platform
 from orrery.controllers.images import base_image, check_core_type, check_image, launch_image
+from orrery.controllers.notebook_upgrades import RESTARTED_FOR, UpgradeBook
 from orrery.domain.access import User
 from orrery.domain.images import LOCAL
 from orrery.domain.notebooks import NOTEBOOK, NotebookSpec
@@ -49,6 +50,8 @@ class NotebookController(Controller):
         super().__init__(platform)
         #: None: this platform runs without a hub, and has no notebooks
         self.hub: HubLink | None = None
+        settings = platform.settings
+        self.upgrades = UpgradeBook(settings.home / "notebook-upgrade.json", settings.notebook_upgrade.upgrade)
 
     # before it is accepted
 
@@ -106,7 +109,11 @@ class NotebookController(Controller):
                 raise Invalid(message, fields=[{"path": "spec.instance_type", "message": message}])
 
     def prepare(self, action: str, record: Record, body: BaseModel | None) -> Json:
-        return {"asked": 0, "is_down": False, "since": None, "idle": None}
+        notes: Json = {"asked": 0, "is_down": False, "since": None, "idle": None}
+        if action == "reboot":
+            upgrade = self.upgrades.concerning(record)
+            notes[RESTARTED_FOR] = None if upgrade is None else upgrade.id
+        return notes
 
     # opening it
 
@@ -179,19 +186,26 @@ class NotebookController(Controller):
     def reconcile(self, record: Record) -> Outcome:
         if self.hub is None:
             return Outcome()
+        outcome = self._turn(record, self.hub)
+        notice = self.upgrades.notice(record) if outcome.event != "gone" else None
+        if notice == record.outputs.get("notice"):
+            return outcome
+        return replace(outcome, outputs={**outcome.outputs, "notice": notice})
+
+    def _turn(self, record: Record, hub: HubLink) -> Outcome:
         match record.phase:
             case "CREATE_REQUESTED":
                 return self._accept(record)
             case "CREATE_IN_PROGRESS" | "START_IN_PROGRESS":
-                return self._start(record, self.hub)
+                return self._start(record, hub)
             case "REBOOT_IN_PROGRESS":
-                return self._reboot(record, self.hub)
+                return self._reboot(record, hub)
             case "STOP_IN_PROGRESS" | "DELETE_IN_PROGRESS":
-                return self._stop(record, self.hub)
+                return self._stop(record, hub)
             case "ACTIVE_HEALTHY" | "ACTIVE_UNHEALTHY":
-                return self._watch(record, self.hub)
+                return self._watch(record, hub)
             case _:
-                return self._rest(record, self.hub)
+                return self._rest(record, hub)
 
     def _accept(self, record: Record) -> Outcome:
         """Its server's name is its own for good, whatever it is called later and whatever had the name before."""
