@@ -13,6 +13,7 @@ from tests.browser.lab import LONG_MILLISECONDS, execute, look, open_lab, panel,
 from orrery.testing.jupyter import Jupyter
 from orrery.testing.platform import wait_settled
 from orrery.testing.registries import (
+    GOOD_LABELS,
     DockerRegistry,
     docker_registry,
     docker_registry_program,
@@ -34,6 +35,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         pytest.MonkeyPatch.context() as patch,
     ):
         push(registry.url, "team/own", "1.0", make_image(), (USER, PASSWORD))
+        for_trainings = make_image({**GOOD_LABELS, "orrery.image.type": "TRAINING"})
+        push(registry.url, "team/trains", "1.0", for_trainings, (USER, PASSWORD))
         hosts = [registry.host]
         patch.setenv("ORRERY_IMAGES", json.dumps({"private_registries": hosts, "insecure_registries": hosts}))
         patch.setenv("ORRERY_CONTAINERS", "true")
@@ -78,26 +81,26 @@ def test_a_log_in_is_kept_and_an_image_registered_with_it(place: Place, page: Pa
 
 def test_an_image_is_chosen_from_cards(place: Place, page: Page) -> None:
     lab, client, registry = place
-    kinds = client.get("kinds").json()["items"]
-    chooser = next((kind for kind in kinds if "x-orrery-image" in json.dumps(kind["spec_schema"])), None)
-    if chooser is None:
-        pytest.skip("no kind here is started with an image")
     for name, tag in (("chosen", "1.0"), ("broken", "9.9")):
         account = f"{name}-account"
         login = {"registry": registry.host, "username": USER, "password": PASSWORD}
         assert client.post("registry-accounts", json={"name": account, "spec": login}).status_code == 201
-        spec = {"address": f"{registry.host}/team/own:{tag}", "registry_account": account}
+        spec = {"address": f"{registry.host}/team/trains:{tag}", "registry_account": account, "type": "TRAINING"}
         assert client.post("images", json={"name": name, "spec": spec}).status_code == 201
         wait_settled(client, "images", name)
     open_lab(page, lab)
-    execute(page, "orrery:create", {"kind": chooser["kind"]})
-    form = panel(page, f"orrery-form-{chooser['kind']}")
+    execute(page, "orrery:create", {"kind": "training"})
+    form = panel(page, "orrery-form-training")
     images = form.get_by_test_id("orrery-images-spec_image")
-    card = images.get_by_test_id("orrery-image-notebook-pytorch-gpu")
+    default = images.get_by_test_id("orrery-image-default-spec_image").get_by_role("radio")
+    expect(default).to_be_checked(timeout=LONG_MILLISECONDS)
+    card = images.get_by_test_id("orrery-image-train-pytorch-gpu")
     expect(card).to_contain_text("PyTorch 2.13.0 · Python 3.12", timeout=LONG_MILLISECONDS)
-    expect(images.get_by_test_id("orrery-image-train-pytorch-gpu")).to_have_count(0)
+    expect(images.get_by_test_id("orrery-image-notebook-pytorch-gpu")).to_have_count(0)
     card.click()
     expect(card.get_by_role("radio")).to_be_checked()
+    expect(default).not_to_be_checked()
+    card.scroll_into_view_if_needed()
     for theme in ("light", "dark"):
         use_theme(page, theme)
         look(page, f"image-catalogue-{theme}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,20 +14,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orrery.api.assembly import Assembly, assemble
+from orrery.controllers.algorithms import synchronise_built_ins
+from orrery.controllers.contract import NewResource
 from orrery.controllers.image_catalogue import FRAMEWORKS, PYTHON, shipped, synchronise_images
 from orrery.controllers.images import check_image, launch_image, read_facts, resolve_image
 from orrery.controllers.registries import RegistryProblem
 from orrery.controllers.registry_accounts import check_is_idle
-from orrery.controllers.settings import Settings
-from orrery.domain.access import Visibility
+from orrery.controllers.settings import InstanceType, Settings
+from orrery.controllers.training_images import ImageLogins
+from orrery.controllers.training_jobs import make_job
+from orrery.domain.access import User, Visibility
 from orrery.domain.ids import make_id
 from orrery.domain.image_addresses import ImageAddress, parse_image_address
-from orrery.domain.records import Record, Reference, utc_now
+from orrery.domain.kinds import describe
+from orrery.domain.notebooks import NOTEBOOK
+from orrery.domain.records import Json, Record, Reference, utc_now
 from orrery.domain.registry_accounts import RegistryAccountSpec
+from orrery.domain.templates import TEMPLATE
+from orrery.domain.trainings import TRAINING
+from orrery.domain.tunings import TUNING
 from orrery.errors import Conflict, InUse, Invalid
+from orrery.executors.contract import ContainerImage
+from orrery.executors.local import LocalExecutor
+from orrery.testing.executors import FolderObjects, NamedSecrets
 from orrery.testing.registries import GOOD_LABELS
 
 ROOT = Path(__file__).parents[2]
+SIZES = {
+    "cpu-small": InstanceType(cores=1, memory_bytes=1 << 30, title="small"),
+    "gpu": InstanceType(cores=1, memory_bytes=1 << 30, gpus=1, title="GPU"),
+}
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -226,6 +244,134 @@ def test_without_containers_there_is_this_python_alone(assembly: Assembly, tmp_p
         check_image(alone, image, "NOTEBOOK")
     with pytest.raises(Invalid, match="here everything is a container"):
         check_image(platform, local, "NOTEBOOK")
+
+
+class ContainerExecutor(LocalExecutor):
+    """Says that it runs containers; nothing is submitted to it here."""
+
+    runs_containers = True
+
+
+@pytest.fixture
+def containers(tmp_path: Path) -> Iterator[Assembly]:
+    """A platform whose trainings are containers."""
+    settings = Settings(home=tmp_path, containers=True, instance_types={**SIZES})
+    executor = ContainerExecutor(tmp_path / "jobs", FolderObjects(tmp_path / "objects"), preload=False)
+    made = assemble(settings, executor=executor)
+    synchronise_images(made.platform)
+    synchronise_built_ins(made.platform)
+    yield made
+    made.platform.store.database.close()
+
+
+def asked(name: str, **spec: Any) -> NewResource:
+    return NewResource(name, {"algorithm": "orrery/xgboost", "parameters": {"target": "y"}, **spec})
+
+
+def new_training(assembly: Assembly, name: str, **spec: Any) -> Record:
+    table = assembly.platform.store.find_named("dataset-version", ["alice"], "table")
+    if table is None:
+        now = utc_now()
+        content: Json = {"files": [], "format": "csv"}
+        table = Record(
+            make_id("dsv"), "dataset-version", "alice", "table", 1, content, "ACTIVE", created_at=now, updated_at=now
+        )
+        assembly.platform.store.create(table, ())
+    return assembly.commands.create(User("alice"), TRAINING, asked(name, datasets={"train": table.id}, **spec))
+
+
+def for_trainings(assembly: Assembly, image: Record) -> Record:
+    spec, outputs = {**image.spec, "type": "TRAINING"}, {**image.outputs, "core_type": "CPU"}
+    return assembly.platform.store.update(image.id, lambda fresh: replace(fresh, spec=spec, outputs=outputs))
+
+
+def test_a_training_runs_in_the_catalogues_image_of_its_core_type_or_the_one_chosen(containers: Assembly) -> None:
+    store = containers.platform.store
+    for name, spec, image in (
+        ("small", {}, "train-pytorch-cpu"),
+        ("large", {"instance_type": "gpu"}, "train-pytorch-gpu"),
+        ("chosen", {"image": "train-tensorflow-cpu"}, "train-tensorflow-cpu"),
+    ):
+        training = new_training(containers, name, **spec)
+        assert store.get(training.spec["image"]).name == image
+        uses = store.references_of([training.id])[training.id]
+        assert [used.name for reference, used in uses if reference.path == "image"] == [image]
+    with pytest.raises(Invalid, match="is made for GPU, and cpu-small is a CPU instance type"):
+        new_training(containers, "crossed", image="train-pytorch-gpu")
+    with pytest.raises(Invalid, match="is for a notebook, not for a training"):
+        new_training(containers, "other", image="notebook-pytorch-cpu")
+
+
+def test_a_retry_runs_in_the_image_that_the_training_began_with(containers: Assembly) -> None:
+    platform = containers.platform
+    _, image = private_image(containers)
+    platform.store.update(
+        image.id,
+        lambda fresh: replace(
+            fresh, spec={**fresh.spec, "type": "TRAINING"}, outputs={**fresh.outputs, "core_type": "CPU"}
+        ),
+    )
+    training = new_training(containers, "private", image="own")
+    outcome = containers.controllers["training"].reconcile(training)
+    assert outcome.outputs["image_address"] == f"example.org/x@{DIGEST}"
+    begun = outcome.on(training)
+    platform.store.update(
+        image.id, lambda fresh: replace(fresh, outputs={**fresh.outputs, "pinned": "example.org/x@new"})
+    )
+    again = containers.controllers["training"].reconcile(begun).on(begun)
+    job = make_job(platform, again, "job")
+    assert job.image == ContainerImage(f"example.org/x@{DIGEST}", f"image-login:{image.id}")
+    logins = ImageLogins(NamedSecrets())
+    logins.platform = platform
+    revealed = json.loads(logins.reveal(f"image-login:{image.id}"))["auths"]["example.org"]["auth"]
+    assert base64.b64decode(revealed) == b"robot:a-password"
+    assert logins.reveal("alice/token") == "secret of alice/token"
+    assert "a-password" not in json.dumps([again.spec, again.outputs, again.internal, str(job)], default=str)
+
+
+def test_an_image_that_was_never_checked_fails_the_training_in_words(containers: Assembly) -> None:
+    _, image = private_image(containers)
+    store = containers.platform.store
+    store.update(
+        image.id,
+        lambda fresh: replace(
+            fresh, spec={**fresh.spec, "type": "TRAINING"}, outputs={**fresh.outputs, "core_type": "CPU"}
+        ),
+    )
+    training = new_training(containers, "moved", image="own")
+    store.update(image.id, lambda fresh: replace(fresh, spec={**fresh.spec, "address": "example.org/x:2"}))
+    outcome = containers.controllers["training"].reconcile(training)
+    assert outcome.event == "refused" and "has not been checked" in str(outcome.message)
+
+
+def test_where_trainings_are_processes_an_image_is_refused_and_none_is_filled_in(assembly: Assembly) -> None:
+    synchronise_images(assembly.platform)
+    synchronise_built_ins(assembly.platform)
+    with pytest.raises(Invalid, match="here trainings are processes of the platform's Python") as caught:
+        new_training(assembly, "asked", image="train-pytorch-cpu")
+    fields: Any = caught.value.details["fields"]
+    assert fields[0]["path"] == "spec.image"
+    training = new_training(assembly, "plain")
+    assert training.spec["image"] is None
+    assert make_job(assembly.platform, begin(assembly, training), "job").image is None
+
+
+def begin(assembly: Assembly, training: Record) -> Record:
+    return assembly.controllers["training"].reconcile(training).on(training)
+
+
+def test_the_field_is_offered_where_there_are_containers(assembly: Assembly, tmp_path: Path) -> None:
+    alone = assemble(Settings(home=tmp_path / "alone"))
+    for kind in (TRAINING, TUNING, TEMPLATE):
+        schema = describe(kind)["spec_schema"]
+        assert "image" in assembly.controllers[kind.name].offer(schema)["properties"]
+        assert "image" not in alone.controllers[kind.name].offer(schema)["properties"]
+    schema = describe(NOTEBOOK)["spec_schema"]
+    assert alone.controllers["notebook"].offer(schema)["properties"]["image"]["default"] == "local"
+    assert alone.controllers["notebook"].complete({})["image"] == "local"
+    assert assembly.controllers["notebook"].offer(schema)["properties"]["image"].get("default") is None
+    assert assembly.controllers["notebook"].complete({})["image"] == "notebook-python-cpu"
+    alone.platform.store.database.close()
 
 
 @pytest.mark.skipif(not (ROOT / "images" / "variants.json").exists(), reason="no images are built from this checkout")

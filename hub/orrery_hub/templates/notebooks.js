@@ -115,6 +115,45 @@
     return element("div", { className: "d-flex gap-2 justify-content-end" }, ...made);
   }
 
+  /** What has to be done about it by a date, left of its name. */
+  function notice(notebook) {
+    const told = notebook.status.outputs.notice;
+    const action = told && kind.actions.find(each => each.name === told.action);
+    if (!action || !action.phases.includes(notebook.status.phase)) {
+      return [];
+    }
+    const made = button(told.title, "warning", async () => {
+      if (!action.confirm || window.confirm(action.confirm)) {
+        await ask(`notebooks/${notebook.id}/${action.name}`, { method: "POST" });
+      }
+    });
+    made.classList.add("me-2");
+    const until = new Date(told.until).toLocaleString();
+    const text = `${told.message}: ${told.title.toLowerCase()} it by ${until}`;
+    made.title = text;
+    made.setAttribute("aria-label", `${told.title} ${notebook.name}. ${text}`);
+    return [made, element("div", { className: "small fw-normal text-warning-emphasis", textContent: text })];
+  }
+
+  /** What is restarted for a new version, and what was not yet, or failed to be: of everybody for administrators. */
+  async function upgrade() {
+    const { upgrade: told, items } = await ask("notebook-upgrade");
+    const others = told ? items.filter(each => each.owner !== user || each.state === "failed") : [];
+    part("upgrade").hidden = others.length === 0;
+    part("upgrade-title").textContent = told ? `${told.message}, by ${new Date(told.expires_at).toLocaleString()}` : "";
+    part("upgrade-rows").replaceChildren(
+      ...others.map(each =>
+        element(
+          "tr",
+          {},
+          element("th", { scope: "row", textContent: `${each.owner}/${each.name}` }),
+          element("td", { textContent: { failed: "Failed", waits: "Waits", restarting: "Restarts" }[each.state] }),
+          element("td", { textContent: each.message })
+        )
+      )
+    );
+  }
+
   function row(notebook) {
     const { status } = notebook;
     const colour = status.phase === "ACTIVE_UNHEALTHY" ? "warning" : COLOURS[status.state] || "secondary";
@@ -127,7 +166,9 @@
       element(
         "th",
         { scope: "row" },
+        ...notice(notebook).slice(0, 1),
         notebook.name,
+        ...notice(notebook).slice(1),
         element("div", { className: "small fw-normal text-body-secondary", textContent: notebook.description })
       ),
       element("td", {}, badge, element("div", { className: "small text-body-secondary", textContent: status.message })),
@@ -167,6 +208,7 @@
     } while (cursor);
     notebooks = found;
     draw();
+    await upgrade();
   }
 
   function option(value, text, disabled = false) {

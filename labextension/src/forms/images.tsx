@@ -33,6 +33,11 @@ export function describeImage(image: Resource): string {
   return [...parts, ...(python ? [`Python ${python}`] : [])].join(' · ');
 }
 
+/** Whether the platform chooses one where none was chosen. */
+export function isOptional(schema: Schema): boolean {
+  return Array.isArray(schema.type) && schema.type.includes('null') && schema.default === undefined;
+}
+
 /** What was read of it at its registry; empty where it was not. */
 function factOf(image: Resource, name: string): string {
   const fact = image.status.outputs[name];
@@ -121,6 +126,26 @@ export function ImageWidget(props: WidgetProps): JSX.Element {
         )}
       </div>
       <div className="orr-Images-cards" role="radiogroup" aria-label={props.label}>
+        {shown === 'catalogue' && isOptional(props.schema as Schema) && (
+          <label
+            className="orr-Images-card"
+            data-chosen={value === '' || undefined}
+            title="The platform takes what fits the instance type."
+            data-testid={`orrery-image-default-${path}`}
+          >
+            <input
+              type="radio"
+              name={props.id}
+              checked={value === ''}
+              disabled={props.disabled || props.readonly}
+              onChange={() => props.onChange(undefined)}
+            />
+            <span className="orr-Images-text">
+              <span className="orr-Images-name">Default</span>
+              <span className="orr-Muted">As fits the instance type</span>
+            </span>
+          </label>
+        )}
         {cards.map(image => {
           const phase = phaseOf(kind, image);
           const isReady = image.status.phase === 'ACTIVE';

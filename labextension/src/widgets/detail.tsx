@@ -18,6 +18,7 @@ import type { PanelContext } from './context';
 import { usePanel, useTick } from './context';
 import { act, deleteResource, showError } from './dialogs';
 import { editResource } from './edit';
+import { NoticeButton, NoticeNote } from './notice';
 import { KindPanel } from './panel';
 import {
   Busy,
@@ -126,6 +127,7 @@ function Head(props: { model: DetailModel; resource: Resource }): JSX.Element {
         <Icon icon={kindIcon(kind.kind)} size={28} />
         <div>
           <div className="orr-Detail-name">
+            <NoticeButton kind={kind} resource={resource} />
             <h1 data-testid="orrery-name">{displayName(resource)}</h1>
             <PhaseBadge kind={kind} resource={resource} />
             {resource.visibility !== 'private' && (
@@ -355,6 +357,7 @@ function Word(props: { kind: Kind; resource: Resource }): JSX.Element | null {
           In the trash since {formatTime(resource.deleted_at)}. Restore it to use it again.
         </Note>
       )}
+      <NoticeNote kind={kind} resource={resource} />
       {phase.state === 'Failed' && (
         <Note kind="error">
           <strong>{status.reason ? humanize(status.reason) : phase.title}</strong>

@@ -11,6 +11,7 @@ import type { ListView } from '../models/list-view';
 import { useModel } from '../models/model';
 import { Cell } from './cells';
 import { usePanel, useTick } from './context';
+import { NoticeButton } from './notice';
 
 const ROW_HEIGHT = 36;
 const features = tableFeatures({});
@@ -339,6 +340,7 @@ function Row(props: RowProps): JSX.Element {
         />
       </div>
       <div role="rowheader" className="orr-Grid-cell orr-Grid-name">
+        <NoticeButton kind={kind} resource={resource} />
         <button type="button" className="orr-Link" onClick={() => go.open(kind.kind, resource.id)}>
           {displayName(resource)}
         </button>

@@ -9,9 +9,8 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -28,6 +27,7 @@ from orrery.api import (
     hub_servers,
     kernels,
     memory_fit,
+    notebook_upgrade,
     notebook_use,
     overview,
     profiles,
@@ -66,6 +66,7 @@ from orrery.controllers.secrets import SecretController, Secrets
 from orrery.controllers.settings import Settings
 from orrery.controllers.templates import TemplateController
 from orrery.controllers.tensorboard import CHECK_SECONDS, TensorBoards
+from orrery.controllers.training_images import ImageLogins
 from orrery.controllers.trainings import TrainingController
 from orrery.controllers.tunings import TuningController
 from orrery.domain.access import User
@@ -92,8 +93,6 @@ from orrery.tracking.service import Tracking
 from orrery.tuning.studies import Studies
 
 log = logging.getLogger(__name__)
-
-HOUSEKEEPING: Final = timedelta(minutes=10)
 
 
 @dataclass
@@ -174,7 +173,8 @@ def assemble(
     signer = Signer.open(settings.home / "secrets" / "jwt.key")
     address = {"url": ""}
     vault = Vault(settings.home / "secrets" / "vault.key")
-    executor = executor or make_executor(settings, objects, KernelKeys(store, vault, Secrets(store, vault)))
+    logins = ImageLogins(KernelKeys(store, vault, Secrets(store, vault)))
+    executor = executor or make_executor(settings, objects, logins)
     platform = Platform(
         settings=settings,
         store=store,
@@ -189,6 +189,7 @@ def assemble(
         make_token=lambda owner: signer.sign(User(owner), JOB_LIFETIME_SECONDS)[0],
         url=lambda: address["url"],
     )
+    logins.platform = platform
     router = Router(settings.home, f"unix:{settings.run_dir / 'platform.sock'}")
     dashboards = DashboardController(platform, Apps(platform, router))
     boards = TensorBoards(platform, Apps(platform, router))
@@ -282,10 +283,12 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     app.include_router(memory_fit.make_router(commands, user))
     for kind in commands.store.kinds:
         if kind.name == "notebook":
-            uses = notebook_use.NotebookUses(commands, assembly.uses)
+            uses = notebook_use.NotebookUses(commands, assembly.uses, assembly.notebooks.upgrades)
             app.include_router(notebook_use.make_router(uses, kind, user))
         app.include_router(resources.make_router(kind, commands, user))
     app.include_router(kernels.make_router(commands, user))
+    upgrades = assembly.notebooks.upgrades
+    app.include_router(notebook_upgrade.make_router(commands, upgrades, assembly.uses, user))
     app.include_router(tunings.make_router(commands, assembly.tunings, user))
     app.include_router(profiles.make_router(commands, user))
     app.include_router(mlflow.make_router(assembly.tracking, user))
@@ -344,7 +347,7 @@ async def _build_routes(app: FastAPI) -> None:
 
 async def _keep_house(assembly: Assembly) -> None:
     while True:
-        await asyncio.sleep(HOUSEKEEPING.total_seconds())
+        await asyncio.sleep(assembly.platform.settings.housekeeping_minutes * 60)
         await asyncio.to_thread(assembly.housekeeping.check_all)
         await asyncio.to_thread(assembly.uses.thin, int(time.time()))
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
+from orrery.controllers.notebook_upgrades import UpgradeBook
 from orrery.domain.access import Act, User, require
 from orrery.domain.idle import KEEP_SECONDS, Decision, IdleKernel, IdleLimits, Warned, decide
 from orrery.domain.kinds import Kind
@@ -65,9 +66,10 @@ class UseReport(BaseModel):
 class NotebookUses:
     """Reports and decisions over one platform."""
 
-    def __init__(self, commands: Commands, store: NotebookUseStore) -> None:
+    def __init__(self, commands: Commands, store: NotebookUseStore, upgrades: UpgradeBook) -> None:
         self.commands = commands
         self.store = store
+        self.upgrades = upgrades
 
     def limits(self, record: Record) -> IdleLimits:
         spec = record.spec
@@ -100,10 +102,22 @@ class NotebookUses:
                 report=report.model_dump(exclude={"points", "is_ready_to_stop"}),
             )
         )
+        restarts = not decision.stop and self._restarts(record, report, known.kept_until, limits)
+        decision = replace(decision, stop=decision.stop or restarts)
         stopping = decision.stop and report.is_ready_to_stop
-        if stopping:
+        if stopping and restarts:
+            self.commands.act(user, record, "reboot", None)
+        elif stopping:
             self._stop(user, record, report)
         return {**answer_view(decision, limits, known.kept_until, record), "is_stopping": stopping}
+
+    def _restarts(self, record: Record, report: UseReport, kept_until: float | None, limits: IdleLimits) -> bool:
+        """Whether an upgrade's notice has expired, and nothing runs in it any more."""
+        upgrade = self.upgrades.concerning(record)
+        now = self.commands.store.clock()
+        return upgrade is not None and upgrade.restarts_now(
+            now, report.use.idle_since, kept_until, limits.warning_seconds
+        )
 
     def _stop(self, user: User, record: Record, report: UseReport) -> None:
         """By the notebook's own action, with the reason for whoever comes back."""

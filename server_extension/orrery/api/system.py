@@ -15,7 +15,8 @@ from orrery.api.auth import Signer, check_lifetime
 from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
 from orrery.domain.access import User
-from orrery.domain.kinds import describe
+from orrery.domain.kinds import Kind, describe
+from orrery.domain.records import Json
 from orrery.executors.contract import Resources
 from orrery.store.rows import Query
 
@@ -30,6 +31,10 @@ def make_router(commands: Commands, signer: Signer, current_user: Any, mode: str
     caller = Annotated[User, Depends(current_user)]
     platform, store = commands.platform, commands.store
 
+    def offered(kind: Kind) -> Json:
+        described = describe(kind)
+        return {**described, "spec_schema": commands.controllers[kind.name].offer(described["spec_schema"])}
+
     @router.get("/healthz", summary="Whether the process answers")
     async def healthz() -> Response:  # pyright: ignore[reportUnusedFunction]
         return Orjson({"status": "ok", "version": __version__})
@@ -41,7 +46,8 @@ def make_router(commands: Commands, signer: Signer, current_user: Any, mode: str
 
     @router.get("/api/v1/kinds", summary="The kinds, with everything that forms and lists are made from")
     def kinds(_: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return Orjson({"items": [describe(kind) for kind in store.kinds if mode == "hub" or not kind.needs_hub]})
+        served = [kind for kind in store.kinds if mode == "hub" or not kind.needs_hub]
+        return Orjson({"items": [offered(kind) for kind in served]})
 
     @router.get("/api/v1/auth/whoami", summary="Who the token belongs to")
     def whoami(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]

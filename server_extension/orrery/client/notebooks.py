@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from orrery.client.apps import open_app
 from orrery.client.collection import Collection
-from orrery.client.resources import Resource
+from orrery.client.resources import Json, Resource
 
 
 class Notebook(Resource):
@@ -22,6 +23,19 @@ class Notebook(Resource):
 
 
 class Notebooks(Collection[Notebook]):
+    def upgrade(self) -> Json:
+        """`upgrade`, what notebooks are restarted for (None: nothing); `items`, those that were not yet, or failed."""
+        return self.client.transport.json("GET", "/notebook-upgrade")
+
+    def announce_upgrade(self, message: str, expires_at: datetime) -> Json:
+        """Have the notebooks that run now restarted by then: by their owners, later by the platform. Administrators."""
+        body = {"message": message, "expires_at": expires_at.astimezone().isoformat()}
+        return self.client.transport.json("PUT", "/notebook-upgrade", body=body)
+
+    def cancel_upgrade(self) -> Json:
+        """Have no more notebooks restarted. Administrators."""
+        return self.client.transport.json("DELETE", "/notebook-upgrade")
+
     def create(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         name: str,

@@ -162,7 +162,7 @@ class Commands:
         check_group(user, new.visibility, new.group)
         check_privacy(kind, new.visibility)
         check_tags(new.tags)
-        spec = parse_spec(kind.spec, new.spec)
+        spec = parse_spec(kind.spec, self.controllers[kind.name].complete(new.spec))
         if not by_platform:
             check_made_by_platform(kind, spec)
         # before anything is read of them
@@ -249,7 +249,8 @@ class Commands:
         draft = stored = None
         concealed: Json = {}
         if changes.spec:
-            spec = parse_spec(kind.spec, {**record.spec, **changes.spec})
+            completed = self.controllers[kind.name].complete({**record.spec, **changes.spec})
+            spec = parse_spec(kind.spec, completed)
             self.claim_objects(user, spec)
             draft = Draft(
                 user, record.owner, record.name, spec, self.resolve_references(user, record.owner, spec), record

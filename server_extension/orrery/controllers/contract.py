@@ -130,6 +130,14 @@ class Controller:
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
 
+    def offer(self, schema: Json) -> Json:
+        """The spec's schema as forms get it here: a platform need not have all that a kind declares."""
+        return schema
+
+    def complete(self, spec: Json) -> Json:
+        """A spec as it was asked for, with what was left out and the platform's configuration decides."""
+        return spec
+
     def admit(self, draft: Draft) -> Json:
         """Check a new or changed spec against the world; return it as it is stored, references not yet replaced.
 

@@ -41,6 +41,11 @@ class Shipped:
     outputs: Json
 
 
+def base_name(use: str, core: str) -> str:
+    """What something for this use is started with where nothing else was chosen."""
+    return f"{_SHORT[use]}-{USES[use][0].lower()}-{core.lower()}"
+
+
 def own_address(settings: Settings, use: str, framework: str = "PYTORCH", core: str = "CPU") -> str:
     """Where the platform's own image for this is."""
     name = f"{_SHORT[use]}-{framework.lower()}-{core.lower()}"

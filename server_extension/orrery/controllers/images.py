@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from orrery.controllers.contract import Controller, Draft, Outcome, Platform
-from orrery.controllers.image_catalogue import local_facts, own_address
+from orrery.controllers.image_catalogue import base_name, local_facts, own_address
 from orrery.controllers.image_contents import read_image
 from orrery.controllers.registries import Registry, RegistryProblem
 from orrery.controllers.registry_accounts import after_problem, check_is_idle, login_of
@@ -156,6 +156,23 @@ def check_image(platform: Platform, record: Record, type: str, path: str = "spec
             path,
         )
     return record
+
+
+def base_image(platform: Platform, type: str, instance_type: object) -> str:
+    """The name of the catalogue's image that something is started with where none was chosen."""
+    if not platform.settings.containers:
+        return LOCAL
+    size = platform.settings.instance_types.get(str(instance_type))
+    return base_name(type, "GPU" if size is not None and size.gpus else "CPU")
+
+
+def check_core_type(platform: Platform, image: Record, instance_type: str) -> None:
+    """Raises: Invalid where the image is made for GPUs and the instance type has none, or the other way round."""
+    core_type = "GPU" if platform.settings.instance_type(instance_type).gpus else "CPU"
+    made_for = image.outputs.get("core_type")
+    if platform.settings.containers and made_for and made_for != core_type:
+        message = f"{image.label} is made for {made_for}, and {instance_type} is a {core_type} instance type"
+        raise Invalid(message, fields=[{"path": "spec.instance_type", "message": message}])
 
 
 def launch_image(platform: Platform, record: Record) -> Json:

@@ -117,6 +117,8 @@ class Meanwhile:
         spec: Json = {name: value for name, value in record.spec.items() if name not in TrainingSpec.made_by_platform}
         spec |= {
             "instance_type": instance_type,
+            # what it asked for is made for GPUs; the catalogue's image for CPUs stands in
+            "image": None,
             "start_after": None,
             "meanwhile_of": {"training": record.id, "name": record.name},
         }

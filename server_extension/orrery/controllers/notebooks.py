@@ -15,8 +15,10 @@ from pydantic import BaseModel
 
 from orrery.controllers.apps import AppState, Look
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome, Platform
-from orrery.controllers.images import check_image, launch_image
+from orrery.controllers.images import base_image, check_core_type, check_image, launch_image
+from orrery.controllers.notebook_upgrades import RESTARTED_FOR, UpgradeBook
 from orrery.domain.access import User
+from orrery.domain.images import LOCAL
 from orrery.domain.notebooks import NOTEBOOK, NotebookSpec
 from orrery.domain.records import Json, Record, Target
 from orrery.errors import Invalid, NameTaken, NotFound, WrongPhase
@@ -48,8 +50,22 @@ class NotebookController(Controller):
         super().__init__(platform)
         #: None: this platform runs without a hub, and has no notebooks
         self.hub: HubLink | None = None
+        settings = platform.settings
+        self.upgrades = UpgradeBook(settings.home / "notebook-upgrade.json", settings.notebook_upgrade.upgrade)
 
     # before it is accepted
+
+    def offer(self, schema: Json) -> Json:
+        if self.platform.settings.containers:
+            return schema
+        properties: Json = schema["properties"]
+        return {**schema, "properties": {**properties, "image": {**properties["image"], "default": LOCAL}}}
+
+    def complete(self, spec: Json) -> Json:
+        if spec.get("image") is not None:
+            return spec
+        size = spec.get("instance_type", NotebookSpec.model_fields["instance_type"].default)
+        return {**spec, "image": base_image(self.platform, "NOTEBOOK", size)}
 
     def admit(self, draft: Draft) -> Json:
         spec = draft.spec
@@ -64,7 +80,7 @@ class NotebookController(Controller):
             message = "shared storage is mounted into containers; here a notebook is a process: leave the mounts out"
             raise Invalid(message, fields=[{"path": "spec.mounts", "message": message}])
         asked = self.platform.settings.instance_type(spec.instance_type)
-        self._check_core_type(image, spec.instance_type)
+        check_core_type(self.platform, image, spec.instance_type)
         there = self.platform.executor.capacity().total
         for name in ("cores", "memory_bytes", "gpus"):
             if not self.platform.settings.containers and getattr(asked, name) > getattr(there, name):
@@ -74,13 +90,6 @@ class NotebookController(Controller):
         if draft.before is not None:
             self._check_change(draft.before, {**stored, "image": image.id})
         return stored
-
-    def _check_core_type(self, image: Record, instance_type: str) -> None:
-        core_type = "GPU" if self.platform.settings.instance_type(instance_type).gpus else "CPU"
-        made_for = image.outputs.get("core_type")
-        if self.platform.settings.containers and made_for and made_for != core_type:
-            message = f"{image.label} is made for {made_for}, and {instance_type} is a {core_type} instance type"
-            raise Invalid(message, fields=[{"path": "spec.instance_type", "message": message}])
 
     def _check_change(self, before: Record, stored: Json) -> None:
         changed = [name for name in _SIZE if stored[name] != before.spec.get(name)]
@@ -100,7 +109,11 @@ class NotebookController(Controller):
                 raise Invalid(message, fields=[{"path": "spec.instance_type", "message": message}])
 
     def prepare(self, action: str, record: Record, body: BaseModel | None) -> Json:
-        return {"asked": 0, "is_down": False, "since": None, "idle": None}
+        notes: Json = {"asked": 0, "is_down": False, "since": None, "idle": None}
+        if action == "reboot":
+            upgrade = self.upgrades.concerning(record)
+            notes[RESTARTED_FOR] = None if upgrade is None else upgrade.id
+        return notes
 
     # opening it
 
@@ -134,6 +147,7 @@ class NotebookController(Controller):
         if record.deleted_at is not None or record.phase in ("STOP_IN_PROGRESS", "DELETE_IN_PROGRESS"):
             raise WrongPhase(f"{record.label} is being stopped or deleted; start it afterwards", phase=record.phase)
         spec = NotebookSpec.model_validate(record.spec)
+        assert spec.image is not None
         size = self.platform.settings.instance_type(spec.instance_type)
         return {
             "notebook_id": record.id,
@@ -172,19 +186,26 @@ class NotebookController(Controller):
     def reconcile(self, record: Record) -> Outcome:
         if self.hub is None:
             return Outcome()
+        outcome = self._turn(record, self.hub)
+        notice = self.upgrades.notice(record) if outcome.event != "gone" else None
+        if notice == record.outputs.get("notice"):
+            return outcome
+        return replace(outcome, outputs={**outcome.outputs, "notice": notice})
+
+    def _turn(self, record: Record, hub: HubLink) -> Outcome:
         match record.phase:
             case "CREATE_REQUESTED":
                 return self._accept(record)
             case "CREATE_IN_PROGRESS" | "START_IN_PROGRESS":
-                return self._start(record, self.hub)
+                return self._start(record, hub)
             case "REBOOT_IN_PROGRESS":
-                return self._reboot(record, self.hub)
+                return self._reboot(record, hub)
             case "STOP_IN_PROGRESS" | "DELETE_IN_PROGRESS":
-                return self._stop(record, self.hub)
+                return self._stop(record, hub)
             case "ACTIVE_HEALTHY" | "ACTIVE_UNHEALTHY":
-                return self._watch(record, self.hub)
+                return self._watch(record, hub)
             case _:
-                return self._rest(record, self.hub)
+                return self._rest(record, hub)
 
     def _accept(self, record: Record) -> Outcome:
         """Its server's name is its own for good, whatever it is called later and whatever had the name before."""

@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orrery._version import __version__
 from orrery.domain.idle import IdleLimits
 from orrery.domain.image_addresses import check_registry
+from orrery.domain.upgrades import Upgrade
 from orrery.errors import Invalid
 from orrery.executors.contract import Resources
 from orrery.executors.policy import Limit, Limits
@@ -48,6 +49,27 @@ class InstanceType(BaseModel):
     @property
     def resources(self) -> Resources:
         return Resources(cores=self.cores, memory_bytes=self.memory_bytes, gpus=self.gpus)
+
+
+class UpgradeSettings(BaseModel):
+    """A new version that notebooks are restarted for; empty: none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    message: str = ""
+    since: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def whole(self) -> UpgradeSettings:
+        if (self.since is None) != (self.expires_at is None) or (self.since is not None and not self.message):
+            raise ValueError("say all of message, since and expires_at, the moments with their time zone")
+        return self
+
+    @property
+    def upgrade(self) -> Upgrade | None:
+        if self.since is None or self.expires_at is None:
+            return None
+        return Upgrade(self.message, self.since, self.expires_at)
 
 
 def default_instance_types() -> dict[str, InstanceType]:
@@ -221,6 +243,11 @@ class Settings(BaseSettings):
         default_factory=default_instance_types,
         description="Named sizes, as JSON: {name: {title, cores, memory_bytes, gpus}}.",
     )
+    housekeeping_minutes: float = Field(
+        default=10.0,
+        gt=0,
+        description="How often the trash is looked through, and what is old is removed.",
+    )
     trash_days: float = Field(default=7.0, ge=0, description="Days that deleted things can be restored.")
     max_upload_bytes: int = Field(default=100 << 30, gt=0, description="Largest single upload, bytes.")
     max_request_bytes: int = Field(default=8 << 20, gt=0, description="Largest JSON body, bytes.")
@@ -255,6 +282,12 @@ class Settings(BaseSettings):
         default_factory=IdleSettings,
         description="When notebooks that nobody uses are freed and stopped, as JSON: {server_minutes, kernel_minutes, "
         "kernel_memory, warning_minutes, longest_minutes, instance_types: {name: {server_minutes, kernel_minutes}}}.",
+    )
+    notebook_upgrade: UpgradeSettings = Field(
+        default_factory=UpgradeSettings,
+        description="A new version for which notebooks are restarted, as JSON: {message, since, expires_at}. Those "
+        "started before `since` show the notice; from `expires_at` on each is restarted as soon as nothing runs in it. "
+        "Administrators say another by `orrery notebook upgrade`.",
     )
     hub_key: str = Field(
         default="",

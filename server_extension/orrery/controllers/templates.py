@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
+from orrery.controllers.training_images import check_run_image, offer_image
 from orrery.domain.algorithms import check_is_ready
 from orrery.domain.records import Json, Record
 from orrery.domain.templates import TEMPLATE, TemplateSpec
@@ -14,10 +15,14 @@ from orrery.jobs.parameters import validate
 class TemplateController(Controller):
     kind = TEMPLATE
 
+    def offer(self, schema: Json) -> Json:
+        return offer_image(self.platform, schema)
+
     def admit(self, draft: Draft) -> Json:
         spec = draft.spec
         assert isinstance(spec, TemplateSpec)
         self.platform.settings.instance_type(spec.instance_type)
+        check_run_image(self.platform, draft, spec.instance_type)
         algorithm = draft.references["algorithm"]
         check_is_ready(algorithm)
         declared = [dataset["name"] for dataset in algorithm.spec["datasets"]]

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from orrery.controllers.contract import Platform
 from orrery.controllers.inputs import dataset_files
+from orrery.controllers.training_images import container_image
 from orrery.domain.access import SYSTEM_OWNER
 from orrery.domain.algorithms import is_notebook
 from orrery.domain.records import Json, Record
@@ -62,6 +63,7 @@ def make_job(platform: Platform, record: Record, job_id: str) -> JobSpec:
         environment=_environment(platform, record, spec, source, has_checkpoint=bool(checkpoint)),
         secrets={variable: f"{record.owner}/{name}" for variable, name in spec.secrets.items()},
         files=tuple(files),
+        image=container_image(record.internal.get("image")),
     )
 
 

@@ -14,6 +14,7 @@ from orrery.controllers.kernel_states import check_resume, keep_state
 from orrery.controllers.meanwhile import Meanwhile, owner_of
 from orrery.controllers.secrets import check_secrets
 from orrery.controllers.templates import template_of
+from orrery.controllers.training_images import check_run_image, complete_image, offer_image, pin_image
 from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
 from orrery.domain.access import User
 from orrery.domain.algorithms import check_is_ready, is_notebook
@@ -29,7 +30,7 @@ from orrery.domain.trainings import (
     SaveTemplateBody,
     TrainingSpec,
 )
-from orrery.errors import Invalid
+from orrery.errors import Conflict, Invalid
 from orrery.executors.contract import Exit, ExitReason, JobPhase
 from orrery.jobs.parameters import validate
 
@@ -42,6 +43,12 @@ class TrainingController(Controller):
 
     # before it is accepted
 
+    def offer(self, schema: Json) -> Json:
+        return offer_image(self.platform, schema)
+
+    def complete(self, spec: Json) -> Json:
+        return complete_image(self.platform, spec)
+
     def admit(self, draft: Draft) -> Json:
         spec = draft.spec
         assert isinstance(spec, TrainingSpec)
@@ -50,6 +57,7 @@ class TrainingController(Controller):
         algorithm = draft.references["algorithm"]
         check_is_ready(algorithm)
         self._check_nodes(spec, algorithm)
+        check_run_image(self.platform, draft, spec.instance_type)
         check_secrets(self.platform.store, draft.owner, spec.secrets)
         stored = spec.model_dump(mode="json")
         stored["parameters"] = validate(algorithm.spec["parameters_schema"], spec.parameters, path="spec.parameters")
@@ -138,6 +146,12 @@ class TrainingController(Controller):
         notes: Json = {"reports_offset": 0, "reports_position": 0, "error": None, "failure": None}
         if "source" not in record.internal:
             notes["source"] = pin_source(self.platform.store.get(record.spec["algorithm"], trashed=True))
+        if "image" not in record.internal:
+            try:
+                notes["image"] = pin_image(self.platform, record)
+            except Conflict as error:
+                return Outcome(event="refused", reason=error.code, message=error.message)
+            cleared["image_address"] = notes["image"]["address"] if notes["image"] else None
         if "memory_facts" not in record.internal:
             notes["memory_facts"] = self.platform.memory_fit.facts_of_run(record).to_json()
         return Outcome(

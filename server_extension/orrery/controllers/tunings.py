@@ -55,6 +55,12 @@ class TuningController(Controller):
 
     # before it is accepted
 
+    def offer(self, schema: Json) -> Json:
+        return self.trainings.offer(schema)
+
+    def complete(self, spec: Json) -> Json:
+        return self.trainings.complete(spec)
+
     def admit(self, draft: Draft) -> Json:
         spec = draft.spec
         assert isinstance(spec, TuningSpec)

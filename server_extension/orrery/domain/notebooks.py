@@ -7,7 +7,6 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from orrery.domain.images import LOCAL
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Spec
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Target
@@ -50,9 +49,10 @@ class Mount(BaseModel):
 
 
 class NotebookSpec(Spec):
-    image: ImageRef = Field(
-        LOCAL,
-        description="The software it starts with: its core type, framework and versions.",
+    image: ImageRef | None = Field(
+        None,
+        description="The software it starts with: its core type, framework and versions. Empty: the catalogue's Python "
+        "for the instance type's core type.",
         json_schema_extra={"x-orrery-image": "NOTEBOOK", "x-orrery-group": "Size"},
     )
     instance_type: str = Field(

@@ -13,7 +13,7 @@ from orrery.domain.ids import NAME
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Spec
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Json, Target
-from orrery.domain.references import AlgorithmRef, DatasetVersionRef, ExperimentRef, TrainingRef, TuningRef
+from orrery.domain.references import AlgorithmRef, DatasetVersionRef, ExperimentRef, ImageRef, TrainingRef, TuningRef
 
 MAX_HYPERPARAMETERS = 100
 MAX_DATASETS = 10
@@ -41,6 +41,12 @@ class RunSpec(Spec):
     )
     experiment: ExperimentRef | None = Field(
         None, description="The experiment that the run is listed under.", json_schema_extra={"x-orrery-group": "Run"}
+    )
+    image: ImageRef | None = Field(
+        None,
+        description="The container image that it runs in, where the platform runs containers. Empty: the catalogue's "
+        "for the instance type's core type; where trainings are processes, the platform's own Python.",
+        json_schema_extra={"x-orrery-image": "TRAINING", "x-orrery-group": "Image"},
     )
     instance_type: str = Field(
         "cpu-small",

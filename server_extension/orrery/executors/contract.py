@@ -83,6 +83,17 @@ Program = NotebookProgram | PythonProgram | CommandProgram
 
 
 @dataclass(frozen=True)
+class ContainerImage:
+    """What a job's program runs in, where an executor runs containers."""
+
+    #: registry/repository@sha256:…
+    address: str
+    #: a reference, as those of `JobSpec.secrets`, whose value is the log-in to pull it: a Docker configuration
+    #: (`{"auths": …}`); None: it is public
+    login: str | None = None
+
+
+@dataclass(frozen=True)
 class JobSpec:
     """One job, as accepted. Nothing in it changes after `submit`."""
 
@@ -108,6 +119,8 @@ class JobSpec:
     run_as: str | None = None
     #: what a person calls it, for the queue's listing
     title: str = ""
+    #: None: the executor's own Python
+    image: ContainerImage | None = None
 
     @property
     def held(self) -> Resources:
@@ -287,6 +300,9 @@ class Executor(Protocol):
 
     Raises: `UnknownJob`/`UnknownService` (orrery.errors) for an id never submitted or forgotten.
     """
+
+    #: whether a job may name an image; `submit` refuses one otherwise
+    runs_containers: bool
 
     def start(self) -> None:
         """Adopt what a predecessor left running or waiting, then begin to admit."""

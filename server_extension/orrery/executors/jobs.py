@@ -161,6 +161,11 @@ class Jobs:
             return job_id in self._active or job_id in self._ended
 
     def _check(self, spec: JobSpec) -> None:
+        if spec.image is not None:
+            raise Invalid(
+                f"job {spec.id} is to run in the container image {spec.image.address}, and here jobs are processes of "
+                "the platform's own Python; leave the image out"
+            )
         if spec.nodes < 1 or (spec.nodes > 1 and isinstance(spec.program, NotebookProgram)):
             raise Invalid(f"nodes is {spec.nodes}; a notebook runs on 1 node, anything else on 1 or more")
         queue.check_schedulable(spec.held, self._core.ledger.capacity)

@@ -56,6 +56,8 @@ class LocalExecutor:
     `secrets`: where the values of jobs' secrets come from.
     """
 
+    runs_containers = False
+
     def __init__(
         self,
         home: Path,

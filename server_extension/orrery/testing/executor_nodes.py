@@ -1,4 +1,4 @@
-"""What every executor must do with jobs of several nodes, and with secrets.
+"""What every executor must do with jobs of several nodes, with secrets, and with images.
 
 Beside `orrery.testing.executors.JobConformance`, whose fixtures it uses. The executors that `make_executor` makes take
 their secrets from `NamedSecrets`.
@@ -6,14 +6,34 @@ their secrets from `NamedSecrets`.
 
 from __future__ import annotations
 
+import re
+from typing import ClassVar
+
 import pytest
 
-from orrery.errors import Unschedulable
-from orrery.executors.contract import ExitReason, JobPhase, Resources
+from orrery.errors import Invalid, UnknownJob, Unschedulable
+from orrery.executors.contract import ContainerImage, ExitReason, JobPhase, Resources
 from orrery.testing.executors import MEBIBYTE, World
 
 
 class NodeConformance:
+    #: where the executor runs containers: the address of an image that has `sh`
+    IMAGE: ClassVar[str] = "registry.example.org/train@sha256:" + "a" * 64
+
+    # --- images ---
+
+    def test_an_image_is_run_in_or_refused_with_its_address(self, world: World) -> None:
+        image = ContainerImage(self.IMAGE)
+        if world.executor.runs_containers:
+            state = world.wait_for_end(world.shell("echo inside", image=image))
+            assert state.exit is not None and state.exit.reason is ExitReason.COMPLETED
+            assert world.executor.read_log("job") == b"inside\n"
+            return
+        with pytest.raises(Invalid, match=re.escape(self.IMAGE)):
+            world.shell("true", image=image)
+        with pytest.raises(UnknownJob):
+            world.executor.state("job")
+
     # --- secrets ---
 
     def test_a_secret_reaches_the_program_and_neither_its_log_nor_its_record(self, world: World) -> None:

@@ -28,6 +28,9 @@ MetricOption = Annotated[
     ),
 ]
 
+ImageOption = Annotated[
+    str | None, typer.Option(help="The image it runs in, where the platform runs containers: orrery get images.")
+]
 StartAfterOption = Annotated[
     str | None,
     typer.Option(metavar="WHEN", help="Wait until then: 22:00, 2026-01-31T22:00, or with a zone, ...+01:00."),
@@ -157,6 +160,7 @@ def train(
         typer.Option("--parameter", "-p", metavar="KEY=VALUE", help="A hyperparameter; may be given up to 100 times."),
     ] = None,
     instance: Annotated[str | None, typer.Option(help="Its size: cpu-small ...")] = None,
+    image: ImageOption = None,
     priority: Annotated[Priority | None, typer.Option(case_sensitive=False, help="Higher goes first.")] = None,
     experiment: Annotated[str | None, typer.Option(help="The experiment that it is listed under.")] = None,
     max_time: Annotated[str | None, typer.Option(help="End it after 90s, 15m, 2h, 1d.")] = None,
@@ -251,6 +255,7 @@ def train(
                 "parameters": {**({"target": target} if target is not None else {}), **parameters},
                 "experiment": experiment,
                 "instance_type": instance,
+                "image": image,
                 "priority": priority.value if priority else None,
                 "max_seconds": seconds,
                 "checkpoint_from": checkpoint_from,
@@ -273,6 +278,7 @@ def train(
             environment={key: str(value) for key, value in parse_texts(environment or (), "--env").items()} or None,
             parameters=parameters,
             instance_type=instance,
+            image=image,
             priority=priority.value if priority else None,
             experiment=experiment,
             max_seconds=seconds,

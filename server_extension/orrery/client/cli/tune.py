@@ -9,6 +9,7 @@ import typer
 
 from orrery.client.cli.app import Output, OutputOption, connect, note, wait_for
 from orrery.client.cli.runs import DescriptionOption, EstimateOption, Priority, TagOption, WaitOption
+from orrery.client.cli.train import ImageOption
 
 if TYPE_CHECKING:
     from orrery.client.tunings import Tuning
@@ -78,6 +79,7 @@ def tune(
         list[str] | None, typer.Option(metavar="TRAINING", help="An earlier training that the search knows from.")
     ] = None,
     instance: Annotated[str | None, typer.Option(help="The size of each training: cpu-small ...")] = None,
+    image: ImageOption = None,
     priority: Annotated[Priority | None, typer.Option(case_sensitive=False, help="Higher goes first.")] = None,
     experiment: Annotated[str | None, typer.Option(help="The experiment that it is listed under.")] = None,
     max_time: Annotated[str | None, typer.Option(help="End each training after 90s, 15m, 2h.")] = None,
@@ -133,6 +135,7 @@ def tune(
             start_step=start_step,
             earlier=earlier,
             instance_type=instance,
+            image=image,
             priority=priority.value if priority else None,
             experiment=experiment,
             max_seconds=parse_duration(max_time) if max_time else None,
