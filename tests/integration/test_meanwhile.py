@@ -63,11 +63,11 @@ def go(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def waiting(client: Client, tmp_path: Path, go: Path, request: pytest.FixtureRequest) -> Iterator[Training]:
     """One that waits for the GPU, which another holds."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:40]
+    name = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-")
     source = tmp_path / "code"
     source.mkdir()
     (source / "train.py").write_text(HOLDING)
-    client.algorithms.create(name, [source]).update(memory={"bytes": "GiB * depth"})
+    client.algorithms.create(name, [source], metrics={"score": r"score=(\S+)"}).update(memory={"bytes": "GiB * depth"})
     wait_running(train(client, name, f"{name}-1", go))
     second = train(client, name, name, go)
     wait_until(lambda: "queue" in second.refresh().status.outputs, what="a place in the queue")
@@ -173,3 +173,26 @@ def test_it_is_refused_in_words_where_it_could_not_start(
         finally:
             root.post("queue/resume").raise_for_status()
             root.patch("queue/limits", json={"everyone": None}).raise_for_status()
+
+
+def test_a_trial_is_not_run_on_another_size_than_the_others(client: Client, waiting: Training, go: Path) -> None:
+    tuning = client.tune(
+        waiting.name,
+        name="tuned",
+        space={"depth": {"low": 0, "high": 1}},
+        objective="maximize:score",
+        parameters={"go": str(go)},
+        trials=1,
+        instance_type="gpu-small",
+    )
+
+    def trial() -> Training | None:
+        made = [training for training in client.trainings.list() if (training.spec["trial"] or {}).get("tuning")]
+        return made[0] if made and "queue" in made[0].refresh().status.outputs else None
+
+    found = wait_until(trial, what="its trial waits")
+    assert found.spec["trial"]["tuning"] == tuning.id and found.status.outputs["queue"]["meanwhile"] is None
+    with pytest.raises(Invalid, match="is a trial, and its tuning compares runs on gpu-small"):
+        found.start_on_cpu()
+    tuning.stop()
+    wait_until(lambda: tuning.refresh().has_settled(), what="the tuning ends")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -13,7 +14,8 @@ from orrery.client.cli.activity import use_cells
 from orrery.client.resources import UsagePoint
 from orrery.executors.contract import UsageSample
 from orrery.executors.history import CAPACITY, History, Moment, Use, capacity_for, merge, thin
-from orrery.executors.sampling import devices_of
+from orrery.executors.meter import GpuReading, Gpus
+from orrery.executors.sampling import GpuSeconds, devices_of
 from orrery.executors.workfiles import read_usage
 
 START = 1_700_000_000.0
@@ -133,6 +135,29 @@ def test_cores_and_gpus_in_use_are_told_for_all_and_for_each_rank() -> None:
 )
 def test_a_rank_computes_on_the_gpu_of_its_local_rank(environment: dict[str, str], expected: tuple[str, ...]) -> None:
     assert devices_of(environment) == expected
+
+
+class Driver:
+    """What the driver would say of the GPUs of a machine: there is none here."""
+
+    def __init__(self) -> None:
+        self.used: dict[int, float | None] = {}
+
+    def read_each(self) -> dict[int, GpuReading]:
+        return {index: GpuReading("GPU", used, 100 + index, 1000) for index, used in self.used.items()}
+
+
+def test_gpus_count_for_whom_they_were_given_to_and_by_how_long_they_were_in_use() -> None:
+    driver = Driver()
+    gpus = GpuSeconds(cast("Gpus", driver), ["1", "2"])
+    driver.used = {0: 1.0, 1: 0.5, 2: None}
+    gpus.read(0.0)
+    assert gpus.read(10.0) == (5.0, 203)
+    assert (gpus.of(("1",)), gpus.of(("2",))) == ((5.0, 101), (None, 102))
+    # one has fallen off the bus, and one is not the job's
+    driver.used = {0: 1.0, 1: 1.0}
+    assert gpus.read(12.0) == (7.0, 203)
+    assert gpus.of(("0",)) == gpus.of(()) == (None, None)
 
 
 def test_the_command_line_tells_the_last_the_mean_and_the_most() -> None:

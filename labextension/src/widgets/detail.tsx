@@ -403,7 +403,7 @@ function MeanwhileLine(props: { resource: Resource }): JSX.Element | null {
     <div className="orr-Muted" data-testid="orrery-meanwhile">
       {offer && <div>A copy can start on {offer} at once; this one keeps its place.</div>}
       {copy && <div>Started on CPU meanwhile: {link(copy)}</div>}
-      {original && <div>Runs on CPU, started while {link(original)} waited for a GPU</div>}
+      {original && <div>On CPU, started while {link(original)} waited for a GPU</div>}
     </div>
   );
 }

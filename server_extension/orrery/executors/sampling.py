@@ -37,7 +37,9 @@ class Sampler:
         self._ranks = _Ranks(ranks) if ranks > 1 else None
         capacity = LATEST if is_endless else capacity_for(ranks if ranks > 1 else 0)
         self._history = History(path, capacity, keeps_latest=is_endless)
-        self._gpus = _GpuSeconds.open(launch.get("gpus") or ())
+        #: opened at the first sample: the program has been forked by then, and need not wait for the driver
+        self._devices: Sequence[str] = launch.get("gpus") or ()
+        self._gpus: GpuSeconds | None = None
         self._latest = Use(0.0, 0)
 
     def sample(self, *, is_last: bool = False) -> int:
@@ -49,6 +51,8 @@ class Sampler:
         self.cpu_seconds = max(self.cpu_seconds, cpu + ended.ru_utime + ended.ru_stime)
         # The largest single process that has ended, for what rose and fell between two samples.
         self.peak_bytes = max(self.peak_bytes, memory, ended.ru_maxrss * 1024)
+        if self._devices and self._gpus is None:
+            self._gpus, self._devices = GpuSeconds.open(self._devices), ()
         now = time.time()
         gpu_seconds, gpu_bytes = (None, None) if self._gpus is None else self._gpus.read(now)
         whole = Use(self.cpu_seconds, memory, gpu_seconds, gpu_bytes)
@@ -73,7 +77,7 @@ class _Ranks:
         self._devices: dict[int, tuple[str, ...]] = {}
         self._cpu_seconds: dict[int, float] = {}
 
-    def look(self, family: Mapping[int, Any], gpus: _GpuSeconds | None) -> dict[int, Use]:
+    def look(self, family: Mapping[int, Any], gpus: GpuSeconds | None) -> dict[int, Use]:
         """`family`: measured processes by their ids, parents before their children."""
         known: dict[int, int] = {}
         for pid, process in family.items():
@@ -117,7 +121,7 @@ def devices_of(environment: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(visible)
 
 
-class _GpuSeconds:
+class GpuSeconds:
     """How long each of a job's GPUs was in use since the first look."""
 
     def __init__(self, gpus: Gpus, devices: Sequence[str]) -> None:
@@ -127,14 +131,12 @@ class _GpuSeconds:
         self._seen: dict[str, tuple[float | None, int]] = dict.fromkeys(devices, (None, 0))
 
     @staticmethod
-    def open(devices: Sequence[str]) -> _GpuSeconds | None:
-        if not devices:
-            return None
+    def open(devices: Sequence[str]) -> GpuSeconds | None:
         # only here: it takes more than all else that the shim loads
         from orrery.executors.meter import open_gpus
 
         gpus = open_gpus()
-        return None if gpus is None else _GpuSeconds(gpus, devices)
+        return None if gpus is None else GpuSeconds(gpus, devices)
 
     def read(self, now: float) -> tuple[float | None, int | None]:
         passed = 0.0 if self._at is None else max(0.0, now - self._at)
