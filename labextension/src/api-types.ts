@@ -43,6 +43,8 @@ export interface Schema {
   $defs?: Record<string, Schema>;
   examples?: Json[];
   'x-orrery-ref'?: string;
+  'x-orrery-name-of'?: string;
+  'x-orrery-none'?: string;
   'x-orrery-parameters-of'?: string;
   'x-orrery-datasets-of'?: string;
   'x-orrery-space-of'?: string;

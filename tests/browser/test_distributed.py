@@ -49,7 +49,6 @@ def test_a_training_of_two_nodes_with_a_secret(page: Page, lab: tuple[Jupyter, h
     open_lab(page, server)
     use_theme(page, theme)
 
-    # a form that leaves Git out asks nothing of it
     execute(page, "orrery:create", {"kind": "algorithm"})
     form = panel(page, "orrery-form-algorithm")
     form.get_by_label("Name", exact=True).fill(f"own-{theme}")
@@ -57,8 +56,7 @@ def test_a_training_of_two_nodes_with_a_secret(page: Page, lab: tuple[Jupyter, h
         {"name": "train.py", "mimeType": "text/x-python", "buffer": CODE}
     )
     expect(form.get_by_test_id("orrery-file-train.py")).to_be_visible()
-    form.get_by_label("Repository", exact=True).scroll_into_view_if_needed()
-    look(page, f"git-form-{theme}")
+    expect(form.get_by_label("Code from", exact=True)).to_contain_text("Uploaded files")
     assert violations(page, ".orr-Panel") == []
     form.get_by_test_id("orrery-submit").click()
     shown = panel(page, "orrery-detail-algorithm")

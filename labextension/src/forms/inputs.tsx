@@ -3,7 +3,7 @@ import type { FieldProps, WidgetProps } from '@rjsf/utils';
 import { closeIcon } from '@jupyterlab/ui-components';
 import { useState } from 'react';
 import type { InstanceType, Json, JsonObject, Schema } from '../api-types';
-import { plainText } from '../format';
+import { humanize, plainText } from '../format';
 import type { FormModel } from '../models/form';
 import type { DatasetColumn } from '../models/form-sources';
 import { Button, IconButton, Tags } from '../widgets/parts';
@@ -114,6 +114,7 @@ export function TextArea(props: WidgetProps): JSX.Element {
 export function Choice(props: WidgetProps): JSX.Element {
   const options = (props.options.enumOptions ?? []) as { value: Json; label: string }[];
   const chosen = options.findIndex(option => option.value === props.value);
+  const none = (props.schema as Schema)['x-orrery-none'] ?? (props.required ? 'Choose' : 'automatic');
   return (
     <select
       id={props.id}
@@ -123,9 +124,7 @@ export function Choice(props: WidgetProps): JSX.Element {
       aria-describedby={described(props.id)}
       onChange={event => props.onChange(options[Number(event.target.value)]?.value)}
     >
-      {(chosen < 0 || !props.required) && (
-        <option value={-1}>{props.required ? 'Choose' : 'automatic'}</option>
-      )}
+      {(chosen < 0 || !props.required) && <option value={-1}>{none}</option>}
       {options.map((option, index) => (
         <option key={index} value={index}>
           {option.label}
@@ -309,7 +308,8 @@ export function PairsField(props: FieldProps): JSX.Element {
   const pairs = Object.entries(values);
   const source = (props.schema as Schema)['x-orrery-parameters-of'];
   const entry = (props.schema as Schema).additionalProperties;
-  const reference = typeof entry === 'object' && entry['x-orrery-ref'] ? entry : null;
+  const named = typeof entry === 'object' ? entry['x-orrery-name-of'] : undefined;
+  const reference = typeof entry === 'object' && (named ?? entry['x-orrery-ref']) ? entry : null;
   const { model } = props.formContext as FormContext;
   if (source && !model.spec[source]) {
     return <div className="orr-Muted">Choose the {source} first: its parameters appear here.</div>;
@@ -323,7 +323,7 @@ export function PairsField(props: FieldProps): JSX.Element {
         <div key={index} className="orr-Pair">
           <input
             className="orr-Input"
-            aria-label={`Name ${index + 1}`}
+            aria-label={named ? `Variable ${index + 1}` : `Name ${index + 1}`}
             value={key}
             onChange={event =>
               set(pairs.map((pair, at) => (at === index ? [event.target.value, value] : pair)))
@@ -333,11 +333,16 @@ export function PairsField(props: FieldProps): JSX.Element {
             <ReferenceWidget
               id={`${props.idSchema.$id}_${index}`}
               schema={reference}
-              label={`Value of ${key}`}
+              label={named ? `${humanize(named)} for ${key}` : `Value of ${key}`}
               value={value}
               required
+              isInRow
               onChange={(chosen: string) =>
-                set(pairs.map((pair, at) => (at === index ? [key, chosen] : pair)))
+                set(
+                  pairs.map((pair, at) =>
+                    at === index ? [named ? variableFor(key, chosen, values) : key, chosen] : pair
+                  )
+                )
               }
             />
           ) : (
@@ -361,15 +366,27 @@ export function PairsField(props: FieldProps): JSX.Element {
           />
         </div>
       ))}
-      <Button label="Add" onClick={() => set([...pairs, [nextName(values), '']])} />
+      <Button
+        label={named ? `Add a ${named}` : 'Add'}
+        onClick={() => set([...pairs, [nextName(values, named ? NEW_VARIABLE : 'name'), '']])}
+      />
     </div>
   );
 }
 
-function nextName(values: JsonObject): string {
+const NEW_VARIABLE = 'VARIABLE_';
+
+function nextName(values: JsonObject, stem: string): string {
   let number = Object.keys(values).length + 1;
-  while (`name${number}` in values) {
+  while (`${stem}${number}` in values) {
     number += 1;
   }
-  return `name${number}`;
+  return `${stem}${number}`;
+}
+
+/** A variable that has no name of its own yet is called as the secret chosen for it: `hf-token` is `HF_TOKEN`. */
+export function variableFor(variable: string, secret: string, values: JsonObject): string {
+  const proposed = secret.toUpperCase().replace(/[^A-Z0-9]+/g, '_');
+  const isFree = !(proposed in values) && /^[A-Z_]/.test(proposed) && !/^(EM|ORRERY)_/.test(proposed);
+  return variable.startsWith(NEW_VARIABLE) && isFree ? proposed : variable;
 }

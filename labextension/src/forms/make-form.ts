@@ -1,8 +1,9 @@
 /** The form of a kind: what every resource has, then what its spec declares, filled in by what is chosen so far. */
 import type { RJSFSchema, UiSchema } from '@rjsf/utils';
-import type { Kind, Objective, Schema, WhoAmI } from '../api-types';
+import type { JsonObject, Kind, Objective, Schema, WhoAmI } from '../api-types';
 import { propertyTitle } from '../format';
 import { plainSchema, uiSchemaOf, walk } from './schema';
+import { chooseVariants } from './variants';
 
 export interface FormSchemas {
   schema: RJSFSchema;
@@ -52,16 +53,18 @@ export const NOTHING_FOUND: Found = {
 
 /**
  * The whole form of a kind: what every resource has, then its spec. With `only`, just these fields (an edit).
- * `searched`: the parameters that a tuning varies, and that have no fixed value therefore.
+ * `searched`: the parameters that a tuning varies, and that have no fixed value therefore. `filled`: the spec so far.
  */
 export function makeFormSchemas(
   kind: Kind,
   user: WhoAmI | null,
   found: Found,
   only?: readonly string[],
-  searched: readonly string[] = []
+  searched: readonly string[] = [],
+  filled: JsonObject = {}
 ): FormSchemas {
   const spec = makeSpecSchema(kind, found, searched);
+  chooseVariants(spec.properties ?? {}, filled);
   const properties: Record<string, Schema> = { ...commonProperties(kind, user?.groups ?? []), spec };
   if (only) {
     keepOnly(properties, only, '');

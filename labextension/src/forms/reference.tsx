@@ -68,11 +68,16 @@ export function makeOptions(kind: Kind, items: Resource[], me: string): Option[]
 }
 
 export type ReferenceProps = Pick<WidgetProps, 'id' | 'value' | 'label' | 'onChange'> &
-  Partial<Pick<WidgetProps, 'required' | 'disabled'>> & { schema: Schema | WidgetProps['schema'] };
+  Partial<Pick<WidgetProps, 'required' | 'disabled'>> & {
+    schema: Schema | WidgetProps['schema'];
+    /** No label of the form's stands before it. */
+    isInRow?: boolean;
+  };
 
 export function ReferenceWidget(props: ReferenceProps): JSX.Element {
   const { kinds, api, go, events } = usePanel();
-  const kindName = String((props.schema as Schema)['x-orrery-ref']);
+  const named = (props.schema as Schema)['x-orrery-name-of'];
+  const kindName = String(named ?? (props.schema as Schema)['x-orrery-ref']);
   const kind = kinds.get(kindName);
   const value = typeof props.value === 'string' ? props.value : '';
   const [text, setText] = useState('');
@@ -105,9 +110,11 @@ export function ReferenceWidget(props: ReferenceProps): JSX.Element {
     const request = new AbortController();
     const timer = setTimeout(
       () => {
-        api.list(kind.plural, { q: text, limit: 50, order: '-created_at' }, request.signal).then(
+        const query = { q: text, limit: 50, order: '-created_at', ...(named ? { owner: me } : {}) };
+        api.list(kind.plural, query, request.signal).then(
           page => {
-            setOptions(makeOptions(kind, page.items, me));
+            const found = makeOptions(kind, page.items, me);
+            setOptions(named ? found.map(option => ({ ...option, value: option.title })) : found);
             setFailure('');
             setActive(0);
           },
@@ -124,7 +131,7 @@ export function ReferenceWidget(props: ReferenceProps): JSX.Element {
       clearTimeout(timer);
       request.abort();
     };
-  }, [isOpen, text, kind, api, me, revision]);
+  }, [isOpen, text, kind, api, me, named, revision]);
 
   const shownValue = value.startsWith(`${me}/`) ? value.slice(me.length + 1) : value;
   const choose = (option: Option | undefined): void => {
@@ -168,6 +175,7 @@ export function ReferenceWidget(props: ReferenceProps): JSX.Element {
           ref={input}
           className="orr-Input"
           role="combobox"
+          aria-label={props.isInRow ? props.label : undefined}
           autoComplete="off"
           aria-expanded={isOpen}
           aria-controls={listId}
@@ -205,7 +213,7 @@ export function ReferenceWidget(props: ReferenceProps): JSX.Element {
           icon={addIcon}
           onClick={() =>
             void go.createAside(maker.kind, made => {
-              props.onChange(`${made.owner}/${made.name}`);
+              props.onChange(named ? made.name : `${made.owner}/${made.name}`);
               input.current?.focus();
               setOpen(false);
             })

@@ -31,7 +31,12 @@ export function plainSchema(schema: Schema, definitions = schema.$defs ?? {}, de
   }
   const union = plain.anyOf ?? plain.oneOf;
   if (union) {
-    const members = union.map(go);
+    // what a person chooses among has a name
+    const titled = (member: Schema): Schema => {
+      const title = definitions[member.$ref?.split('/').pop() ?? '']?.title;
+      return plain.discriminator && title ? { ...go(member), title } : go(member);
+    };
+    const members = union.map(titled);
     const others = members.filter(member => member.type !== 'null');
     const isNullable = others.length < members.length;
     delete plain.anyOf;
@@ -92,6 +97,8 @@ export function uiSchemaOf(schema: Schema): UiSchema {
     }
   } else if (schema['x-orrery-image']) {
     ui['ui:widget'] = 'image';
+  } else if (schema['x-orrery-name-of'] && type === 'string') {
+    ui['ui:widget'] = 'reference';
   } else if (schema['x-orrery-ref'] && type !== 'array' && type !== 'object') {
     ui['ui:widget'] = 'reference';
   } else if (schema['x-orrery-instance-type']) {
@@ -118,7 +125,10 @@ export function uiSchemaOf(schema: Schema): UiSchema {
   } else if (type === 'string' && (schema.format === 'textarea' || (schema.maxLength ?? 0) > 500)) {
     ui['ui:widget'] = 'textarea';
   }
-  if (type === 'object' && schema['x-orrery-group']) {
+  if (schema['x-orrery-hidden']) {
+    ui['ui:widget'] = 'hidden';
+  }
+  if (type === 'object' && (schema['x-orrery-group'] || schema['x-orrery-variants'])) {
     // Its group's frame and title are enough.
     ui['ui:options'] = { bare: true };
   }

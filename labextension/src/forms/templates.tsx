@@ -1,6 +1,8 @@
 /** How fields, groups of fields and lists of fields are laid out: label with help, the input, its errors. */
 import type { ArrayFieldTemplateProps, FieldTemplateProps, ObjectFieldTemplateProps } from '@rjsf/utils';
 import { closeIcon } from '@jupyterlab/ui-components';
+import type { ReactNode } from 'react';
+import { useEffect, useState } from 'react';
 import type { Schema } from '../api-types';
 import { humanize } from '../format';
 import { Button, IconButton } from '../widgets/parts';
@@ -90,10 +92,9 @@ export function ObjectFieldTemplate(props: ObjectFieldTemplateProps): JSX.Elemen
         {fields}
       </div>
     ) : isFolded(name) ? (
-      <details key={name} className="orr-Group" open={hasErrors(props, name)}>
-        <summary>{humanize(name)}</summary>
-        <div className="orr-Fields">{fields}</div>
-      </details>
+      <Folded key={name} title={humanize(name)} hidesErrors={hasErrors(props, name)}>
+        {fields}
+      </Folded>
     ) : (
       <fieldset key={name} className={isDeep ? 'orr-Subgroup' : 'orr-Group'}>
         <legend>{humanize(name)}</legend>
@@ -117,6 +118,22 @@ export function ObjectFieldTemplate(props: ObjectFieldTemplateProps): JSX.Elemen
       </legend>
       {body}
     </fieldset>
+  );
+}
+
+/** It opens by itself where it hides what is wrong, and stays open once that is mended. */
+function Folded(props: { title: string; hidesErrors: boolean; children: ReactNode }): JSX.Element {
+  const [isOpen, setOpen] = useState(props.hidesErrors);
+  useEffect(() => {
+    if (props.hidesErrors) {
+      setOpen(true);
+    }
+  }, [props.hidesErrors]);
+  return (
+    <details className="orr-Group" open={isOpen} onToggle={event => setOpen(event.currentTarget.open)}>
+      <summary>{props.title}</summary>
+      <div className="orr-Fields">{props.children}</div>
+    </details>
   );
 }
 

@@ -2,6 +2,7 @@
 import type { ErrorSchema, RJSFValidationError } from '@rjsf/utils';
 import { ErrorSchemaBuilder } from '@rjsf/utils';
 import type { FieldError, Json, JsonObject, Schema } from '../api-types';
+import { walk } from '../forms/schema';
 import { valueAt } from '../format';
 
 export interface FormProblem {
@@ -107,6 +108,20 @@ export class FormErrors {
   }
 }
 
+/** Rows that name nothing: they would be left out without a word. */
+export function unnamedProblems(specSchema: Schema, spec: JsonObject): FieldError[] {
+  return [...walk(specSchema)].flatMap(({ path, schema }) => {
+    const entry = schema.additionalProperties;
+    const kind = typeof entry === 'object' ? entry['x-orrery-name-of'] : undefined;
+    const rows = kind ? valueAt(spec, path.join('.')) : null;
+    const empty = Object.entries((rows ?? {}) as JsonObject).filter(([, value]) => !value);
+    return empty.map(([name]) => ({
+      path: `spec.${path.join('.')}`,
+      message: `Choose a ${kind ?? ''} for ${name || 'the row without a name'}, or remove the row.`
+    }));
+  });
+}
+
 /** The validator's findings in words for people. */
 export function readable(errors: RJSFValidationError[]): RJSFValidationError[] {
   return errors
@@ -133,6 +148,8 @@ function readableMessage(error: RJSFValidationError): string {
       return `Must be less than ${String(params.limit)}.`;
     case 'minItems':
       return `At least ${String(params.limit)} of them.`;
+    case 'pattern':
+      return 'It is not written as it must be: the "?" says how.';
     case 'enum':
       return `Must be one of ${(params.allowedValues as Json[]).map(String).join(', ')}.`;
     default:

@@ -31,11 +31,12 @@ import {
   withoutConcealed,
   withoutEmpty
 } from '../forms/schema';
+import { chosenVariants, keepVariants } from '../forms/variants';
 import type { IOrrery } from '../tokens';
 import type { Cost } from './cost';
 import { QueueModel, costOf, describePlace } from './cost';
 import type { FormProblem } from './form-problems';
-import { FormErrors, readable } from './form-problems';
+import { FormErrors, readable, unnamedProblems } from './form-problems';
 import type { DatasetColumn } from './form-sources';
 import { columnsOf, foundIn } from './form-sources';
 import { Model, throttle } from './model';
@@ -114,10 +115,10 @@ export class FormModel extends Model {
 
   /** Take what the form now holds. */
   async setData(data: JsonObject): Promise<void> {
-    const searched = searchedIn(this.specSchema, this.spec).join();
+    const { shape } = this;
     this.data = data;
     this.idempotencyKey = '';
-    if (searchedIn(this.specSchema, this.spec).join() !== searched) {
+    if (this.shape !== shape) {
       this.fitParameters();
     }
     this.errors.dropSettled();
@@ -169,6 +170,12 @@ export class FormModel extends Model {
     }
     const { priority } = this.spec;
     return describePlace(cost.start, typeof priority === 'string' ? priority : 'NORMAL', state);
+  }
+
+  /** What decides which fields there are. */
+  private get shape(): string {
+    const chosen = chosenVariants(this.specSchema.properties ?? {}, this.spec);
+    return [...searchedIn(this.specSchema, this.spec), '', ...chosen].join();
   }
 
   private get specSchema(): Schema {
@@ -235,7 +242,7 @@ export class FormModel extends Model {
   private makeSchemas(): FormSchemas {
     const only = this.options.editOf ? this.kind.mutable : undefined;
     const searched = searchedIn(this.kind.spec_schema, this.spec);
-    return makeFormSchemas(this.kind, this.orrery.kinds.user, this.found, only, searched);
+    return makeFormSchemas(this.kind, this.orrery.kinds.user, this.found, only, searched, this.spec);
   }
 
   /** What an edit changes, of what may be changed; an emptied field is sent as such. */
@@ -269,8 +276,9 @@ export class FormModel extends Model {
     );
     const { cost } = this;
     const tooLarge = cost && cost.refusal !== '' ? [{ path: cost.path, message: cost.refusal }] : [];
+    const unnamed = unnamedProblems(this.specSchema, this.spec);
     const search = searchProblems(this.specSchema, draft.spec, this.searchable);
-    return [...found, ...missing, ...search, ...tooLarge];
+    return [...found, ...missing, ...unnamed, ...search, ...tooLarge];
   }
 
   private refused(error: unknown): void {
@@ -313,6 +321,7 @@ export class FormModel extends Model {
     } catch (error) {
       this.setProblems([{ path: '', message: errorMessage(error) }]);
     }
+    this.schemas = this.makeSchemas();
     this.applyDefaults();
     await this.followReferences();
     if (this.cost !== null) {
@@ -424,6 +433,7 @@ export class FormModel extends Model {
   /** The parameters that have a fixed value are those that are not searched. */
   private fitParameters(): void {
     this.schemas = this.makeSchemas();
+    this.data = { ...this.data, spec: keepVariants(this.specSchema.properties ?? {}, this.spec) };
     for (const [key, declared] of Object.entries(this.found.parameters)) {
       const place = [...walk(this.specSchema)].find(({ path }) => path.join('.') === key);
       this.changeSpec(key.split('.'), current =>

@@ -38,7 +38,7 @@ class Progress:
     """How far a fetch is; whoever fetches tells it, and hears here that it is no longer wanted."""
 
     def __init__(self) -> None:
-        self._told: Json = {"message": "waits for other fetches"}
+        self._told: Json = {"fraction": None, "message": "waits for other fetches"}
         self._dropped = threading.Event()
         self._cuts: list[Callable[[], None]] = []
 
@@ -48,7 +48,7 @@ class Progress:
 
     def tell(self, message: str, fraction: float | None = None) -> None:
         """Raises: Dropped."""
-        self._told = {"message": message} if fraction is None else {"message": message, "fraction": round(fraction, 2)}
+        self._told = {"fraction": None if fraction is None else round(fraction, 2), "message": message}
         self.check()
 
     def check(self) -> None:

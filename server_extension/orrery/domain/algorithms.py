@@ -83,17 +83,18 @@ class MemoryDeclaration(BaseModel):
 
 class AlgorithmSpec(Spec):
     title: str = Field("", max_length=250, description="What a list calls it; empty: its name.")
+    source: AnySource | None = Field(
+        None,
+        title="Code from",
+        description="Instead of uploaded files: where they are taken from, a Git repository, an archive or a dataset. "
+        "`fetch` takes them anew.",
+        json_schema_extra={"x-orrery-instead-of": "files", "x-orrery-none": "Uploaded files"},
+    )
     files: list[DatasetFile] = Field(
         default_factory=list[DatasetFile],
         max_length=MAX_FILES,
         description=f"Its code: the entry point and what lies beside it. A {REQUIREMENTS_FILE} is installed first.",
         json_schema_extra={"x-orrery-upload": True},
-    )
-    source: AnySource | None = Field(
-        None,
-        description="Instead of uploaded files: where they are taken from, a Git repository, an archive or a dataset. "
-        "`fetch` takes them anew.",
-        json_schema_extra={"x-orrery-instead-of": "files"},
     )
     commit: str = Field(
         "",

@@ -23,6 +23,18 @@ class RefTo:
         return result
 
 
+@dataclass(frozen=True)
+class NameOf:
+    """Marks a string as the name of one's own resource of `kind`, looked up when it is used: no edge of the graph."""
+
+    kind: str
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        result = handler(schema)
+        result["x-orrery-name-of"] = self.kind
+        return result
+
+
 DatasetRef = Annotated[str, RefTo("dataset")]
 DatasetVersionRef = Annotated[str, RefTo("dataset-version")]
 ExperimentRef = Annotated[str, RefTo("experiment")]
@@ -31,6 +43,7 @@ TrainingRef = Annotated[str, RefTo("training")]
 TuningRef = Annotated[str, RefTo("tuning")]
 ModelRef = Annotated[str, RefTo("model")]
 ImageRef = Annotated[str, RefTo("image")]
+SecretName = Annotated[str, NameOf("secret")]
 RegistryAccountRef = Annotated[str, RefTo("registry-account")]
 
 

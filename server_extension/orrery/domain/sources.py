@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from orrery.domain.references import DatasetVersionRef
+from orrery.domain.references import DatasetVersionRef, SecretName
 
 #: of the files taken, together
 MAX_FILES: Final = 10_000
@@ -23,7 +23,7 @@ def _stays_inside(path: Any) -> Any:
 
 
 _Folder = Annotated[str, StringConstraints(max_length=500), BeforeValidator(_stays_inside)]
-_SecretName = Annotated[str, StringConstraints(max_length=63)]
+_SecretName = Annotated[SecretName, StringConstraints(max_length=63)]
 
 
 class GitSource(BaseModel):
@@ -60,7 +60,7 @@ class ArchiveSource(BaseModel):
     url: str = Field(
         title="Address",
         min_length=1,
-        max_length=1000,
+        max_length=500,
         pattern=r"^https?://[^\s@#]+$",
         description="Address of a .zip or .tar.gz, https://host/code.zip, without user name or password.",
     )

@@ -13,7 +13,15 @@ from orrery.domain.ids import NAME
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Spec
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Json, Target
-from orrery.domain.references import AlgorithmRef, DatasetVersionRef, ExperimentRef, ImageRef, TrainingRef, TuningRef
+from orrery.domain.references import (
+    AlgorithmRef,
+    DatasetVersionRef,
+    ExperimentRef,
+    ImageRef,
+    SecretName,
+    TrainingRef,
+    TuningRef,
+)
 
 MAX_HYPERPARAMETERS = 100
 MAX_DATASETS = 10
@@ -97,7 +105,7 @@ class RunSpec(Spec):
         description="Environment variables of the run. Shown to whoever may see the training: no secrets here.",
         json_schema_extra={"x-orrery-group": "Advanced"},
     )
-    secrets: dict[str, str] = Field(
+    secrets: dict[str, SecretName] = Field(
         default_factory=dict,
         max_length=100,
         description="Environment variables whose values are secrets of the training's owner: each variable with the "
