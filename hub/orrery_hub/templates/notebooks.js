@@ -223,6 +223,7 @@
       return [image.name, facts.core_type, facts.framework, facts.framework_version].filter(Boolean).join(" · ");
     };
     form.elements.image.replaceChildren(
+      ...(kind.spec_schema.properties.image.default ? [] : [option("", "Default: as fits the instance type")]),
       ...usable.map(image => option(`${image.owner}/${image.name}`, words(image), image.status.phase !== "ACTIVE"))
     );
     form.elements.instance_type.replaceChildren(
@@ -255,7 +256,10 @@
   form.addEventListener("submit", async event => {
     event.preventDefault();
     const { name, description, image, instance_type: size, data_gib: volume } = form.elements;
-    const spec = { image: image.value, instance_type: size.value };
+    const spec = { instance_type: size.value };
+    if (image.value) {
+      spec.image = image.value;
+    }
     if (volume.value) {
       spec.data_gib = Number(volume.value);
     }
