@@ -8,7 +8,7 @@ from itertools import count
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.lab import execute, look, panel, use_theme, violations
+from tests.browser.lab import choose_theme, look, panel, violations
 
 from orrery.testing.hub import PASSWORD, Hub, jupyter_hub
 
@@ -90,20 +90,19 @@ def _see_an_upgrade(hub: Hub, page: Page) -> None:
     expect(restart).to_be_visible(timeout=START_MILLISECONDS)
     look(page, "hub-notebook-upgrade")
     lab = page.context.new_page()
-    lab.goto(f"{hub.url}/user/{user}/lab/lab")
+    lab.goto(f"{hub.url}/user/{user}/lab/lab?orrery=notebooks")
     expect(lab.locator("#jp-main-dock-panel")).to_be_visible(timeout=START_MILLISECONDS)
-    execute(lab, "orrery:open-list", {"kind": "notebook"})
     grid = panel(lab, "orrery-list-notebook")
     expect(grid.get_by_test_id("orrery-notice-lab")).to_be_visible(timeout=START_MILLISECONDS)
     for theme in ("light", "dark"):
-        use_theme(lab, theme)
+        choose_theme(lab, theme)
         look(lab, f"notebook-upgrade-list-{theme}")
     assert violations(lab, '.orr-Panel[data-testid="orrery-list-notebook"]') == []
-    execute(lab, "orrery:open", {"kind": "notebook", "ref": "lab"})
+    grid.get_by_test_id("orrery-row-lab").get_by_role("button", name="lab", exact=True).click()
     detail = panel(lab, "orrery-detail-notebook")
     expect(detail.get_by_test_id("orrery-notice")).to_contain_text("Python 3.13: restart it by")
     for theme in ("dark", "light"):
-        use_theme(lab, theme)
+        choose_theme(lab, theme)
         look(lab, f"notebook-upgrade-page-{theme}")
     lab.close()
     restart.click()

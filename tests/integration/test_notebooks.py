@@ -137,6 +137,7 @@ def test_a_server_that_does_not_answer_is_unhealthy_until_it_does(platform: http
 def test_a_program_in_a_notebook_names_the_address_that_browsers_know(platform: httpx.Client, ann: Account) -> None:
     notebook = started(platform, "inside")
     path = notebook["status"]["outputs"]["url"].removesuffix("lab")
+    ann.browser.get(f"{path}lab").raise_for_status()  # logs in there
     page = f"https://hub.example.org{path}lab"
     browser = {"Host": "hub.example.org", "Referer": page, "Sec-Fetch-Site": "same-origin"}
     assert ann.browser.get(f"{path}orrery/api/v1/kinds", headers=browser).status_code == 200

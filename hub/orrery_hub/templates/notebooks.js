@@ -127,7 +127,7 @@
         await ask(`notebooks/${notebook.id}/${action.name}`, { method: "POST" });
       }
     });
-    made.classList.add("me-2");
+    made.className = "btn btn-sm btn-warning me-2";
     const until = new Date(told.until).toLocaleString();
     const text = `${told.message}: ${told.title.toLowerCase()} it by ${until}`;
     made.title = text;
