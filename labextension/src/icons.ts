@@ -52,6 +52,17 @@ const KIND_ICONS: Record<string, LabIcon> = {
       'M12 2.500l8.500 4.750v9.500L12 21.500l-8.500-4.750v-9.500zM3.500 7.250L12 12l8.500-4.750M12 12v9.500'
     )
   ),
+  image: icon('image', line('M3 8l9-5 9 5v8l-9 5-9-5zM3 8l9 5 9-5M12 13v8M7.500 5.500l9 5v4')),
+  kernel: icon(
+    'kernel',
+    line(
+      'M7 7h10v10H7zM9.500 3v4M14.500 3v4M9.500 17v4M14.500 17v4M3 9.500h4M3 14.500h4M17 9.500h4M17 14.500h4'
+    )
+  ),
+  'registry-account': icon(
+    'registry-account',
+    ring(7.5, 8, 3.5) + line('M2 20c.500-4 2.500-6 5.500-6s5 2 5.500 6M14 9h8M18.500 9v3.500M21.500 9v2.500')
+  ),
   dashboard: icon('dashboard', line('M3 4h18v16H3zM3 9h18M10 9v11M13.500 16.500v-3M17 16.500v-4.500')),
   secret: icon('secret', ring(8, 15, 4.2) + line('M11 12l9-9M16 7l3.500 3.500M13.500 9.500l2 2')),
   endpoint: icon(

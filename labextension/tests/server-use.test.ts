@@ -1,5 +1,12 @@
-import { expect, it, vi } from 'vitest';
-import { ServerUseModel, clock, countdown, offerOf, quotaMessage } from '../src/models/server-use';
+import { describe, expect, it, vi } from 'vitest';
+import {
+  ServerUseModel,
+  ToldLevels,
+  clock,
+  countdown,
+  offerOf,
+  quotaMessage
+} from '../src/models/server-use';
 import { MemoryPlatform } from './platform';
 
 const FIGURES = {
@@ -88,4 +95,24 @@ it('writes times and quotas plainly', () => {
   expect([countdown(545), countdown(0.2), countdown(0)]).toEqual(['9:05', '0:01', '0:00']);
   expect(quotaMessage('memory', 0.9, FIGURES)).toContain('over 90 % full');
   expect(quotaMessage('disk', 0.95, FIGURES)).toContain('little is free');
+});
+
+describe('what was told of a level', () => {
+  it('is told once over reloads, and again after it has fallen', () => {
+    const kept = new Map<string, string>();
+    const storage = {
+      getItem: (key: string) => kept.get(key) ?? null,
+      setItem: (key: string, value: string) => void kept.set(key, value)
+    };
+    const load = (server = '/user/ann/lab/'): ToldLevels => new ToldLevels(storage, server);
+    expect(load().isNews('disk', 0.8)).toBe(true);
+    expect(load().isNews('disk', 0.8)).toBe(false);
+    expect(load().isNews('memory', 0.8)).toBe(true);
+    expect(load('/user/ann/other/').isNews('disk', 0.8)).toBe(true);
+    expect(load().isNews('disk', 0.95)).toBe(true);
+    expect(load().isNews('disk', 0)).toBe(false);
+    expect(load().isNews('disk', 0.8)).toBe(true);
+    kept.set('orrery:told-levels:/user/ann/lab/', 'broken');
+    expect(load().isNews('disk', 0.8)).toBe(true);
+  });
 });

@@ -60,6 +60,13 @@ def use_theme(page: Page, theme: str) -> None:
     expect(page.locator("#jupyterlab-splash")).to_have_count(0)
 
 
+def choose_theme(page: Page, name: str) -> None:
+    page.get_by_role("menuitem", name="Settings").click()
+    page.locator(".lm-Menu").get_by_text("Theme", exact=True).click()
+    page.locator(".lm-Menu").get_by_text(THEMES[name], exact=True).click()
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-name", THEMES[name])
+
+
 def look(page: Page, name: str) -> None:
     SIGHTS.mkdir(exist_ok=True)
     page.screenshot(path=SIGHTS / f"{name}.png")

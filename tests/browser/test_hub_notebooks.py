@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
+import httpx
+import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.lab import look
+from tests.browser.lab import choose_theme, look, panel, violations
 
-from orrery.testing.hub import PASSWORD, Hub
+from orrery.testing.hub import PASSWORD, Hub, jupyter_hub
 
 NUMBERS = count(1)
 START_MILLISECONDS = 90_000
@@ -62,3 +65,47 @@ def test_a_notebook_is_made_opened_stopped_and_deleted_from_the_hubs_home_page(h
     row.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("No notebook yet.")).to_be_visible()
     assert "data volume" in asked[-1]
+
+
+def test_a_notebook_that_has_to_be_restarted_says_so_left_of_its_name(
+    tmp_path_factory: pytest.TempPathFactory, page: Page
+) -> None:
+    # its administrator tells everybody on it
+    with jupyter_hub(tmp_path_factory.mktemp("upgrade") / "home") as hub:
+        _see_an_upgrade(hub, page)
+
+
+def _see_an_upgrade(hub: Hub, page: Page) -> None:
+    user = at_home(hub, page)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="New notebook").click()
+    page.get_by_label("Name", exact=True).fill("lab")
+    page.get_by_role("button", name="Create").click()
+    row = page.get_by_role("row", name="lab")
+    expect(row).to_contain_text("Active healthy", timeout=START_MILLISECONDS)
+    headers = {"Authorization": f"Bearer {hub.sign_up('boss').make_token()}"}
+    body = {"message": "Python 3.13", "expires_at": (datetime.now(UTC) + timedelta(days=14)).isoformat()}
+    httpx.put(f"{hub.orrery}/api/v1/notebook-upgrade", json=body, headers=headers, trust_env=False).raise_for_status()
+    restart = row.get_by_role("button", name="Restart lab. Python 3.13: restart it by")
+    expect(restart).to_be_visible(timeout=START_MILLISECONDS)
+    look(page, "hub-notebook-upgrade")
+    lab = page.context.new_page()
+    lab.goto(f"{hub.url}/user/{user}/lab/lab?orrery=notebooks")
+    expect(lab.locator("#jp-main-dock-panel")).to_be_visible(timeout=START_MILLISECONDS)
+    grid = panel(lab, "orrery-list-notebook")
+    expect(grid.get_by_test_id("orrery-notice-lab")).to_be_visible(timeout=START_MILLISECONDS)
+    for theme in ("light", "dark"):
+        choose_theme(lab, theme)
+        look(lab, f"notebook-upgrade-list-{theme}")
+    assert violations(lab, '.orr-Panel[data-testid="orrery-list-notebook"]') == []
+    grid.get_by_test_id("orrery-row-lab").get_by_role("button", name="lab", exact=True).click()
+    detail = panel(lab, "orrery-detail-notebook")
+    expect(detail.get_by_test_id("orrery-notice")).to_contain_text("Python 3.13: restart it by")
+    for theme in ("dark", "light"):
+        choose_theme(lab, theme)
+        look(lab, f"notebook-upgrade-page-{theme}")
+    lab.close()
+    restart.click()
+    expect(row).to_contain_text("Reboot in progress")
+    expect(row).to_contain_text("Active healthy", timeout=START_MILLISECONDS)
+    expect(restart).to_have_count(0)

@@ -8,19 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.lab import LONG_MILLISECONDS, THEMES, look, violations
+from tests.browser.lab import LONG_MILLISECONDS, choose_theme, look, violations
 
 from orrery.testing.hub import PASSWORD, jupyter_hub
 from orrery.testing.waiting import wait_until
 
 IDLE = {"server_minutes": 1.5, "warning_minutes": 1.0}
-
-
-def theme(page: Page, name: str) -> None:
-    page.get_by_role("menuitem", name="Settings").click()
-    page.locator(".lm-Menu").get_by_text("Theme", exact=True).click()
-    page.locator(".lm-Menu").get_by_text(THEMES[name], exact=True).click()
-    expect(page.locator("body")).to_have_attribute("data-jp-theme-name", THEMES[name])
 
 
 @pytest.mark.timeout(600)
@@ -45,12 +38,12 @@ def test_an_idle_notebook_is_warned_of_in_lab_and_kept_by_a_click(page: Page, tm
             expect(memory).to_contain_text(" of 2.0 GiB", timeout=LONG_MILLISECONDS)
 
             warning = page.get_by_test_id("orrery-idle-warning")
-            theme(page, "light")
+            choose_theme(page, "light")
             expect(warning).to_be_visible(timeout=LONG_MILLISECONDS)
             expect(warning).to_contain_text("is about to be stopped")
             look(page, "idle-warning-light")
             assert violations(page, "#orrery-idle-banner") == []
-            theme(page, "dark")
+            choose_theme(page, "dark")
             expect(warning).to_be_visible(timeout=LONG_MILLISECONDS)
             look(page, "idle-warning-dark")
             assert violations(page, "#orrery-idle-banner") == []
@@ -66,7 +59,7 @@ def test_an_idle_notebook_is_warned_of_in_lab_and_kept_by_a_click(page: Page, tm
             expect(monitoring.locator(".uplot")).to_have_count(3)
             look(page, "notebook-monitoring-dark")
             assert violations(page, '[data-testid="orrery-monitoring"]') == []
-            theme(page, "light")
+            choose_theme(page, "light")
             expect(monitoring).to_be_visible()
             look(page, "notebook-monitoring-light")
             assert client.get("notebooks/planets").json()["status"]["phase"] == "ACTIVE_HEALTHY"

@@ -136,6 +136,21 @@ def test_a_server_that_does_not_answer_is_unhealthy_until_it_does(platform: http
     act(platform, notebook, "stop")
 
 
+def test_a_program_in_a_notebook_names_the_address_that_browsers_know(platform: httpx.Client, ann: Account) -> None:
+    notebook = started(platform, "inside")
+    path = notebook["status"]["outputs"]["url"].removesuffix("lab")
+    ann.browser.get(f"{path}lab").raise_for_status()  # logs in there
+    page = f"https://hub.example.org{path}lab"
+    browser = {"Host": "hub.example.org", "Referer": page, "Sec-Fetch-Site": "same-origin"}
+    assert ann.browser.get(f"{path}orrery/api/v1/kinds", headers=browser).status_code == 200
+    # not what another page says
+    other = {**browser, "Referer": "https://elsewhere.example.org/"}
+    ann.browser.get(f"{path}orrery/api/v1/kinds", headers=other)
+    code = f"import orrery; print(orrery.Client().notebooks.get({notebook['name']!r}).open())"
+    assert run_in_kernel(ann.browser, path, code).strip() == page
+    act(platform, notebook, "stop")
+
+
 def test_a_visit_starts_it_and_leads_to_it(hub: Hub, platform: httpx.Client, ann: Account) -> None:
     notebook = create(platform, f"visited-{next(NUMBERS)}")
     visit = f"notebooks/{notebook['id']}/open"
@@ -201,3 +216,22 @@ def test_a_deleted_notebook_takes_its_volume_with_it_when_it_leaves_the_trash(
     assert (folder / "work.txt").read_text() == "mine"
     act(platform, again, "stop")
     assert platform.get(f"notebooks/{notebook['id']}").json()["deleted_at"]
+
+
+def test_a_notebook_taken_out_of_the_trash_has_its_volume_whole(hub: Hub, platform: httpx.Client, ann: Account) -> None:
+    notebook = started(platform, "restored")
+    kept = hub.home / "users" / ann.name / "servers" / notebook["name"] / "work" / "kept.txt"
+    kept.parent.mkdir()
+    kept.write_text("kept")
+    assert platform.delete(f"notebooks/{notebook['id']}").status_code in (200, 204)
+
+    def restored() -> bool:
+        return platform.post(f"notebooks/{notebook['id']}/restore").status_code == 200
+
+    wait_until(restored, what="it has stopped, and comes back", seconds=60)
+    assert kept.read_text() == "kept"
+    act(platform, notebook, "start")
+    back = wait_for(platform, notebook, "ACTIVE_HEALTHY")
+    path = back["status"]["outputs"]["url"].removesuffix("lab")
+    assert run_in_kernel(ann.browser, path, "print(open('work/kept.txt').read())").split() == ["kept"]
+    act(platform, notebook, "stop")

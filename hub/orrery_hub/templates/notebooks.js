@@ -127,7 +127,7 @@
         await ask(`notebooks/${notebook.id}/${action.name}`, { method: "POST" });
       }
     });
-    made.classList.add("me-2");
+    made.className = "btn btn-sm btn-warning me-2";
     const until = new Date(told.until).toLocaleString();
     const text = `${told.message}: ${told.title.toLowerCase()} it by ${until}`;
     made.title = text;
@@ -223,6 +223,7 @@
       return [image.name, facts.core_type, facts.framework, facts.framework_version].filter(Boolean).join(" · ");
     };
     form.elements.image.replaceChildren(
+      ...(kind.spec_schema.properties.image.default ? [] : [option("", "Default: as fits the instance type")]),
       ...usable.map(image => option(`${image.owner}/${image.name}`, words(image), image.status.phase !== "ACTIVE"))
     );
     form.elements.instance_type.replaceChildren(
@@ -255,7 +256,10 @@
   form.addEventListener("submit", async event => {
     event.preventDefault();
     const { name, description, image, instance_type: size, data_gib: volume } = form.elements;
-    const spec = { image: image.value, instance_type: size.value };
+    const spec = { instance_type: size.value };
+    if (image.value) {
+      spec.image = image.value;
+    }
     if (volume.value) {
       spec.data_gib = Number(volume.value);
     }

@@ -145,6 +145,38 @@ export function offerOf(saved: SavedKernel): string {
   return `Variables of ${name} from ${at} can be loaded back (${saved.variables.length} of ${total}${missing}).`;
 }
 
+/** Which levels a person was told of, over reloads of the page: each once, and again after it has fallen below. */
+export class ToldLevels {
+  private readonly key: string;
+  private levels: Record<string, number>;
+
+  constructor(
+    private readonly storage: Pick<Storage, 'getItem' | 'setItem'>,
+    server: string
+  ) {
+    this.key = `orrery:told-levels:${server}`;
+    try {
+      this.levels = JSON.parse(storage.getItem(this.key) ?? '{}') as Record<string, number>;
+    } catch {
+      this.levels = {};
+    }
+  }
+
+  /** Whether `level` (0: below all) is higher than the last that was told; it is told from now on. */
+  isNews(what: 'memory' | 'disk', level: number): boolean {
+    const before = this.levels[what] ?? 0;
+    if (level !== before) {
+      this.levels = { ...this.levels, [what]: level };
+      try {
+        this.storage.setItem(this.key, JSON.stringify(this.levels));
+      } catch {
+        // a browser without room tells it again after a reload
+      }
+    }
+    return level > before;
+  }
+}
+
 /** What to say of a level that was passed, and how bad it is. */
 export function quotaMessage(what: 'memory' | 'disk', level: number, figures: UseFigures): string {
   const part = `${Math.round(level * 100)} %`;

@@ -1,10 +1,11 @@
 /** This server's own use: the warning before an idle notebook stops, variables to load back, memory and disk. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Notification } from '@jupyterlab/apputils';
+import { PageConfig } from '@jupyterlab/coreutils';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { errorMessage } from '../api';
 import type { SavedKernel } from '../models/server-use';
-import { ServerUseModel, clock, offerOf, quotaMessage } from '../models/server-use';
+import { ServerUseModel, ToldLevels, clock, offerOf, quotaMessage } from '../models/server-use';
 import { CommandIDs, IOrrery } from '../tokens';
 import { IdleBanner } from '../widgets/idle-banner';
 import { MemoryItem } from '../widgets/memory-item';
@@ -66,7 +67,7 @@ function followWarning(app: JupyterFrontEnd, orrery: IOrrery, model: ServerUseMo
 function tellNews(model: ServerUseModel): void {
   const offered = new Set<string>();
   const freed = new Set<string>();
-  const levels: Record<'memory' | 'disk', number> = { memory: 0, disk: 0 };
+  const levels = new ToldLevels(window.localStorage, PageConfig.getBaseUrl());
   model.changed.connect(() => {
     const { value } = model;
     if (!value) {
@@ -90,12 +91,11 @@ function tellNews(model: ServerUseModel): void {
     });
     (['memory', 'disk'] as const).forEach(what => {
       const level = value.levels[what] ?? 0;
-      if (level > levels[what] && value.figures) {
+      if (levels.isNews(what, level) && value.figures) {
         Notification.emit(quotaMessage(what, level, value.figures), level >= 0.95 ? 'error' : 'warning', {
           autoClose: level >= 0.9 ? false : 15000
         });
       }
-      levels[what] = level;
     });
   });
 }

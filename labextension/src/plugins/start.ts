@@ -2,6 +2,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ILayoutRestorer } from '@jupyterlab/application';
 import { ICommandPalette, IThemeManager, WidgetTracker } from '@jupyterlab/apputils';
+import { ILauncher } from '@jupyterlab/launcher';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { startIcon } from '../icons';
 import { StartModel } from '../models/start';
@@ -15,14 +16,15 @@ export const startPlugin: JupyterFrontEndPlugin<void> = {
   description: 'What ran before this notebook started.',
   autoStart: true,
   requires: [IOrrery],
-  optional: [ILayoutRestorer, ICommandPalette, IThemeManager, IStatusBar],
+  optional: [ILayoutRestorer, ICommandPalette, IThemeManager, IStatusBar, ILauncher],
   activate: (
     app: JupyterFrontEnd,
     orrery: IOrrery,
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null,
     themes: IThemeManager | null,
-    statusBar: IStatusBar | null
+    statusBar: IStatusBar | null,
+    launcher: ILauncher | null
   ) => {
     const context = makeContext(app, orrery, themes);
     const panels = new WidgetTracker<StartPanel>({ namespace: 'orrery-start' });
@@ -43,6 +45,7 @@ export const startPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
     palette?.addItem({ command, category: 'Orrery' });
+    launcher?.add({ command, category: 'Orrery', rank: 10 });
     if (restorer) {
       void restorer.restore(panels, { command, name: () => 'start' });
     }

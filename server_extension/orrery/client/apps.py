@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 from orrery.client.collection import Collection
+from orrery.client.discovery import public_url
 from orrery.client.failures import RunFailed, WaitTimeout
 from orrery.client.resources import Json, Resource
 from orrery.client.transport import segment
@@ -37,9 +38,10 @@ def open_app(resource: Resource, *, timeout: float = 120.0) -> str:
         match answer["state"]:
             case "awake":
                 entrance = str(answer["entrance"])
+                platform = public_url(resource.client.url)
                 if entrance.startswith("/apps/"):
-                    return f"{resource.client.url}{entrance}"
-                return urljoin(resource.client.url, entrance)  # the hub leads there, not the platform
+                    return f"{platform}{entrance}"
+                return urljoin(platform, entrance)  # the hub leads there, not the platform
             case "failed":
                 message = f"{resource.kind} {resource.qualified_name} could not start: {answer['message']}"
                 raise RunFailed(message, log_tail=answer["log"])
@@ -57,7 +59,7 @@ class Dashboard(Resource):
     @property
     def url(self) -> str:
         """Where those who are logged in open it."""
-        return f"{self.client.url}/apps/{self.id}/"
+        return f"{public_url(self.client.url)}/apps/{self.id}/"
 
     def open(self, *, timeout: float = 120.0) -> str:
         """Wake it; the address at which it opens for you, in any browser, for twelve hours."""

@@ -29,6 +29,13 @@ class Platform:
         return f"{self.url}/api/v1"
 
 
+def public_url(url: str) -> str:
+    """Where a browser reaches the platform at `url`: inside a notebook's server that is the hub's public address."""
+    public = os.environ.get("ORRERY_PUBLIC_URL", "").rstrip("/")
+    is_own = url == os.environ.get("ORRERY_URL", "").rstrip("/").removesuffix("/api/v1")
+    return public if public and is_own else url
+
+
 def orrery_home(home: str | os.PathLike[str] | None = None) -> Path:
     return Path(home or os.environ.get("ORRERY_HOME") or "~/.orrery").expanduser()
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
 
 from orrery.extension.forwarding import Upstream
+
+#: where browsers reach the platform; the client reads it
+PUBLIC_URL: Final = "ORRERY_PUBLIC_URL"
 
 
 @dataclass(frozen=True)
@@ -13,6 +19,20 @@ class HubPlatform:
 
     url: str
     token: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if hub := os.environ.get("JUPYTERHUB_PUBLIC_HUB_URL"):
+            self._set_public(hub)
+
+    def seen_from(self, page: str) -> None:
+        """A browser's page at this address asked: the hub is there for people, and programs in kernels may say so."""
+        if PUBLIC_URL not in os.environ:
+            self._set_public(page)
+
+    def _set_public(self, page: str) -> None:
+        parts = urlsplit(page)
+        # kernels and terminals take their environment from here
+        os.environ[PUBLIC_URL] = f"{parts.scheme}://{parts.netloc}{urlsplit(self.url).path.rstrip('/')}"
 
     def start(self) -> None:
         """Nothing to start: the hub does."""

@@ -178,6 +178,9 @@ class LocalPlatform:
         """A request did not get through: look at once instead of at the next turn."""
         self._wake.set()
 
+    def seen_from(self, page: str) -> None:
+        """Nothing to learn: the platform has a port of its own on this machine."""
+
     def status(self) -> dict[str, object]:
         return {
             "mode": "local",

@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections.abc import Awaitable
 from typing import Any, ClassVar, Final, Protocol, cast
+from urllib.parse import urlsplit
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async
@@ -49,6 +50,10 @@ class Platform(Protocol):
 
     def report_failure(self) -> None:
         """It did not answer where it was said to be."""
+        ...
+
+    def seen_from(self, page: str) -> None:
+        """A browser's page at this address, of somebody who is logged in, asked for something."""
         ...
 
     def status(self) -> dict[str, object]: ...
@@ -138,6 +143,10 @@ class PlatformHandler(JupyterHandler):
                 self.redirect(url_concat(self.get_login_url(), {"next": self.request.uri or "/"}))
                 return
             raise web.HTTPError(403, "log in to this Jupyter server, or send its token")
+        page = self.request.headers.get("Referer", "")
+        # what a browser alone sends: a program may reach this server by another address
+        if "Sec-Fetch-Site" in self.request.headers and urlsplit(page).netloc == self.request.host:
+            self.platform.seen_from(page)
         action = "read" if self.request.method in READS else "write"
         if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, action, self.auth_resource)):
             raise web.HTTPError(403, f"{self.current_user.username} may not {action} Orrery on this Jupyter server")
