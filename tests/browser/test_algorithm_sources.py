@@ -71,6 +71,12 @@ def test_code_is_fetched_from_an_archive_and_runs_with_a_secret(place: Place, pa
     look(page, f"source-active-{theme}")
     assert violations(page, ".orr-Panel") == []
 
+    server.answers[path] = (503, {}, b"")
+    shown.get_by_test_id("orrery-action-fetch").click()
+    expect(shown).to_contain_text("could not be fetched again, and stays as it was", timeout=LONG_MILLISECONDS)
+    expect(phase).to_have_attribute("data-phase", "ACTIVE")
+    look(page, f"source-kept-{theme}")
+
     # its training takes a secret that is made beside the form
     execute(page, "orrery:create", {"kind": "training", "prefill": {"name": name, "spec": {"algorithm": name}}})
     form = panel(page, "orrery-form-training")

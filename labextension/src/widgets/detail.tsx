@@ -364,6 +364,9 @@ function Word(props: { kind: Kind; resource: Resource }): JSX.Element | null {
           <div className="orr-Pre">{status.message}</div>
         </Note>
       )}
+      {phase.state === 'Active' && phase.settled && status.reason && status.message && (
+        <Note kind="warn">{status.message}</Note>
+      )}
       {phase.state !== 'Failed' && status.message && !phase.settled && (
         <div className="orr-Muted">{status.message}</div>
       )}
