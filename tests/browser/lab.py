@@ -61,10 +61,12 @@ def use_theme(page: Page, theme: str) -> None:
 
 
 def choose_theme(page: Page, name: str) -> None:
+    """By the menu, for a JupyterLab that a hub has started."""
     page.get_by_role("menuitem", name="Settings").click()
     page.locator(".lm-Menu").get_by_text("Theme", exact=True).click()
     page.locator(".lm-Menu").get_by_text(THEMES[name], exact=True).click()
     expect(page.locator("body")).to_have_attribute("data-jp-theme-name", THEMES[name])
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0)
 
 
 def look(page: Page, name: str) -> None:

@@ -105,7 +105,24 @@ def _see_an_upgrade(hub: Hub, page: Page) -> None:
         choose_theme(lab, theme)
         look(lab, f"notebook-upgrade-page-{theme}")
     lab.close()
+    see_what_waits(hub, page, f"{user}/lab")
     restart.click()
     expect(row).to_contain_text("Reboot in progress")
     expect(row).to_contain_text("Active healthy", timeout=START_MILLISECONDS)
     expect(restart).to_have_count(0)
+
+
+def see_what_waits(hub: Hub, page: Page, notebook: str) -> None:
+    """As the administrator, on the same home page."""
+    browser = page.context.browser
+    assert browser is not None
+    with browser.new_context() as theirs:
+        home = theirs.new_page()
+        home.goto(f"{hub.url}/hub/login?next=/hub/home")
+        home.get_by_label("Username").fill("boss")
+        home.get_by_label("Password").fill(PASSWORD)
+        home.get_by_role("button", name="Log in").click()
+        row = home.get_by_role("row", name=notebook)
+        expect(row).to_contain_text("its owner has not restarted it")
+        expect(home.get_by_role("heading", name="Notebooks to be restarted")).to_be_visible()
+        look(home, "hub-upgrade-administrator")

@@ -60,8 +60,8 @@ const HIDDEN_SPEC = ['metrics', 'content', 'notebook', 'parameters_schema', 'spa
 const HIDDEN_OUTPUTS = [
   ...FOUND_OUTPUTS,
   ...(
-    'metrics preview columns queue parameters_schema warnings content example artifacts parameters inputs outputs ' +
-    'model_files output_files checkpoint_files notebook deployments replicas meanwhile'
+    'notice metrics preview columns queue parameters_schema warnings content example artifacts parameters inputs ' +
+    'outputs model_files output_files checkpoint_files notebook deployments replicas meanwhile'
   ).split(' ')
 ];
 
