@@ -28,7 +28,6 @@ from orrery_hub.start.records import describe_progress
 
 #: outside it are the system's own accounts (`nobody` is 65534), which no sign-up may ever reach
 PERSON_UIDS: Final = range(1000, 60_000)
-#: settings of every notebook server: Lab's question about news is not the first thing that a newcomer sees
 #: by which numerical libraries learn how many cores are theirs
 THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 LISTEN_PAUSE_SECONDS: Final = 0.2

@@ -53,6 +53,10 @@ const KIND_ICONS: Record<string, LabIcon> = {
     )
   ),
   image: icon('image', line('M3 8l9-5 9 5v8l-9 5-9-5zM3 8l9 5 9-5M12 13v8M7.500 5.500l9 5v4')),
+  notebook: icon(
+    'notebook',
+    line('M6 3h13v18H6zM4 7.500h4M4 12h4M4 16.500h4M11.500 8h4.500M11.500 12h4.500')
+  ),
   kernel: icon(
     'kernel',
     line(

@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from orrery.api.assembly import Assembly, assemble
+from orrery.controllers.contract import NewResource, Platform
+from orrery.controllers.experiments import ExperimentController
 from orrery.controllers.settings import Settings
+from orrery.domain.access import User
+from orrery.domain.experiments import EXPERIMENT
 from orrery.domain.ids import make_id
 from orrery.domain.records import Record
+from orrery.errors import Unavailable
 from orrery.executors.contract import CommandProgram, JobPhase, JobSpec, Resources
 from orrery.store.metrics import Point
 from orrery.testing.waiting import wait_until
@@ -60,3 +65,37 @@ def test_tensorboard_logs_go_120_days_after_the_end_and_everything_else_stays(pl
     assert files(platform, experiment) == both, "only trainings have TensorBoard logs"
     assert [point.value for point in platform.platform.metrics.history(training.partition("-")[0], 1)] == [0.5]
     assert platform.housekeeping.check_logs() == 0, "looked at once"
+
+
+def test_what_cannot_be_purged_now_stays_in_the_trash_and_holds_up_nothing_else(platform: Assembly) -> None:
+    store, alice = platform.platform.store, User("alice")
+    stuck, other = (
+        platform.commands.create(alice, EXPERIMENT, NewResource(name=name, spec={})) for name in ("stuck", "other")
+    )
+    for record in (stuck, other):
+        platform.commands.delete(alice, record)
+    hub = Away(platform.platform, stuck.id)
+    platform.housekeeping.controllers = {**platform.housekeeping.controllers, "experiment": hub}
+    now = datetime.now(UTC)
+    store.clock = lambda: now + timedelta(days=8)
+
+    assert platform.housekeeping.check_trash() == 1
+    assert store.find(other.id) is None
+    assert store.find(stuck.id) is not None
+
+    hub.is_away = False
+    assert platform.housekeeping.check_trash() == 1
+    assert store.find(stuck.id) is None
+
+
+class Away(ExperimentController):
+    """What has to be removed elsewhere, where nothing answers."""
+
+    def __init__(self, platform: Platform, id: str) -> None:
+        super().__init__(platform)
+        self.id = id
+        self.is_away = True
+
+    def purge(self, record: Record) -> None:
+        if self.is_away and record.id == self.id:
+            raise Unavailable("nobody answers")

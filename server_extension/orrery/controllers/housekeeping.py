@@ -57,14 +57,18 @@ class Housekeeping:
                 log.error("%s: %s", check.__name__, error.message, extra={"action": "housekeeping_failed"})
 
     def check_trash(self) -> int:
-        """Purge what has been in the trash for its time; returns how many."""
+        """Purge what has been in the trash for its time; returns how many. What cannot be purged now is tried again."""
         before = self.platform.store.clock() - timedelta(days=self.platform.settings.trash_days)
         purged = 0
         for record in self.platform.store.every(Query(trashed=True, order="created_at")):
             if record.deleted_at is None or record.deleted_at > before or record.phase == "DELETE_IN_PROGRESS":
                 continue
-            self.controllers[record.kind].purge(record)
-            self.platform.store.purge(record.id)
+            try:
+                self.controllers[record.kind].purge(record)
+                self.platform.store.purge(record.id)
+            except OrreryError as error:
+                log.error("%s stays in the trash: %s", record.label, error.message, extra={"action": "purge_failed"})
+                continue
             purged += 1
         return purged
 

@@ -104,7 +104,7 @@ class AlgorithmSpec(Spec):
     )
     entry_point: str = Field(
         "",
-        max_length=1024,
+        max_length=500,
         description="The file that is run, a .py or an .ipynb. Empty: the only one there is.",
     )
     metrics: list[MetricDeclaration] = Field(
