@@ -205,6 +205,15 @@ export interface Pause {
   running: number;
 }
 
+export type Limit = Schemas['LimitSettings'];
+
+/** Only what is said. */
+export interface Limits {
+  everyone: Limit;
+  users: Record<string, Limit>;
+  groups: Record<string, Limit>;
+}
+
 export interface QueueState {
   items: { resource: string | null; title: string; place: number; priority: string; reason: string }[];
   capacity: { total: Sizes; held: Sizes };

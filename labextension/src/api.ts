@@ -6,16 +6,17 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type {
   Dashboard,
-  InstanceKernel,
   Dependents,
   Draft,
   FieldError,
   FileEntry,
   Importances,
+  InstanceKernel,
   InstanceType,
   Json,
   JsonObject,
   Kind,
+  Limits,
   MemoryEstimate,
   Page,
   PlatformStatus,
@@ -29,6 +30,7 @@ import type {
   UsageSample,
   WhoAmI
 } from './api-types';
+import type { LimitChanges } from './models/limits';
 import type { Profile } from './models/insight';
 
 /** The platform refused: `message` says what was wrong and what to do. */
@@ -271,8 +273,21 @@ export class Api {
     return this.request('POST', '/queue/pause', { body: { reason } });
   }
 
+  /** Pause it, to empty the machine. */
+  drainQueue(reason: string): Promise<QueueState> {
+    return this.request('POST', '/queue/drain', { body: { reason } });
+  }
+
   resumeQueue(): Promise<QueueState> {
     return this.request('POST', '/queue/resume', { body: {} });
+  }
+
+  limits(): Promise<Limits> {
+    return this.request('GET', '/queue/limits');
+  }
+
+  changeLimits(changes: LimitChanges): Promise<Limits> {
+    return this.request('PATCH', '/queue/limits', { body: changes as unknown as JsonObject });
   }
 
   list(plural: string, query: Query = {}, signal?: AbortSignal): Promise<Page> {

@@ -63,6 +63,51 @@ def test_an_administrator_pauses_the_queue_and_everybody_reads_why(stocked: Stoc
     assert wait_settled(client, "trainings", "rose")["status"]["phase"] == "COMPLETE"
 
 
+def test_an_administrator_empties_the_machine_and_limits_what_is_held(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    open_lab(page, lab)
+    execute(page, "orrery:open-overview")
+    queue = panel(page, "orrery-overview").get_by_test_id("orrery-overview-queue")
+    queue.get_by_test_id("orrery-queue-switch").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox").fill("new kernel")
+    dialog.get_by_label("Empty the machine").check()
+    look(page, "queue-drain-dialog")
+    dialog.get_by_role("button", name="Pause").click()
+    expect(queue.get_by_test_id("orrery-queue-pause")).to_contain_text("Being drained by")
+    assert client.get("queue").json()["pause"]["draining"] is True
+    queue.get_by_test_id("orrery-queue-switch").click()
+    expect(queue.get_by_test_id("orrery-queue-pause")).to_have_count(0)
+
+    queue.get_by_test_id("orrery-queue-limits").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Jobs of everyone").fill("4")
+    dialog.get_by_test_id("orrery-limits-add-group").click()
+    dialog.get_by_role("textbox", name="Group", exact=True).fill("students")
+    dialog.get_by_label("Memory, GiB of group students").fill("lots")
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"queue-limits-{theme}")
+        assert violations(page, ".orr-Limits") == []
+    dialog.get_by_role("button", name="Save").click()
+    refused = page.get_by_role("dialog").filter(has_text="Memory, GiB of group students: 'lots' is no amount")
+    refused.get_by_role("button").last.click()
+    # what was typed is still there
+    expect(dialog.get_by_label("Jobs of everyone")).to_have_value("4")
+    dialog.get_by_label("Memory, GiB of group students").fill("8")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    limits = client.get("queue/limits").json()
+    assert limits == {"everyone": {"jobs": 4}, "users": {}, "groups": {"students": {"memory_bytes": 8 << 30}}}
+
+    queue.get_by_test_id("orrery-queue-limits").click()
+    dialog.get_by_role("button", name="Take away the limits of group students").click()
+    dialog.get_by_label("Jobs of everyone").fill("")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    assert client.get("queue/limits").json() == {"everyone": {}, "users": {}, "groups": {}}
+
+
 def test_the_form_tells_whether_it_fits_into_memory_and_takes_what_would(stocked: Stocked, page: Page) -> None:
     lab, client = stocked
     open_lab(page, lab)

@@ -9,6 +9,7 @@ import { usePanel, useTick } from './context';
 import { showError } from './dialogs';
 import { shownSizes } from './overview-machine';
 import { Button, Note } from './parts';
+import { editLimits } from './queue-limits';
 
 type Queue = OverviewDocument['queue'];
 
@@ -19,7 +20,7 @@ export function QueueCard(props: { queue: Queue; model: OverviewModel }): JSX.El
     <Card
       title="Queue"
       testId="orrery-overview-queue"
-      action={<Switch isPaused={pause !== null} model={props.model} />}
+      action={<Controls isPaused={pause !== null} model={props.model} />}
     >
       {pause && (
         <Note kind="warn">
@@ -55,8 +56,8 @@ export function describePause(pause: NonNullable<Queue['pause']>): string {
   return `${done} by ${pause.by} ${formatAgo(pause.since)}${reason}. No job starts; ${left}.`;
 }
 
-/** Pause and resume, for administrators. */
-function Switch(props: { isPaused: boolean; model: OverviewModel }): JSX.Element | null {
+/** What administrators do to it: pause, empty, resume, and say who may hold how much. */
+function Controls(props: { isPaused: boolean; model: OverviewModel }): JSX.Element | null {
   const { api, kinds } = usePanel();
   useModel(kinds);
   if (!kinds.user?.admin) {
@@ -70,24 +71,41 @@ function Switch(props: { isPaused: boolean; model: OverviewModel }): JSX.Element
         const answer = await InputDialog.getText({
           title: 'Start no more jobs',
           label: 'Why? Everybody who waits reads it. What runs goes on.',
+          checkbox: {
+            label: 'Empty the machine',
+            caption: 'Say so to everybody, and tell how many still run'
+          },
           okLabel: 'Pause'
         });
         if (!answer.button.accept) {
           return;
         }
-        await api.pauseQueue(answer.value ?? '');
+        const reason = answer.value ?? '';
+        await (answer.isChecked ? api.drainQueue(reason) : api.pauseQueue(reason));
       }
       props.model.refresh();
     } catch (error) {
       await showError(props.isPaused ? 'The queue goes on waiting' : 'The queue was not paused', error);
     }
   };
+  const limit = async (): Promise<void> => {
+    try {
+      if (await editLimits(api)) {
+        props.model.refresh();
+      }
+    } catch (error) {
+      await showError('The limits cannot be read', error);
+    }
+  };
   return (
-    <Button
-      label={props.isPaused ? 'Resume' : 'Pause …'}
-      onClick={() => void change()}
-      testId="orrery-queue-switch"
-    />
+    <div className="orr-Card-actions">
+      <Button label="Limits …" onClick={() => void limit()} testId="orrery-queue-limits" />
+      <Button
+        label={props.isPaused ? 'Resume' : 'Pause …'}
+        onClick={() => void change()}
+        testId="orrery-queue-switch"
+      />
+    </div>
   );
 }
 

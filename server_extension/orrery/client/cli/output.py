@@ -68,6 +68,12 @@ def print_estimate(estimate: MemoryEstimate, output: Output) -> None:
         typer.echo(f"  {remedy.title}: {remedy.message}")
 
 
+def warn_of_memory(estimate: MemoryEstimate) -> None:
+    """Where it will hardly fit."""
+    if estimate.verdict in ("tight", "exceeds"):
+        note(f"memory: {estimate}")
+
+
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns two spaces apart; a terminal shows those that fit, a pipe gets all of them."""
     from rich.console import Console

@@ -213,7 +213,7 @@ def train(
           --metric accuracy='accuracy=([0-9.]+)' --wait
       orrery train --script ./ddp --name ddp-1 --nodes 2 --processes-per-node 2 --wait
     """
-    from orrery.client.cli.output import print_estimate
+    from orrery.client.cli.output import print_estimate, warn_of_memory
     from orrery.client.cli.values import parse_datasets, parse_duration, parse_metrics, parse_pairs, parse_texts
 
     parameters = parse_pairs(parameter or (), "-p")
@@ -221,26 +221,23 @@ def train(
         raise Invalid("the target is given twice, with --target and with -p target=...; leave one away")
     if script is None and (entry is not None or metric):
         raise Invalid("--entry and --metric are of a script of your own; give its folder with --script")
-    if estimate and (algorithm is None or template is not None or sweep):
+    if estimate and (algorithm is None or script is not None or template is not None or sweep):
         raise Invalid(
             "--estimate is of one training with an algorithm of the catalogue; name it, and leave others away"
         )
     seconds = parse_duration(max_time) if max_time else None
     with connect() as client:
-        if algorithm is not None and script is None and template is None and not sweep:
-            found = client.trainings.estimate(
-                algorithm,
-                datasets=parse_datasets(dataset or ()),
-                target=target,
-                parameters=parameters,
-                instance_type=instance,
-                nodes=nodes,
-            )
-            if estimate:
-                print_estimate(found, output)
-                return
-            if found.verdict in ("tight", "exceeds"):
-                note(f"memory: {found}")
+        asked: dict[str, Any] = {
+            "datasets": parse_datasets(dataset or ()),
+            "target": target,
+            "parameters": parameters,
+            "instance_type": instance,
+            "nodes": nodes,
+        }
+        if estimate:
+            assert algorithm is not None
+            print_estimate(client.trainings.estimate(algorithm, **asked), output)
+            return
         if template is not None or sweep:
             from orrery.client.cli.sweeps import begin_many
 
@@ -267,8 +264,7 @@ def train(
         training = client.train(
             algorithm,
             name=name,
-            datasets=parse_datasets(dataset or ()),
-            target=target,
+            **asked,
             validation=validation,
             test=test,
             script=script,
@@ -276,14 +272,11 @@ def train(
             log_metrics=parse_metrics(metric),
             checkpoint_from=checkpoint_from,
             environment={key: str(value) for key, value in parse_texts(environment or (), "--env").items()} or None,
-            parameters=parameters,
-            instance_type=instance,
             image=image,
             priority=priority.value if priority else None,
             experiment=experiment,
             max_seconds=seconds,
             secrets=parse_texts(secret or (), "--secret") or None,
-            nodes=nodes,
             processes_per_node=processes_per_node,
             torchrun=True if torchrun or (processes_per_node or 1) > 1 else None,
             start_after=parse_moment(start_after) if start_after else None,
@@ -292,6 +285,8 @@ def train(
             tags=tag or (),
         )
         note(f"training {training.qualified_name} created")
+        if script is None:
+            warn_of_memory(client.trainings.estimate(training.spec["algorithm"], **asked))
         if wait:
             wait_for(training)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -97,31 +97,25 @@ def tune(
           --space learning_rate=log:0.01..0.3 --space booster=gbtree,dart --objective maximize:roc_auc \\
           --trials 20 --parallel 2 --wait
     """
-    from orrery.client.cli.output import print_estimate
+    from orrery.client.cli.output import print_estimate, warn_of_memory
     from orrery.client.cli.values import parse_datasets, parse_duration, parse_pairs, parse_texts
 
     with connect() as client:
-        found = client.tunings.estimate(
-            algorithm,
-            space=parse_texts(space, "--space"),
-            datasets=parse_datasets(dataset or ()),
-            target=target,
-            parameters=parse_pairs(parameter or (), "-p"),
-            instance_type=instance,
-        )
+        asked: dict[str, Any] = {
+            "space": parse_texts(space, "--space"),
+            "datasets": parse_datasets(dataset or ()),
+            "target": target,
+            "parameters": parse_pairs(parameter or (), "-p"),
+            "instance_type": instance,
+        }
         if estimate:
-            print_estimate(found, output)
+            print_estimate(client.tunings.estimate(algorithm, **asked), output)
             return
-        if found.verdict in ("tight", "exceeds"):
-            note(f"memory: {found}")
         earlier = [*(client.tunings.get(tuning) for tuning in after or ()), *(after_training or ())]
         tuning = client.tunings.create(
             name,
             algorithm=algorithm,
-            datasets=parse_datasets(dataset or ()),
-            target=target,
-            parameters=parse_pairs(parameter or (), "-p"),
-            space=parse_texts(space, "--space"),
+            **asked,
             objective=objective,
             trials=trials,
             parallel=parallel,
@@ -134,7 +128,6 @@ def tune(
             min_trials=min_trials,
             start_step=start_step,
             earlier=earlier,
-            instance_type=instance,
             image=image,
             priority=priority.value if priority else None,
             experiment=experiment,
@@ -143,6 +136,7 @@ def tune(
             tags=tag or (),
         )
         note(f"tuning {tuning.qualified_name} created")
+        warn_of_memory(client.tunings.estimate(algorithm, **asked))
         if wait:
             wait_for(tuning)
             note(f"{tuning.status.reason}: {tuning.status.message}")
