@@ -93,7 +93,7 @@ function RunUsage(props: { answer: UsageAnswer; name: string; id: string }): JSX
           <table className="orr-Table orr-mod-data">
             <thead>
               <tr>
-                <th scope="col">{answer.ranks.length > 0 ? 'Rank' : ''}</th>
+                <th scope="col">{answer.ranks.length > 0 ? 'Rank' : 'Processes'}</th>
                 {summary.titles.map((title, at) => (
                   <th key={at} scope="col" className="orr-Number">
                     {title}
