@@ -47,8 +47,8 @@ class LimitsForm extends ReactWidget implements Dialog.IBodyWidget<LimitRow[]> {
     return (
       <>
         <p className="orr-Muted">
-          Nothing is a limit that is not said. What runs goes on; a name comes before everyone. A share above
-          1 makes turns come more often.
+          An empty field sets no limit. What runs goes on. What is said by name comes before everyone&apos;s;
+          a share above 1 makes turns come more often.
         </p>
         <table className="orr-Table">
           <thead>
