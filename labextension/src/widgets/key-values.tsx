@@ -120,7 +120,7 @@ function Value(props: ValueProps): JSX.Element {
     }
     return <>{/seconds$/.test(name) ? formatDuration(value) : formatNumber(value)}</>;
   }
-  if (typeof value === 'string' && /_at$/.test(name)) {
+  if (typeof value === 'string' && /(_at|^last_activity)$/.test(name)) {
     return <time dateTime={value}>{formatTime(value)}</time>;
   }
   return /_id$/.test(name) ? <code>{plainText(value)}</code> : <>{plainText(value)}</>;
