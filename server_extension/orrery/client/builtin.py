@@ -288,8 +288,7 @@ class Trainings(Collection[Training]):
         return super().create(
             name,
             algorithm=algorithm,
-            datasets={key: version_reference(value) for key, value in named.items() if value is not None},
-            parameters={**({"target": target} if target is not None else {}), **(parameters or {})},
+            **data_and_parameters(named, target, parameters),
             experiment=experiment,
             instance_type=instance_type,
             image=image,
@@ -328,8 +327,7 @@ class Trainings(Collection[Training]):
         named = {"train": dataset, **(datasets or {})}
         spec = {
             "algorithm": algorithm,
-            "datasets": {key: version_reference(value) for key, value in named.items() if value is not None},
-            "parameters": {**({"target": target} if target is not None else {}), **(parameters or {})},
+            **data_and_parameters(named, target, parameters),
             "instance_type": instance_type,
             "nodes": nodes,
         }
@@ -490,3 +488,13 @@ def version_reference(dataset: str | Dataset | DatasetVersion) -> str:
     if isinstance(dataset, Dataset):
         return dataset.qualified_name
     return dataset.id if isinstance(dataset, DatasetVersion) else dataset
+
+
+def data_and_parameters(
+    named: Mapping[str, str | Dataset | DatasetVersion | None], target: str | None, parameters: Mapping[str, Any] | None
+) -> Json:
+    """These two fields of a run's spec; `target` is a parameter like the others."""
+    return {
+        "datasets": {key: version_reference(value) for key, value in named.items() if value is not None},
+        "parameters": {**({"target": target} if target is not None else {}), **(parameters or {})},
+    }

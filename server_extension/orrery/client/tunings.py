@@ -17,7 +17,7 @@ from orrery.client.builtin import (
     Priority,
     Training,
     Visibility,
-    version_reference,
+    data_and_parameters,
 )
 from orrery.client.collection import Collection
 from orrery.client.downloads import download
@@ -144,8 +144,7 @@ class Tunings(Collection[Tuning]):
         return super().create(
             name,
             algorithm=algorithm,
-            datasets={key: version_reference(value) for key, value in named.items() if value is not None},
-            parameters={**({"target": target} if target is not None else {}), **(parameters or {})},
+            **data_and_parameters(named, target, parameters),
             space=dict(space),
             objectives=objectives,
             max_trials=trials,
@@ -187,8 +186,7 @@ class Tunings(Collection[Tuning]):
         named = {"train": dataset, **(datasets or {})}
         spec = {
             "algorithm": algorithm,
-            "datasets": {key: version_reference(value) for key, value in named.items() if value is not None},
-            "parameters": {**({"target": target} if target is not None else {}), **(parameters or {})},
+            **data_and_parameters(named, target, parameters),
             "space": dict(space),
             "instance_type": instance_type,
         }

@@ -19,6 +19,9 @@ TagOption = Annotated[list[str] | None, typer.Option("--tag", help="May be given
 EstimateOption = Annotated[
     bool, typer.Option("--estimate", help="Say what memory it would take and what would make it fit; begin nothing.")
 ]
+ImageOption = Annotated[
+    str | None, typer.Option(help="The image it runs in, where the platform runs containers: orrery get images.")
+]
 DescriptionOption = Annotated[str, typer.Option(help="A sentence for colleagues.")]
 
 

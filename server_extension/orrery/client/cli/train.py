@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orrery.client.cli.app import Output, OutputOption, connect, note, wait_for
-from orrery.client.cli.runs import DescriptionOption, EstimateOption, Priority, TagOption, Visibility, WaitOption
+from orrery.client.cli.runs import (
+    DescriptionOption,
+    EstimateOption,
+    ImageOption,
+    Priority,
+    TagOption,
+    Visibility,
+    WaitOption,
+)
 from orrery.client.cli.values import parse_metrics, parse_moment
 from orrery.errors import Invalid
 
@@ -28,9 +36,6 @@ MetricOption = Annotated[
     ),
 ]
 
-ImageOption = Annotated[
-    str | None, typer.Option(help="The image it runs in, where the platform runs containers: orrery get images.")
-]
 StartAfterOption = Annotated[
     str | None,
     typer.Option(metavar="WHEN", help="Wait until then: 22:00, 2026-01-31T22:00, or with a zone, ...+01:00."),

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orrery.client.cli.app import Output, OutputOption, connect, note, wait_for
-from orrery.client.cli.runs import DescriptionOption, EstimateOption, Priority, TagOption, WaitOption
-from orrery.client.cli.train import ImageOption
+from orrery.client.cli.runs import DescriptionOption, EstimateOption, ImageOption, Priority, TagOption, WaitOption
 
 if TYPE_CHECKING:
     from orrery.client.tunings import Tuning
