@@ -180,6 +180,8 @@ def explain_exit(exit_: Exit, limit_seconds: float | None) -> str:
             return f"ran out of memory ({peak}); choose an instance type with more memory"
         case ExitReason.LOST:
             return exit_.message or "the machine or its supervisor died while it ran; retry it"
+        case ExitReason.OUT_OF_STORAGE:
+            return f"ran out of storage: {exit_.message}; raise data_gib, or have it write less"
         case _ if exit_.code == -9:
             return f"exit code : -9: killed, likely out of memory ({peak}); choose an instance type with more memory"
         case _:

@@ -110,6 +110,8 @@ class JobSpec:
     time_limit_seconds: float | None = None
     #: between the polite signal and the kill
     grace_seconds: float = 10.0
+    #: most that each node's work folder may take on the disk, what is put there included; None: no limit
+    storage_bytes: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     #: further variables, whose values the executor asks for by these references when the job starts: they are in no
     #: record of the job, and masked in its log. `ORRERY_SECRETS` names the variables
@@ -142,6 +144,7 @@ class ExitReason(StrEnum):
     STOPPED = "STOPPED"
     TIMED_OUT = "TIMED_OUT"
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    OUT_OF_STORAGE = "OUT_OF_STORAGE"
     #: the machine or the shim died under it: nobody saw how it ended
     LOST = "LOST"
 

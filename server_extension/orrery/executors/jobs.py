@@ -180,6 +180,8 @@ class Jobs:
             )
         if not spec.grace_seconds >= 0:
             raise Invalid(f"grace_seconds is {spec.grace_seconds!r}; it must be 0 or above")
+        if spec.storage_bytes is not None and spec.storage_bytes < 1:
+            raise Invalid(f"storage_bytes is {spec.storage_bytes}; it must be above 0, or None for no limit")
         find_account(spec.run_as)
 
     def _record(self, spec: JobSpec) -> tuple[AcceptedJob, Path]:
@@ -245,6 +247,7 @@ class Jobs:
                 gpus=gpus,
                 time_limit_seconds=spec.time_limit_seconds,
                 grace_seconds=spec.grace_seconds,
+                storage_bytes=spec.storage_bytes and spec.storage_bytes * spec.nodes,
                 account=account,
                 secrets=tuple(secrets.values()),
             )

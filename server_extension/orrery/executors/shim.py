@@ -31,6 +31,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
+from orrery.executors.disk_use import DiskWatch
 from orrery.executors.family import boot_id, descendants, group_exists, group_of, oom_kills, start_ticks
 from orrery.executors.history import timestamp
 from orrery.executors.masking import mask_stream
@@ -266,6 +267,8 @@ class Shim:
         limit = self.launch.get("time_limit_seconds")
         deadline = self.started_clock + limit if limit is not None else None
         next_sample = self.started_clock + 0.1
+        storage: int | None = self.launch.get("storage_bytes")
+        disk = DiskWatch(self.launch["cwd"], storage)
         while True:
             clocks = [next_sample]
             if deadline is not None and not self.ending:
@@ -296,6 +299,11 @@ class Shim:
                         "OUT_OF_MEMORY",
                         f"used {human_bytes(used)} of memory, having asked for {human_bytes(allowed)}; ask for more",
                         grace=0.0,
+                    )
+                if storage and (taken := disk.excess()):
+                    self._end(
+                        "OUT_OF_STORAGE",
+                        f"its files took {human_bytes(taken)}, having asked for {human_bytes(storage)}; ask for more",
                     )
                 if os.fstat(lock).st_nlink == 0:
                     self._end("STOPPED", "its folder was removed")
