@@ -107,6 +107,7 @@ class Assembly:
     app_hosts: Mapping[str, AppHost]
     boards: TensorBoards
     algorithms: AlgorithmController
+    trainings: TrainingController
     tunings: TuningController
     notebooks: NotebookController
     hub: events.EventHub
@@ -218,7 +219,7 @@ def assemble(
         )
     }
     engine = Engine(store, controllers)
-    algorithms.wake = engine.wake_resource
+    algorithms.wake = trainings.wake = engine.wake_resource
     commands = Commands(platform, controllers, engine.wake)
     for controller in controllers.values():
         controller.commands = commands
@@ -243,6 +244,7 @@ def assemble(
         },
         boards=boards,
         algorithms=algorithms,
+        trainings=trainings,
         tunings=tunings,
         notebooks=notebooks,
         hub=event_hub,
@@ -328,6 +330,7 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
             assembly.notebooks.hub.client.close()
         await assembly.tracking.close()
         await asyncio.to_thread(assembly.algorithms.fetches.close)
+        await asyncio.to_thread(assembly.trainings.storage.close)
         await asyncio.to_thread(assembly.tunings.studies.close)
         await asyncio.to_thread(platform.executor.close)
         platform.store.database.close()

@@ -14,7 +14,7 @@ from orrery.client.failures import RunFailed
 from orrery.client.memory_fit import MemoryEstimate, estimate_memory
 from orrery.client.resources import Json, Resource, read_number
 from orrery.client.uploads import Sources, plan, upload_files
-from orrery.errors import Invalid, NotFound
+from orrery.errors import Invalid
 
 Purpose = Literal["training", "validation", "testing"]
 Priority = Literal["HIGH", "NORMAL", "LOW"]
@@ -241,6 +241,14 @@ class Datasets(Collection[Dataset]):
         return self.get(reference).profile()
 
 
+def moment(given: datetime | str | None) -> str | None:
+    """As the platform takes it; one without a time zone is local."""
+    found = datetime.fromisoformat(given) if isinstance(given, str) else given
+    if found is not None and found.tzinfo is None:
+        found = found.astimezone()
+    return found.isoformat() if found is not None else None
+
+
 class Trainings(Collection[Training]):
     def create(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -262,6 +270,10 @@ class Trainings(Collection[Training]):
         model_name: str | None = None,
         register_model: bool | None = None,
         checkpoint_from: str | Training | None = None,
+        input_checkpoint: str | None = None,
+        output: str | None = None,
+        output_checkpoint: str | None = None,
+        data_gib: float | None = None,
         environment: Mapping[str, str] | None = None,
         nodes: int | None = None,
         processes_per_node: int | None = None,
@@ -278,12 +290,9 @@ class Trainings(Collection[Training]):
         `secrets`: environment variables by the names of secrets of one's own (`client.secrets.set(name, value)`).
         `target` is the column to predict, short for `parameters={"target": ...}`; `datasets` gives further ones by the
         names that the algorithm knows them by. `start_after` is a moment before which it waits; without a time zone, in
-        the local one.
+        the local one. `input_checkpoint`, `output` and `output_checkpoint` are folders in storages that an
+        administrator has set up (`obs://bucket/folder`); `data_gib` is the most that each node's files may take, GiB.
         """
-        if isinstance(start_after, str):
-            start_after = datetime.fromisoformat(start_after)
-        if start_after is not None and start_after.tzinfo is None:
-            start_after = start_after.astimezone()
         named = {"train": dataset, "validation": validation, "test": test, **(datasets or {})}
         return super().create(
             name,
@@ -294,10 +303,14 @@ class Trainings(Collection[Training]):
             image=image,
             priority=priority,
             max_seconds=max_seconds,
-            start_after=start_after.isoformat() if start_after is not None else None,
+            start_after=moment(start_after),
             model_name=model_name,
             register_model=register_model,
             checkpoint_from=checkpoint_from,
+            input_checkpoint=input_checkpoint,
+            output=output,
+            output_checkpoint=output_checkpoint,
+            data_gib=data_gib,
             environment=environment,
             nodes=nodes,
             processes_per_node=processes_per_node,
@@ -359,100 +372,6 @@ class Models(Collection[Model]):
 
 class Experiments(Collection[Experiment]):
     pass
-
-
-class Algorithms(Collection[Algorithm]):
-    def create(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self,
-        name: str,
-        files: Sources = (),
-        *,
-        git: str | Mapping[str, str] | None = None,
-        archive: str | Mapping[str, str] | None = None,
-        dataset: str | Mapping[str, str] | DatasetVersion | None = None,
-        entry_point: str | None = None,
-        metrics: Mapping[str, str] | None = None,
-        title: str | None = None,
-        description: str = "",
-        tags: Sequence[str] = (),
-        visibility: Visibility | None = None,
-        group: str | None = None,
-        wait: bool = True,
-        progress: bool = True,
-    ) -> Algorithm:
-        """Register code of one's own: a folder or files with a `.py` or an `.ipynb` that is run.
-
-        Instead of files, one of: `git`, the address of a repository, or `{"url", "revision"?, "path"?, "secret"?}`;
-        `archive`, that of a .zip or .tar.gz, or `{"url", "sha256"?, "path"?, "secret"?}`; `dataset`, a published one
-        whose files are the code, or `{"dataset", "path"?}`. The platform fetches them; with `wait`, until it has.
-        `metrics`: name -> regular expression that finds its value in the log, `accuracy=([0-9.]+)`.
-        Raises: Invalid where nothing says which file is run, or it cannot be read; RunFailed where it is not to be had.
-        """
-        source = _source(git, archive, dataset)
-        if source is not None and files:
-            raise Invalid("the code is given twice, as files and by where it is fetched from; leave one away")
-        uploaded = None if source else upload_files(self.client.transport, plan(files), progress=progress)
-        made = super().create(
-            name,
-            files=uploaded,
-            source=source,
-            entry_point=entry_point,
-            metrics=metric_declarations(metrics),
-            title=title,
-            description=description,
-            tags=tags,
-            visibility=visibility,
-            group=group,
-        )
-        return made.wait(progress=progress) if source and wait else made
-
-    def put(
-        self,
-        name: str,
-        files: Sources,
-        *,
-        entry_point: str | None = None,
-        metrics: Mapping[str, str] | None = None,
-        progress: bool = True,
-    ) -> Algorithm:
-        """Make one's own algorithm of that name be this code: created, or its files replaced.
-
-        Trainings that have begun keep the code that they began with.
-        """
-        try:
-            known = self.get(f"{self.client.user}/{name}")
-        except NotFound:
-            return self.create(name, files, entry_point=entry_point, metrics=metrics, progress=progress)
-        uploaded = upload_files(self.client.transport, plan(files), progress=progress)
-        spec: Json = {"files": uploaded, "entry_point": entry_point or ""}
-        if metrics is not None:
-            spec["metrics"] = metric_declarations(metrics)
-        known.update(**spec)
-        return known
-
-
-def _source(
-    git: str | Mapping[str, str] | None,
-    archive: str | Mapping[str, str] | None,
-    dataset: str | Mapping[str, str] | DatasetVersion | None,
-) -> Json | None:
-    """Raises: Invalid for several."""
-    if isinstance(dataset, DatasetVersion):
-        dataset = dataset.id
-    given = {
-        kind: {"type": kind, **({field: told} if isinstance(told, str) else told)}
-        for kind, field, told in (("git", "url", git), ("archive", "url", archive), ("dataset", "dataset", dataset))
-        if told
-    }
-    if len(given) > 1:
-        raise Invalid(f"the code is fetched from one place; {' and '.join(given)} were given")
-    return next(iter(given.values()), None)
-
-
-def metric_declarations(metrics: Mapping[str, str] | None) -> list[Json] | None:
-    if metrics is None:
-        return None
-    return [{"name": name, "pattern": pattern} for name, pattern in metrics.items()]
 
 
 class DatasetVersions(Collection[DatasetVersion]):

@@ -17,10 +17,10 @@ from functools import cached_property
 from typing import Any, Literal
 
 from orrery.client import deployments
+from orrery.client.algorithms import Algorithms
 from orrery.client.apps import Dashboard, Dashboards
 from orrery.client.builtin import (
     Algorithm,
-    Algorithms,
     Dataset,
     Datasets,
     DatasetVersion,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from orrery.client.builtin import (
     Training,
     Visibility,
     data_and_parameters,
+    moment,
 )
 from orrery.client.collection import Collection
 from orrery.client.downloads import download
@@ -124,7 +126,16 @@ class Tunings(Collection[Tuning]):
         image: str | Resource | None = None,
         priority: Priority | None = None,
         max_seconds: int | None = None,
+        start_after: datetime | str | None = None,
         environment: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        nodes: int | None = None,
+        processes_per_node: int | None = None,
+        torchrun: bool | None = None,
+        input_checkpoint: str | None = None,
+        output: str | None = None,
+        output_checkpoint: str | None = None,
+        data_gib: float | None = None,
         description: str = "",
         tags: Sequence[str] = (),
         visibility: Visibility | None = None,
@@ -136,7 +147,8 @@ class Tunings(Collection[Tuning]):
         `"0.1..0.5 if booster=dart"`, or `{"low", "high", "step", "log"}` or `{"values": [...]}`. `objective`:
         `"maximize:roc_auc"`, or several. `earlier`: tunings and trainings (names mean trainings) that the search knows
         from the beginning. `early_stop_metric`: what is watched for early stopping, `"minimize:validation_log_loss"`;
-        else the objective.
+        else the objective. `start_after` and all from `environment` to `data_gib` are of each training, as
+        `trainings.create` takes them.
         """
         objectives = [objective] if isinstance(objective, str | Mapping) else list(objective)
         tunings = [run for run in earlier if isinstance(run, Tuning)]
@@ -164,7 +176,16 @@ class Tunings(Collection[Tuning]):
             image=image,
             priority=priority,
             max_seconds=max_seconds,
+            start_after=moment(start_after),
             environment=environment,
+            secrets=secrets,
+            nodes=nodes,
+            processes_per_node=processes_per_node,
+            torchrun=torchrun,
+            input_checkpoint=input_checkpoint,
+            output=output,
+            output_checkpoint=output_checkpoint,
+            data_gib=data_gib,
             description=description,
             tags=tags,
             visibility=visibility,

@@ -16,12 +16,13 @@ from orrery.controllers.contract import Controller, Draft, Outcome, Platform
 from orrery.controllers.fetches import Fetched, Fetches, Progress
 from orrery.controllers.jobs import FOLLOW_SECONDS
 from orrery.controllers.secrets import Secrets, check_secrets
+from orrery.controllers.storages import Folder, Storages, copy_in
 from orrery.domain.access import SYSTEM_OWNER, Visibility
 from orrery.domain.algorithms import ALGORITHM, FETCHING, AlgorithmSpec, MemoryDeclaration, choose_entry_point
 from orrery.domain.datasets import DatasetFile
 from orrery.domain.ids import make_id
 from orrery.domain.records import Json, Record
-from orrery.domain.sources import ArchiveSource, DatasetSource, Source
+from orrery.domain.sources import MAX_FILES, ArchiveSource, DatasetSource, Source, StorageSource
 from orrery.errors import Invalid, OrreryError
 from orrery.jobs.declaration import read_algorithm
 from orrery.jobs.patterns import check_pattern
@@ -39,7 +40,7 @@ class AlgorithmController(Controller):
         super().__init__(platform)
         #: makes a resource's next turn begin now; set when the platform is assembled
         self.wake: Callable[[str], None] = platform.store.leases.wake
-        self.fetches = Fetches(lambda id: self.wake(id))
+        self.fetches: Fetches[Fetched] = Fetches(lambda id: self.wake(id))
 
     # before it is accepted
 
@@ -107,6 +108,9 @@ class AlgorithmController(Controller):
         if isinstance(source, DatasetSource):
             version = platform.store.get(source.dataset, trashed=True)
             return lambda progress: dataset_sources.fetch(platform.objects, source, version, platform.settings.sources)
+        if isinstance(source, StorageSource):
+            folder = Storages(platform.settings.storages).folder(source.uri, record.owner)
+            return lambda progress: _from_storage(platform, folder, source, progress)
         token = None
         if source.secret:
             token = Secrets(platform.store, platform.vault).reveal(f"{record.owner}/{source.secret}")
@@ -173,12 +177,22 @@ def check_source(platform: Platform, source: Source, draft: Draft) -> None:
             message = f"{version.label} is archived; choose another version, or restore it"
             raise Invalid(message, fields=[{"path": "spec.source.dataset", "message": message}])
         return
+    if isinstance(source, StorageSource):
+        Storages(platform.settings.storages).check(source.uri, draft.user, "spec.source.uri")
+        return
     if isinstance(source, ArchiveSource):
         archive_sources.check_address(source, platform.settings.sources)
     else:
         git_sources.check_protocol(source, platform.settings.git_protocols)
     if source.secret:
         check_secrets(platform.store, draft.owner, {"secret": source.secret}, path="spec.source")
+
+
+def _from_storage(platform: Platform, folder: Folder, source: StorageSource, progress: Progress) -> Fetched:
+    """Raises: Invalid with what to do about it; Dropped."""
+    most = platform.settings.sources.max_unpacked_bytes
+    files = copy_in(folder, source.uri, platform.objects, most_files=MAX_FILES, most_bytes=most, tell=progress.tell)
+    return Fetched([DatasetFile(**file, purpose=None) for file in files])
 
 
 def with_entry_point(spec: AlgorithmSpec, path: str) -> AlgorithmSpec:

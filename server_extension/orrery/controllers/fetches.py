@@ -1,4 +1,4 @@
-"""Fetching code in threads of its own: a request does not wait for it, and a reconciler's turn neither.
+"""Fetching and copying in threads of its own: a request does not wait for it, and a reconciler's turn neither.
 
 What is fetched is kept here until a turn takes it; a platform that is killed loses it, and the next one begins anew.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from orrery.domain.datasets import DatasetFile
 from orrery.domain.records import Json
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 
 #: fetches at once; others wait
 _SLOTS: Final = 3
+
+#: what a fetch gives
+T = TypeVar("T")
 
 
 class Dropped(Exception):
@@ -67,12 +71,14 @@ class Progress:
 
 
 @dataclass
-class Fetch:
+class Fetch(Generic[T]):
     """One fetch, for as long as the source it is of is what is asked."""
 
     source: Json
     progress: Progress = field(default_factory=Progress)
-    result: Fetched | None = None
+    #: by the monotonic clock
+    begun: float = field(default_factory=time.monotonic)
+    result: T | None = None
     error: OrreryError | None = None
 
     @property
@@ -80,18 +86,18 @@ class Fetch:
         return self.result is not None or self.error is not None
 
 
-class Fetches:
+class Fetches(Generic[T]):
     """Those of one platform, at most one a resource. Thread-safe. `on_done` is told the resource's id."""
 
     def __init__(self, on_done: Callable[[str], None]) -> None:
         self._on_done = on_done
         self._slots = threading.BoundedSemaphore(_SLOTS)
         self._lock = threading.Lock()
-        self._running: dict[str, Fetch] = {}
+        self._running: dict[str, Fetch[T]] = {}
         self._threads: set[threading.Thread] = set()
         self._is_closed = False
 
-    def of(self, id: str, source: Json, work: Callable[[Progress], Fetched]) -> Fetch:
+    def of(self, id: str, source: Json, work: Callable[[Progress], T]) -> Fetch[T]:
         """The fetch of this source for this resource, begun now if there is none; one of another source is dropped."""
         with self._lock:
             known = self._running.get(id)
@@ -99,7 +105,7 @@ class Fetches:
                 return known
             if known is not None:
                 known.progress.drop()
-            fetch = self._running[id] = Fetch(source)
+            fetch = self._running[id] = Fetch[T](source)
             thread = threading.Thread(target=self._run, args=(id, fetch, work), name=f"fetch-{id}", daemon=True)
             self._threads.add(thread)
         thread.start()
@@ -122,7 +128,7 @@ class Fetches:
         for thread in threads:
             thread.join(5)
 
-    def _run(self, id: str, fetch: Fetch, work: Callable[[Progress], Fetched]) -> None:
+    def _run(self, id: str, fetch: Fetch[T], work: Callable[[Progress], T]) -> None:
         try:
             with self._slots:
                 fetch.progress.tell("begins")

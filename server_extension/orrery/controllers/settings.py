@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orrery._version import __version__
+from orrery.controllers.storages import StorageSettings
 from orrery.domain.idle import IdleLimits
 from orrery.domain.image_addresses import check_registry
 from orrery.domain.upgrades import Upgrade
@@ -321,6 +323,12 @@ class Settings(BaseSettings):
         description="From where archives of code may be fetched and how large they may be, as JSON: {private_hosts, "
         "insecure_hosts, timeout_seconds, max_bytes, max_unpacked_bytes}; or one by one, `ORRERY_SOURCES__MAX_BYTES`.",
     )
+    storages: dict[str, StorageSettings] = Field(
+        default_factory=dict[str, StorageSettings],
+        description="Storage outside the platform by what its addresses begin with, as JSON: "
+        '{"nas://projects:/": {"url": "file:///mnt/projects"}, "obs://": {"url": "s3://", "options": {}}}; each with '
+        "{url, options, read_only, users, groups}.",
+    )
     containers: bool = Field(
         default=False,
         description="Whether notebooks and runs are containers: the catalogue then has the platform's container images "
@@ -334,6 +342,14 @@ class Settings(BaseSettings):
     admins: list[str] = Field(
         default_factory=list[str], description="Users who see and may do everything, as a JSON list."
     )
+
+    @field_validator("storages")
+    @classmethod
+    def prefixes(cls, storages: dict[str, StorageSettings]) -> dict[str, StorageSettings]:
+        for prefix in storages:
+            if re.fullmatch(r"[a-z][a-z0-9+.-]*://[^?#*]*", prefix) is None:
+                raise ValueError(f"storage {prefix!r} must be what addresses begin with: obs://, nas://projects:/")
+        return storages
 
     @field_validator("home")
     @classmethod

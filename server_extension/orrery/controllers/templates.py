@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
 from orrery.controllers.training_images import check_run_image, offer_image
+from orrery.controllers.training_storage import check_storages
 from orrery.domain.algorithms import check_is_ready
 from orrery.domain.records import Json, Record
 from orrery.domain.templates import TEMPLATE, TemplateSpec
@@ -23,6 +24,7 @@ class TemplateController(Controller):
         assert isinstance(spec, TemplateSpec)
         self.platform.settings.instance_type(spec.instance_type)
         check_run_image(self.platform, draft, spec.instance_type)
+        check_storages(self.platform, draft)
         algorithm = draft.references["algorithm"]
         check_is_ready(algorithm)
         declared = [dataset["name"] for dataset in algorithm.spec["datasets"]]

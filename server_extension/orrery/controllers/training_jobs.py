@@ -60,6 +60,7 @@ def make_job(platform: Platform, record: Record, job_id: str) -> JobSpec:
         nodes=spec.nodes,
         priority=Priority[spec.priority],
         time_limit_seconds=spec.max_seconds,
+        storage_bytes=None if spec.data_gib is None else max(1, int(spec.data_gib * (1 << 30))),
         environment=_environment(platform, record, spec, source, has_checkpoint=bool(checkpoint)),
         secrets={variable: f"{record.owner}/{name}" for variable, name in spec.secrets.items()},
         files=tuple(files),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Final
@@ -9,13 +11,14 @@ from typing import Final
 from pydantic import BaseModel
 
 from orrery.controllers import jobs
-from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
+from orrery.controllers.contract import Controller, Draft, NewResource, Outcome, Platform
 from orrery.controllers.kernel_states import check_resume, keep_state
 from orrery.controllers.meanwhile import Meanwhile, owner_of
 from orrery.controllers.secrets import check_secrets
 from orrery.controllers.templates import template_of
 from orrery.controllers.training_images import check_run_image, complete_image, offer_image, pin_image
 from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
+from orrery.controllers.training_storage import TrainingStorage, check_storages
 from orrery.domain.access import User
 from orrery.domain.algorithms import check_is_ready, is_notebook
 from orrery.domain.columns import check_target, find_column
@@ -41,6 +44,12 @@ STARTS_LATER: Final = "starts_later"
 class TrainingController(Controller):
     kind = TRAINING
 
+    def __init__(self, platform: Platform) -> None:
+        super().__init__(platform)
+        #: makes a resource's next turn begin now; set when the platform is assembled
+        self.wake: Callable[[str], None] = platform.store.leases.wake
+        self.storage = TrainingStorage(platform, lambda id: self.wake(id))
+
     # before it is accepted
 
     def offer(self, schema: Json) -> Json:
@@ -59,6 +68,7 @@ class TrainingController(Controller):
         self._check_nodes(spec, algorithm)
         check_run_image(self.platform, draft, spec.instance_type)
         check_secrets(self.platform.store, draft.owner, spec.secrets)
+        check_storages(self.platform, draft)
         stored = spec.model_dump(mode="json")
         stored["parameters"] = validate(algorithm.spec["parameters_schema"], spec.parameters, path="spec.parameters")
         self._check_datasets(draft, spec, algorithm)
@@ -184,7 +194,10 @@ class TrainingController(Controller):
         state = jobs.find_job(executor, job_id)
         if state is None:
             if record.phase == "STOP_IN_PROGRESS":
+                self.storage.drop(record)
                 return Outcome(event="cancelled", message="stopped before it began")
+            if taking := self.storage.take_checkpoint(record):
+                return taking
             if later := self._starts_later(record):
                 return later
             try:
@@ -252,9 +265,17 @@ class TrainingController(Controller):
         job_id = str(record.outputs["job_id"])
         kept: Json = {}
         state: Json = {}
+        message = "stopped" if event == "cancelled" else ""
         if event == "cancelled":
-            shown, state = self._state(record, job_id)
-            kept = {**self._checkpoints(job_id, self._paths(job_id)), **shown}
+            if not self._is_kept(record):
+                shown, state = self._state(record, job_id)
+                kept = {**self._checkpoints(job_id, self._paths(job_id)), **shown}
+            copied = self.storage.copy_results(_with_outputs(record, kept))
+            if copied.wait is not None:
+                outputs = {**told.outputs, **kept}
+                return replace(copied.wait, outputs=outputs, internal={**told.internal, **state, **_kept_now(record)})
+            kept |= copied.outputs
+            message = "; ".join(filter(None, (message, copied.message)))
         error = told.internal.get("error") or record.internal.get("error")
         failure: Json | None = None
         if event == "broke":
@@ -262,7 +283,6 @@ class TrainingController(Controller):
                 "reason": error["code"] if error else exit_.reason.value.lower(),
                 "message": jobs.explain_failure(error, exit_, record.spec.get("max_seconds")),
             }
-        message = "" if event != "cancelled" else "stopped"
         return Outcome(
             event=event,
             message=message,
@@ -276,17 +296,22 @@ class TrainingController(Controller):
     def _save(self, record: Record) -> Outcome:
         """Keep what it made: the executed notebook and its plots as objects, the model as a registered version."""
         job_id = str(record.outputs["job_id"])
-        paths = self._paths(job_id)
-        kept = self._kept_results(job_id, paths)
-        model_files = self._kept(job_id, paths, MODEL)
-        kept["model_files"] = model_files
-        message = ""
+        kept: Json = {}
+        if not self._is_kept(record):
+            paths = self._paths(job_id)
+            kept = {**self._kept_results(job_id, paths), "model_files": self._kept(job_id, paths, MODEL)}
+        made = _with_outputs(record, kept)
+        copied = self.storage.copy_results(made)
+        if copied.wait is not None:
+            return replace(copied.wait, outputs=kept, internal=_kept_now(record))
+        kept |= copied.outputs
+        message = copied.message
         if record.spec["register_model"]:
-            if model_files:
-                with_files = _with_outputs(record, kept)
-                kept["model"] = self._register(with_files, None, key=f"model:{job_id}").id
+            if made.outputs["model_files"]:
+                kept["model"] = self._register(made, None, key=f"model:{job_id}").id
             else:
-                message = "no model was registered: the run saved nothing in EM_MODEL_DIR"
+                nothing = "no model was registered: the run saved nothing in EM_MODEL_DIR"
+                message = "; ".join(filter(None, (nothing, message)))
         self.platform.outbox.put("training", record.id)
         return Outcome(
             event="saved",
@@ -295,6 +320,10 @@ class TrainingController(Controller):
             internal={"state": None, "state_begun_from": None},
             progress={**(record.progress or {}), "fraction": 1.0, "eta_seconds": 0},
         )
+
+    def _is_kept(self, record: Record) -> bool:
+        """Whether what the attempt made is kept already: its copies are on their way then."""
+        return record.internal.get("kept_attempt") == record.internal.get("attempt")
 
     def _paths(self, job_id: str) -> list[str]:
         return sorted(info.path for info in self.platform.executor.files(job_id))
@@ -356,11 +385,21 @@ class TrainingController(Controller):
     def _explain(self, record: Record) -> Outcome:
         failure: Json = record.internal.get("failure") or {"reason": "failed", "message": "it failed"}
         job_id = str(record.outputs["job_id"])
-        shown, state = self._state(record, job_id)
-        kept = {**self._kept_results(job_id, self._paths(job_id)), **shown}
+        kept: Json = {}
+        state: Json = {}
+        if not self._is_kept(record):
+            shown, state = self._state(record, job_id)
+            kept = {**self._kept_results(job_id, self._paths(job_id)), **shown}
+        copied = self.storage.copy_results(_with_outputs(record, kept))
+        if copied.wait is not None:
+            return replace(copied.wait, outputs=kept, internal={**state, **_kept_now(record)})
         self.platform.outbox.put("training", record.id)
         return Outcome(
-            event="saved", reason=failure["reason"], message=failure["message"], outputs=kept, internal=state
+            event="saved",
+            reason=failure["reason"],
+            message="; ".join(filter(None, (failure["message"], copied.message))),
+            outputs={**kept, **copied.outputs},
+            internal=state,
         )
 
     # looking at it
@@ -381,6 +420,10 @@ class TrainingController(Controller):
     def purge(self, record: Record) -> None:
         for attempt in range(1, int(record.internal.get("attempt", 0)) + 1):
             self.platform.executor.forget(jobs.make_job_id(record, attempt))
+
+
+def _kept_now(record: Record) -> Json:
+    return {"kept_attempt": record.internal.get("attempt")}
 
 
 def _with_outputs(record: Record, outputs: Json) -> Record:

@@ -1,4 +1,4 @@
-"""Where an algorithm's code is taken from, where it was not uploaded: Git, an archive, a dataset's files."""
+"""Where an algorithm's code is taken from, where it was not uploaded: Git, an archive, a dataset's files, a storage."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from orrery.domain.locations import LocationUri
 from orrery.domain.references import DatasetVersionRef, SecretName
 
 #: of the files taken, together
@@ -93,16 +94,30 @@ class DatasetSource(BaseModel):
     path: _Folder = Field("", title="Folder", description="The folder in it. Empty: all of it.")
 
 
+class StorageSource(BaseModel):
+    """A folder in object storage or on a NAS."""
+
+    model_config = ConfigDict(extra="forbid", title="Storage")
+
+    type: Literal["storage"]
+    uri: LocationUri = Field(
+        title="Address",
+        min_length=1,
+        description="The folder, obs://bucket/folder or nas://ID:/folder, in a storage that an administrator set up.",
+    )
+
+
 def with_type(source: Any) -> Any:
     """A source as it was written before there were several: Git. None for one that was left empty."""
     if not isinstance(source, dict):
         return source
     given = cast("dict[str, Any]", source)
     if "type" not in given:
-        given = {"type": "dataset" if "dataset" in given else "git", **given}
+        named = "dataset" if "dataset" in given else "storage" if "uri" in given else "git"
+        given = {"type": named, **given}
     is_empty = not any(value for name, value in given.items() if name != "type")
     return None if is_empty and given["type"] == "git" else given
 
 
-Source = GitSource | ArchiveSource | DatasetSource
+Source = GitSource | ArchiveSource | DatasetSource | StorageSource
 AnySource = Annotated[Source, Field(discriminator="type")]

@@ -11,6 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from orrery.domain.datasets import ObjectId, fit_for_variables
 from orrery.domain.ids import NAME
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Spec
+from orrery.domain.locations import LocationUri
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Json, Target
 from orrery.domain.references import (
@@ -98,6 +99,35 @@ class RunSpec(Spec):
         le=MAX_PROCESSES_PER_NODE,
         description="How many processes torchrun starts on each node: one for each GPU, or a few that share the cores.",
         json_schema_extra={"x-orrery-group": "Distributed"},
+    )
+    data_gib: float | None = Field(
+        None,
+        gt=0,
+        le=65_536,
+        title="Data storage size",
+        description="Most that its data, checkpoints and what it writes may take on the disk of each node, GiB; it is "
+        "ended when that is exceeded. Empty: no limit.",
+        json_schema_extra={"x-orrery-group": "Run"},
+    )
+    output: LocationUri | None = Field(
+        None,
+        title="Output path",
+        description="A folder in a storage, obs://bucket/folder or nas://ID:/folder: what is written to EM_OUTPUT_DIR, "
+        "the model and the executed notebook are copied into a folder there that is called like the training's id.",
+        json_schema_extra={"x-orrery-group": "Storage"},
+    )
+    output_checkpoint: LocationUri | None = Field(
+        None,
+        title="Output checkpoint path",
+        description="A folder in a storage: what is written to EM_CHECKPOINT_DIR is copied into a folder there that is "
+        "called like the training's id, also where the run fails or is stopped.",
+        json_schema_extra={"x-orrery-group": "Storage"},
+    )
+    input_checkpoint: LocationUri | None = Field(
+        None,
+        title="Input checkpoint path",
+        description="A folder in a storage whose files it begins from (EM_CHECKPOINT_INPUT_DIR).",
+        json_schema_extra={"x-orrery-group": "Storage"},
     )
     environment: dict[str, str] = Field(
         default_factory=dict,
@@ -197,6 +227,12 @@ class TrainingSpec(RunSpec):
 
     trial: SkipJsonSchema[TrialOf | None] = None
     meanwhile_of: SkipJsonSchema[MeanwhileOf | None] = None
+
+    @model_validator(mode="after")
+    def one_checkpoint(self) -> TrainingSpec:
+        if self.checkpoint_from and self.input_checkpoint:
+            raise ValueError("checkpoint_from and input_checkpoint are both set; it can begin from one of them")
+        return self
 
     @field_validator("model_name")
     @classmethod

@@ -7,11 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orrery.client.cli.app import Output, OutputOption, connect, note, wait_for
+from orrery.client.cli.run_options import (
+    DataSizeOption,
+    EnvironmentOption,
+    ExperimentOption,
+    InputCheckpointOption,
+    MaxTimeOption,
+    NodesOption,
+    OutputCheckpointOption,
+    OutputPathOption,
+    PriorityOption,
+    ProcessesOption,
+    SecretOption,
+    StartAfterOption,
+    TorchrunOption,
+    run_settings,
+)
 from orrery.client.cli.runs import (
     DescriptionOption,
     EstimateOption,
     ImageOption,
-    Priority,
     TagOption,
     Visibility,
     WaitOption,
@@ -34,11 +49,6 @@ MetricOption = Annotated[
         metavar="NAME=PATTERN",
         help="A metric of the log: a regular expression with a group around the value. May be given several times.",
     ),
-]
-
-StartAfterOption = Annotated[
-    str | None,
-    typer.Option(metavar="WHEN", help="Wait until then: 22:00, 2026-01-31T22:00, or with a zone, ...+01:00."),
 ]
 
 algorithm = typer.Typer(
@@ -66,6 +76,10 @@ def create_algorithm(
     from_dataset: Annotated[
         str | None, typer.Option(metavar="DATASET", help="Take the files of a published dataset instead: code, code@2.")
     ] = None,
+    uri: Annotated[
+        str | None,
+        typer.Option("--from", metavar="URI", help="Take the code from a storage instead: obs://bucket/folder."),
+    ] = None,
     revision: Annotated[str, typer.Option(help="With --git: a branch, a tag or a commit's id.")] = "",
     sha256: Annotated[str, typer.Option(help="With --archive: refuse any other than this one.")] = "",
     folder: Annotated[str, typer.Option("--path", help="The folder of the repository, archive or dataset.")] = "",
@@ -89,13 +103,16 @@ def create_algorithm(
       orrery algorithm create forest --git https://git.example.org/forest.git --revision v2 --secret git-token
       orrery algorithm create forest --archive https://example.org/forest-2.zip --sha256 9f86d081884c7d65...
       orrery algorithm create forest --from-dataset forest-code@3 --path src
+      orrery algorithm create forest --from nas://projects:/forest
     """
-    if sum(map(bool, (paths, git, archive, from_dataset))) != 1:
-        raise Invalid("where is the code? give either files, --git URL, --archive URL or --from-dataset NAME")
+    if sum(map(bool, (paths, git, archive, from_dataset, uri))) != 1:
+        raise Invalid(
+            "where is the code? give one of: files, --git URL, --archive URL, --from-dataset NAME, --from URI"
+        )
     for option, value, is_possible in (
         ("--revision", revision, git),
         ("--sha256", sha256, archive),
-        ("--path", folder, not paths),
+        ("--path", folder, not paths and not uri),
         ("--secret", secret, git or archive),
     ):
         if value and not is_possible:
@@ -107,6 +124,7 @@ def create_algorithm(
             git={"url": git, "revision": revision, "path": folder, "secret": secret} if git else None,
             archive={"url": archive, "sha256": sha256, "path": folder, "secret": secret} if archive else None,
             dataset={"dataset": from_dataset, "path": folder} if from_dataset else None,
+            uri=uri,
             wait=False,
             entry_point=entry,
             metrics=parse_metrics(metric),
@@ -166,28 +184,22 @@ def train(
     ] = None,
     instance: Annotated[str | None, typer.Option(help="Its size: cpu-small ...")] = None,
     image: ImageOption = None,
-    priority: Annotated[Priority | None, typer.Option(case_sensitive=False, help="Higher goes first.")] = None,
-    experiment: Annotated[str | None, typer.Option(help="The experiment that it is listed under.")] = None,
-    max_time: Annotated[str | None, typer.Option(help="End it after 90s, 15m, 2h, 1d.")] = None,
+    priority: PriorityOption = None,
+    experiment: ExperimentOption = None,
+    max_time: MaxTimeOption = None,
     start_after: StartAfterOption = None,
     checkpoint_from: Annotated[
         str | None, typer.Option(metavar="TRAINING", help="Begin from the checkpoints of this training.")
     ] = None,
-    environment: Annotated[
-        list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="An environment variable of the run.")
-    ] = None,
-    secret: Annotated[
-        list[str] | None,
-        typer.Option("--secret", metavar="VARIABLE=NAME", help="A variable whose value is that secret of yours."),
-    ] = None,
-    nodes: Annotated[
-        int | None, typer.Option(min=1, help="Run the script on so many nodes at once, each of that size.")
-    ] = None,
-    processes_per_node: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes that torchrun starts on each node; more than 1 means --torchrun."),
-    ] = None,
-    torchrun: Annotated[bool, typer.Option("--torchrun", help="Start the script with torchrun (PyTorch).")] = False,
+    input_checkpoint: InputCheckpointOption = None,
+    output_checkpoint: OutputCheckpointOption = None,
+    output_path: OutputPathOption = None,
+    data_size: DataSizeOption = None,
+    environment: EnvironmentOption = None,
+    secret: SecretOption = None,
+    nodes: NodesOption = None,
+    processes_per_node: ProcessesOption = None,
+    torchrun: TorchrunOption = False,
     model_name: Annotated[str | None, typer.Option(help="The model's name, where it is not the training's.")] = None,
     template: Annotated[
         str | None, typer.Option(metavar="TEMPLATE", help="Begin from a template; what else is given goes over it.")
@@ -219,7 +231,7 @@ def train(
       orrery train --script ./ddp --name ddp-1 --nodes 2 --processes-per-node 2 --wait
     """
     from orrery.client.cli.output import print_estimate, warn_of_memory
-    from orrery.client.cli.values import parse_datasets, parse_duration, parse_metrics, parse_pairs, parse_texts
+    from orrery.client.cli.values import parse_datasets, parse_metrics, parse_pairs
 
     parameters = parse_pairs(parameter or (), "-p")
     if target is not None and "target" in parameters:
@@ -230,7 +242,21 @@ def train(
         raise Invalid(
             "--estimate is of one training with an algorithm of the catalogue; name it, and leave others away"
         )
-    seconds = parse_duration(max_time) if max_time else None
+    settings: dict[str, Any] = run_settings(
+        priority=priority,
+        experiment=experiment,
+        image=image,
+        start_after=start_after,
+        max_time=max_time,
+        environment=environment,
+        secret=secret,
+        processes_per_node=processes_per_node,
+        torchrun=torchrun,
+        input_checkpoint=input_checkpoint,
+        output_checkpoint=output_checkpoint,
+        output_path=output_path,
+        data_size=data_size,
+    ) | {"checkpoint_from": checkpoint_from, "model_name": model_name}
     with connect() as client:
         asked: dict[str, Any] = {
             "datasets": parse_datasets(dataset or ()),
@@ -255,14 +281,9 @@ def train(
                 "algorithm": algorithm,
                 "datasets": named,
                 "parameters": {**({"target": target} if target is not None else {}), **parameters},
-                "experiment": experiment,
                 "instance_type": instance,
-                "image": image,
-                "priority": priority.value if priority else None,
-                "max_seconds": seconds,
-                "checkpoint_from": checkpoint_from,
-                "environment": parse_texts(environment or (), "--env"),
-                "model_name": model_name,
+                "nodes": nodes,
+                **settings,
             }
             begin_many(client, name, template, sweep or (), spec, description, tag, wait=wait, output=output)
             return
@@ -275,17 +296,7 @@ def train(
             script=script,
             entry_point=entry,
             log_metrics=parse_metrics(metric),
-            checkpoint_from=checkpoint_from,
-            environment={key: str(value) for key, value in parse_texts(environment or (), "--env").items()} or None,
-            image=image,
-            priority=priority.value if priority else None,
-            experiment=experiment,
-            max_seconds=seconds,
-            secrets=parse_texts(secret or (), "--secret") or None,
-            processes_per_node=processes_per_node,
-            torchrun=True if torchrun or (processes_per_node or 1) > 1 else None,
-            start_after=parse_moment(start_after) if start_after else None,
-            model_name=model_name,
+            **settings,
             description=description,
             tags=tag or (),
         )
@@ -320,8 +331,8 @@ def run(
         typer.Option(metavar="[KEY=]DATASET", help="A published dataset, found in EM_DATASET_<KEY>."),
     ] = None,
     instance: Annotated[str | None, typer.Option(help="Its size: cpu-small ...")] = None,
-    priority: Annotated[Priority | None, typer.Option(case_sensitive=False, help="Higher goes first.")] = None,
-    max_time: Annotated[str | None, typer.Option(help="End it after 90s, 15m, 2h, 1d.")] = None,
+    priority: PriorityOption = None,
+    max_time: MaxTimeOption = None,
     start_after: StartAfterOption = None,
     save_to: Annotated[
         str | None, typer.Option("--to", metavar="FILE", help="With --wait: where the result notebook is saved.")

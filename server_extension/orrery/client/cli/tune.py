@@ -8,7 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orrery.client.cli.app import Output, OutputOption, connect, note, wait_for
-from orrery.client.cli.runs import DescriptionOption, EstimateOption, ImageOption, Priority, TagOption, WaitOption
+from orrery.client.cli.run_options import (
+    DataSizeOption,
+    EnvironmentOption,
+    ExperimentOption,
+    InputCheckpointOption,
+    MaxTimeOption,
+    NodesOption,
+    OutputCheckpointOption,
+    OutputPathOption,
+    PriorityOption,
+    ProcessesOption,
+    SecretOption,
+    StartAfterOption,
+    TorchrunOption,
+    run_settings,
+)
+from orrery.client.cli.runs import DescriptionOption, EstimateOption, ImageOption, TagOption, WaitOption
 
 if TYPE_CHECKING:
     from orrery.client.tunings import Tuning
@@ -79,9 +95,19 @@ def tune(
     ] = None,
     instance: Annotated[str | None, typer.Option(help="The size of each training: cpu-small ...")] = None,
     image: ImageOption = None,
-    priority: Annotated[Priority | None, typer.Option(case_sensitive=False, help="Higher goes first.")] = None,
-    experiment: Annotated[str | None, typer.Option(help="The experiment that it is listed under.")] = None,
-    max_time: Annotated[str | None, typer.Option(help="End each training after 90s, 15m, 2h.")] = None,
+    priority: PriorityOption = None,
+    experiment: ExperimentOption = None,
+    max_time: MaxTimeOption = None,
+    start_after: StartAfterOption = None,
+    input_checkpoint: InputCheckpointOption = None,
+    output_checkpoint: OutputCheckpointOption = None,
+    output_path: OutputPathOption = None,
+    data_size: DataSizeOption = None,
+    environment: EnvironmentOption = None,
+    secret: SecretOption = None,
+    nodes: NodesOption = None,
+    processes_per_node: ProcessesOption = None,
+    torchrun: TorchrunOption = False,
     description: DescriptionOption = "",
     tag: TagOption = None,
     estimate: EstimateOption = False,
@@ -97,8 +123,23 @@ def tune(
           --trials 20 --parallel 2 --wait
     """
     from orrery.client.cli.output import print_estimate, warn_of_memory
-    from orrery.client.cli.values import parse_datasets, parse_duration, parse_pairs, parse_texts
+    from orrery.client.cli.values import parse_datasets, parse_pairs, parse_texts
 
+    settings = run_settings(
+        priority=priority,
+        experiment=experiment,
+        image=image,
+        start_after=start_after,
+        max_time=max_time,
+        environment=environment,
+        secret=secret,
+        processes_per_node=processes_per_node,
+        torchrun=torchrun,
+        input_checkpoint=input_checkpoint,
+        output_checkpoint=output_checkpoint,
+        output_path=output_path,
+        data_size=data_size,
+    )
     with connect() as client:
         asked: dict[str, Any] = {
             "space": parse_texts(space, "--space"),
@@ -127,10 +168,8 @@ def tune(
             min_trials=min_trials,
             start_step=start_step,
             earlier=earlier,
-            image=image,
-            priority=priority.value if priority else None,
-            experiment=experiment,
-            max_seconds=parse_duration(max_time) if max_time else None,
+            nodes=nodes,
+            **settings,
             description=description,
             tags=tag or (),
         )
