@@ -180,7 +180,7 @@ def test_what_can_be_told_at_once_is_refused_at_once(platform: RunningPlatform, 
         ({"type": "archive", "url": "https://example.org/x.zip", "sha256": "12"}, "spec.source.sha256", "match"),
         ({"type": "archive", "url": "https://example.org/x.zip", "path": "../x"}, "spec.source.path", "without '..'"),
         ({"type": "archive"}, "spec.source.url", "Field required"),
-        ({"type": "ftp", "url": "ftp://x"}, "spec.source", "'git', 'archive', 'dataset'"),
+        ({"type": "ftp", "url": "ftp://x"}, "spec.source", "'git', 'archive', 'dataset', 'storage'"),
         ({"type": "dataset", "dataset": "absent"}, "spec.source.dataset", "does not exist"),
         ({"type": "archive", "url": "https://x.org/x", "secret": "no"}, "spec.source.secret", "has no secret 'no'"),
         # as it was written before there were several
@@ -246,7 +246,7 @@ def test_the_command_line(platform: RunningPlatform, server: ArchiveServer, name
     assert begun.returncode == 0 and "orrery wait algorithm" in begun.stderr, begun.stderr
     assert platform.cli("wait", "algorithm", f"{name}-3").returncode == 0
     for options, message in (
-        (("--archive", url, "--git", url), "give either files, --git URL, --archive URL or --from-dataset"),
+        (("--archive", url, "--git", url), "where is the code? give one of: files, --git URL"),
         (("--archive", url, "--revision", "v1"), "--revision says nothing"),
         (("--from-dataset", name, "--secret", "x"), "--secret says nothing"),
     ):

@@ -16,6 +16,7 @@ from orrery.api.usage import samples_view, usage_view
 from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
 from orrery.controllers.contract import Platform
+from orrery.controllers.jobs import metric_history
 from orrery.controllers.kernel_states import STATE_FOLDER
 from orrery.controllers.monitoring import Monitor
 from orrery.controllers.routing import Router
@@ -148,12 +149,16 @@ class Details:
         raise NotFound(f"{record.label} has no executed notebook yet; it is there once the first cell has run")
 
     def metrics(self, record: Record) -> Json:
-        series: dict[str, list[list[Any]]] = {}
-        run = int(record.internal.get("attempt", 1))
-        for point in self.platform.metrics.history(record.id, run):
-            value = special_name(point.value) or point.value
-            series.setdefault(point.key, []).append([point.step, value, iso(point.at)])
-        return {"series": [{"key": key, "points": points} for key, points in sorted(series.items())]}
+        found = metric_history(self.platform.metrics, record)
+        return {
+            "series": [
+                {
+                    "key": key,
+                    "points": [[point.step, special_name(point.value) or point.value, iso(point.at)] for point in points],
+                }
+                for key, points in sorted(found.items())
+            ]
+        }
 
     def usage(self, record: Record) -> Json:
         job_id = self.job_id(record)

@@ -157,6 +157,31 @@ def usage_outputs(exit_: Exit) -> Json:
     }
 
 
+def attempts_before(record: Record) -> list[int]:
+    """Those that a further attempt goes on from when it is resumed, the first one first."""
+    last: int = record.internal.get("attempt", 0)
+    return [*record.internal.get("goes_on_from", []), last] if last else []
+
+
+def metric_history(metrics: MetricStore, record: Record) -> dict[str, list[Point]]:
+    """The points of the present attempt by their keys, behind those of the attempts that it goes on from.
+
+    What is reported again, from a step on, counts as it was reported last.
+    """
+    series: dict[str, list[Point]] = {}
+    for attempt in (*record.internal.get("goes_on_from", []), int(record.internal.get("attempt", 1))):
+        found: dict[str, list[Point]] = {}
+        for point in metrics.history(record.id, attempt):
+            found.setdefault(point.key, []).append(point)
+        for key, points in found.items():
+            first = min((point.step for point in points if point.step is not None), default=None)
+            before = [
+                point for point in series.get(key, []) if point.step is None or first is None or point.step < first
+            ]
+            series[key] = before + points
+    return series
+
+
 def explain_failure(error: Json | None, exit_: Exit, limit_seconds: float | None) -> str:
     """What the job said of its failure; else what its end tells. One that was killed is told its memory's peak."""
     if error is None:

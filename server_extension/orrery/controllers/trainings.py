@@ -172,6 +172,7 @@ class TrainingController(Controller):
                 **notes,
                 "attempt": attempt,
                 "checkpoint": self._checkpoint(record),
+                "goes_on_from": jobs.attempts_before(record) if record.internal.get("resume") else [],
                 "resume": False,
                 "state": state,
                 "state_begun_from": state,

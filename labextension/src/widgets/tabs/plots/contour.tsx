@@ -34,6 +34,8 @@ export function Contour(props: { surface: Surface; objectives: Objective[] }): J
           <svg
             width={width}
             height={HEIGHT}
+            className="orr-Contour"
+            data-density={densityOf(surface.points.length)}
             role="img"
             aria-label={`${surface.title}: ${plural(surface.points.length, 'trial')}; the table below has the numbers`}
           >
@@ -67,6 +69,11 @@ export function Contour(props: { surface: Surface; objectives: Objective[] }): J
       </div>
     </figure>
   );
+}
+
+/** Many points must not hide the bands between them. */
+function densityOf(count: number): 'few' | 'many' | 'very many' {
+  return count <= 300 ? 'few' : count <= 1500 ? 'many' : 'very many';
 }
 
 /** Neighbours of one band are one rectangle. */
