@@ -118,6 +118,9 @@ export interface Progress {
   steps: number | null;
   message: string | null;
   eta_seconds?: number | null;
+  /** How many of `rate_unit` a second. */
+  rate?: number | null;
+  rate_unit?: 'step' | 'epoch' | null;
 }
 
 export type Status = Omit<Schemas['ResourceStatus'], 'state' | 'progress' | 'outputs'> & {

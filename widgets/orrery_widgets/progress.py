@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as widgets  # pyright: ignore[reportMissingTypeStubs]
 
 from orrery.client import Client, Resource
-from orrery.client.displays import duration_text, explain
+from orrery.client.displays import duration_text, explain, rate_text
 from orrery.client.events import ResourceEvents
 from orrery.errors import NotFound, OrreryError
 from orrery_widgets.run_notebook import RunNotebook
@@ -143,8 +143,10 @@ def _facts(resource: Resource, *, with_explanation: bool) -> list[str]:
     facts: list[str] = []
     if progress is not None and progress.epochs:
         facts.append(f"epoch {progress.epoch} of {progress.epochs}")
-    elif progress is not None and progress.steps:
+    if progress is not None and progress.steps:
         facts.append(f"step {progress.step} of {progress.steps}")
+    if progress is not None and progress.rate:
+        facts.append(rate_text(progress))
     if with_explanation and (explanation := explain(resource)):
         facts.append(explanation)
     if status.started_at is not None:

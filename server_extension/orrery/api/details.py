@@ -154,7 +154,9 @@ class Details:
             "series": [
                 {
                     "key": key,
-                    "points": [[point.step, special_name(point.value) or point.value, iso(point.at)] for point in points],
+                    "points": [
+                        [point.step, special_name(point.value) or point.value, iso(point.at)] for point in points
+                    ],
                 }
                 for key, points in sorted(found.items())
             ]

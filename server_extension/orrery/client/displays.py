@@ -11,7 +11,7 @@ from orrery.client.waiting import Display
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from orrery.client.resources import Resource
+    from orrery.client.resources import Progress, Resource
 
 
 def make_display(resource: Resource, wanted: bool) -> Display:
@@ -142,11 +142,21 @@ def progress_text(resource: Resource) -> str:
     parts = [progress.message]
     if not progress.message and progress.epochs:
         parts.append(f"epoch {progress.epoch} of {progress.epochs}")
-    elif not progress.message and progress.steps:
+    if not progress.message and progress.steps:
         parts.append(f"step {progress.step} of {progress.steps}")
+    parts.append(rate_text(progress))
     if progress.eta_seconds is not None:
         parts.append(f"{duration_text(progress.eta_seconds)} left")
     return ", ".join(part for part in parts if part)
+
+
+def rate_text(progress: Progress) -> str:
+    """`3.2 steps/s`, or for what takes longer `40 s an epoch`; empty where it is not known."""
+    if not progress.rate or not progress.rate_unit:
+        return ""
+    if progress.rate >= 1:
+        return f"{progress.rate:,.3g} {progress.rate_unit}s/s"
+    return f"{duration_text(1 / progress.rate)} {'an' if progress.rate_unit == 'epoch' else 'a'} {progress.rate_unit}"
 
 
 def duration_text(seconds: float) -> str:

@@ -29,6 +29,9 @@ class Progress:
     steps: int | None = None
     message: str = ""
     eta_seconds: float | None = None
+    #: how many of `rate_unit` (step or epoch) a second, over the last minute
+    rate: float | None = None
+    rate_unit: str | None = None
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,7 @@ class DashboardController(Controller):
         return ServiceSpec(
             id=service_id(record),
             owner=record.owner,
-            title=f"{record.owner}/{record.name}",
+            title=record.name,
             argv=(sys.executable, "-m", "orrery.apps.dashboard"),
             resources=self.platform.settings.instance_type(spec.instance_type).resources,
             environment={

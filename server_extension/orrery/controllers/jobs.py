@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from orrery.controllers.contract import Platform
+from orrery.controllers.rates import Rate
 from orrery.domain.records import Json, Record, utc_now
 from orrery.errors import UnknownJob
 from orrery.executors.contract import Executor, Exit, ExitReason, JobState
@@ -51,6 +52,7 @@ class Reports:
 
     offset: int
     position: int
+    rate: Rate = field(default_factory=lambda: Rate([]))
     progress: Json | None = None
     result: Json | None = None
     parameters: Json | None = None
@@ -61,6 +63,8 @@ class Reports:
     @property
     def internal(self) -> Json:
         notes: Json = {"reports_offset": self.offset, "reports_position": self.position}
+        if self.progress is not None:
+            notes["rate_marks"] = self.rate.marks
         if self.error is not None:
             notes["error"] = self.error
         return notes
@@ -72,12 +76,15 @@ def read_reports(executor: Executor, record: Record, job_id: str) -> Reports:
     The last error counts; among those of several ranks the first cause.
     """
     lines, offset = executor.read_reports(job_id, int(record.internal.get("reports_offset", 0)))
-    found = Reports(offset, int(record.internal.get("reports_position", 0)))
+    rate = Rate(record.internal.get("rate_marks") or [])
+    found = Reports(offset, int(record.internal.get("reports_position", 0)), rate)
     for line in lines:
         found.position += 1
         match line.get("type"):
             case "progress":
-                found.progress = {key: value for key, value in line.items() if key not in ("type", "at")}
+                found.rate.saw(line, _moment(line.get("at")))
+                told = {key: value for key, value in line.items() if key not in ("type", "at")}
+                found.progress = {**told, **found.rate.told}
             case "metrics":
                 found.points.extend(_points(line, found.position))
             case "params" if isinstance(line.get("values"), dict):

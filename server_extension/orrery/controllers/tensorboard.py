@@ -35,7 +35,8 @@ SUFFIX: Final = "-tensorboard"
 LOGS: Final = "tensorboard"
 #: sorts behind what a job may write, so that it is read last
 _OWN_FILE: Final = "events.out.tfevents.9999999999.orrery"
-_RESOURCES: Final = Resources(cores=0.1, memory_bytes=1 << 30)
+#: no core of its own: it holds up no training, and computes only while somebody looks
+_RESOURCES: Final = Resources(cores=0.0, memory_bytes=512 << 20)
 
 
 class TensorBoards:
@@ -80,7 +81,7 @@ class TensorBoards:
         return ServiceSpec(
             id=service_id(record),
             owner=record.owner,
-            title=f"{record.owner}/{record.name}",
+            title=f"TensorBoard of {record.name}",
             argv=(sys.executable, "-m", "orrery.apps.tensorboard", str(self._folder(record.id)), title),
             resources=_RESOURCES,
             ready_path=HEALTH_PATH,

@@ -153,7 +153,7 @@ class TrainingController(Controller):
         cleared: Json = {"exit_code": None, "exit_reason": None, "model": None}
         if not state:
             cleared |= {"metrics": {}, "artifacts": [], "kernel_state": None}
-        notes: Json = {"reports_offset": 0, "reports_position": 0, "error": None, "failure": None}
+        notes: Json = {"reports_offset": 0, "reports_position": 0, "rate_marks": [], "error": None, "failure": None}
         if "source" not in record.internal:
             notes["source"] = pin_source(self.platform.store.get(record.spec["algorithm"], trashed=True))
         if "image" not in record.internal:

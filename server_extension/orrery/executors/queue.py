@@ -71,11 +71,15 @@ def _parts(resources: Resources) -> list[tuple[str, float]]:
     return [("cores", resources.cores), ("memory", resources.memory_bytes), ("GPUs", resources.gpus)]
 
 
-def check_schedulable(wanted: Resources, capacity: Resources) -> None:
-    """Raises `Invalid` for an impossible amount, `Unschedulable` for more than the whole machine has."""
+def check_schedulable(wanted: Resources, capacity: Resources, *, is_service: bool = False) -> None:
+    """A service may hold no core of its own: it computes only when it is asked.
+
+    Raises: `Invalid` for an impossible amount, `Unschedulable` for more than the whole machine has.
+    """
     for kind, amount in _parts(wanted):
-        if amount < 0 or (kind == "cores" and not amount > 0) or amount != amount:
-            raise Invalid(f"resources: {kind} is {amount!r}; it must be {'above' if kind == 'cores' else 'at least'} 0")
+        needs_some = kind == "cores" and not is_service
+        if amount < 0 or (needs_some and not amount > 0) or amount != amount:
+            raise Invalid(f"resources: {kind} is {amount!r}; it must be {'above' if needs_some else 'at least'} 0")
     for (kind, amount), (_, there_is) in zip(_parts(wanted), _parts(capacity), strict=True):
         if amount > there_is + EPSILON:
             raise Unschedulable(

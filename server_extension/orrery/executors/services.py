@@ -271,7 +271,7 @@ class Services:
         folders.write_atomically(self._root / spec.id / "service.json", content)
 
     def _check(self, spec: ServiceSpec) -> None:
-        queue.check_schedulable(spec.resources, self._core.ledger.capacity)
+        queue.check_schedulable(spec.resources, self._core.ledger.capacity, is_service=True)
         self._core.ledger.rules.check(spec.owner, spec.resources)
         for file in spec.files:
             workfiles.check_path(file.path)

@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 from orrery.executors.sampling import RANK
 from orrery.jobs import distributed, report
 from orrery.jobs.environments import python_for
+from orrery.jobs.log_progress import LogProgress
 from orrery.jobs.patterns import read_metric
 from orrery.jobs.ranks import Failure, run_ranks
 from orrery.jobs.torchrun import EXIT_NO_TORCH
@@ -33,9 +34,6 @@ from orrery.jobs.torchrun import EXIT_NO_TORCH
 REQUIREMENTS = "requirements.txt"
 EXIT_STOPPED = 128 + signal.SIGTERM
 _LINE = re.compile(rb"[\r\n]")
-_EPOCH = re.compile(
-    r"\b(?P<unit>epoch|step|iteration|iter|round)\s*:?\s*\[?\s*(?P<done>\d+)\s*(?:/|of)\s*(?P<all>\d+)", re.I
-)
 _LAST_LINES = 20
 _LAST_LINES_OF_RANK = 8
 #: a line longer than this is no line: it is cut for reading, never for the log
@@ -192,7 +190,7 @@ class LogReader:
         #: the last value of each
         self.metrics: dict[str, float] = {}
         self._steps: dict[str, int] = {}
-        self._told = (0, 0)
+        self._progress = LogProgress()
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
 
     @property
@@ -216,9 +214,9 @@ class LogReader:
         self._last.append(line.rstrip()[:2000])
         if not self._tells:
             return
-        epoch = _EPOCH.search(line)
-        if epoch is not None:
-            self._tell_progress(epoch["unit"].lower(), int(epoch["done"]), int(epoch["all"]))
+        place = self._progress.read(line)
+        if place is not None:
+            report.progress(place.fraction, epoch=place.epoch, epochs=place.epochs, step=place.step, steps=place.steps)
         for name, pattern in self.patterns:
             found = read_metric(pattern, line)
             if found is not None:
@@ -226,15 +224,6 @@ class LogReader:
                 self._steps[name] = step
                 self.metrics[name] = found.value
                 report.metrics({name: found.value}, step=step)
-
-    def _tell_progress(self, unit: str, done: int, of: int) -> None:
-        if (done, of) == self._told or not 0 < of or done > of:
-            return
-        self._told = (done, of)
-        if unit == "epoch":
-            report.progress(done / of, epoch=done, epochs=of)
-        else:
-            report.progress(done / of, step=done, steps=of)
 
 
 def _make_folders() -> None:
