@@ -112,9 +112,14 @@ class WorkflowController(Controller):
             self._check_template(template, WorkflowSpec.model_validate(record.spec))
         except Invalid as error:
             return Outcome(event="refused", reason=error.code, message=error.message)
-        newest = None if record.spec["train_at_once"] else self._newest(record)
-        seen: Json = {"seen_at": newest.created_at.isoformat()} if newest is not None else {}
-        return Outcome(event="accepted", outputs={"runs": _NO_RUNS, "best": None, "last_run": None}, internal=seen)
+        newest = self._newest(record)
+        trains = newest is not None and record.spec["train_at_once"]
+        seen: Json = {"seen_at": newest.created_at.isoformat()} if newest is not None and not trains else {}
+        return Outcome(
+            event="published" if trains else "accepted",
+            outputs={"runs": _NO_RUNS, "best": None, "last_run": None},
+            internal=seen,
+        )
 
     def _follow(self, record: Record) -> Outcome:
         """At rest: whether there is something to do."""

@@ -138,6 +138,7 @@ WORKFLOW = Kind(
         ),
         {
             ("CREATE_REQUESTED", "accepted"): "ENABLED",
+            ("CREATE_REQUESTED", "published"): "RUN_IN_PROGRESS",
             ("CREATE_REQUESTED", "refused"): "CREATE_FAILED",
             ("CREATE_FAILED", "retry"): "CREATE_REQUESTED",
             ("ENABLED", "published"): "RUN_IN_PROGRESS",

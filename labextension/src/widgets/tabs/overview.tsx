@@ -65,6 +65,11 @@ const HIDDEN_OUTPUTS = [
   ).split(' ')
 ];
 
+/** A workflow's best is told like all else; of a tuning it stands in a place of its own. */
+function hiddenOutputs(resource: Resource): string[] {
+  return resource.kind === 'workflow' ? HIDDEN_OUTPUTS.filter(name => name !== 'best') : HIDDEN_OUTPUTS;
+}
+
 /** They tell something only where it went wrong. */
 const OF_FAILURES = ['exit_code', 'exit_reason'];
 
@@ -89,7 +94,7 @@ function StatusPairs(props: { resource: Resource; kind: Kind }): JSX.Element {
       {resource.description && <Pair name="Description">{resource.description}</Pair>}
       <ObjectPairs
         value={status.outputs}
-        hidden={isFailed ? HIDDEN_OUTPUTS : [...HIDDEN_OUTPUTS, ...OF_FAILURES]}
+        hidden={[...hiddenOutputs(resource), ...(isFailed ? [] : OF_FAILURES)]}
         references={OUTPUT_REFERENCES}
       />
       <Pair name="ID">
