@@ -132,7 +132,8 @@ WORKFLOW = Kind(
         Phase("CREATE_REQUESTED", "Pending"),
         (
             Phase("ENABLED", "Active", settled=True),
-            Phase("RUN_IN_PROGRESS", "Running"),
+            # what runs is its training, and that is counted among the runs
+            Phase("RUN_IN_PROGRESS", "Active"),
             Phase("DISABLED", "Stopped", settled=True),
             Phase("CREATE_FAILED", "Failed", settled=True),
         ),

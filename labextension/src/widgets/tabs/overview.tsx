@@ -8,6 +8,7 @@ import { ObjectPairs, OUTPUT_REFERENCES, Pair, Pairs } from '../key-values';
 import { FOUND_OUTPUTS, FoundByTuning, SearchSpace } from '../found';
 import { Deployments, Plots } from '../outcome';
 import { Versions } from '../versions';
+import { WORKFLOW_OUTPUTS, WorkflowCards } from '../workflow';
 import type { TabProps } from './props';
 
 export function OverviewTab(props: TabProps): JSX.Element {
@@ -43,6 +44,7 @@ export function OverviewTab(props: TabProps): JSX.Element {
           </Card>
         )}
         <SearchSpace resource={resource} />
+        <WorkflowCards resource={resource} />
         {isObject(logged) && Object.keys(logged).length > 0 && (
           <Card title="Logged parameters">
             <Pairs>
@@ -59,16 +61,12 @@ export function OverviewTab(props: TabProps): JSX.Element {
 const HIDDEN_SPEC = ['metrics', 'content', 'notebook', 'parameters_schema', 'space', 'meanwhile_of'];
 const HIDDEN_OUTPUTS = [
   ...FOUND_OUTPUTS,
+  ...WORKFLOW_OUTPUTS,
   ...(
     'notice metrics preview columns queue parameters_schema warnings content example artifacts parameters inputs ' +
     'outputs model_files output_files checkpoint_files notebook deployments replicas meanwhile'
   ).split(' ')
 ];
-
-/** A workflow's best is told like all else; of a tuning it stands in a place of its own. */
-function hiddenOutputs(resource: Resource): string[] {
-  return resource.kind === 'workflow' ? HIDDEN_OUTPUTS.filter(name => name !== 'best') : HIDDEN_OUTPUTS;
-}
 
 /** They tell something only where it went wrong. */
 const OF_FAILURES = ['exit_code', 'exit_reason'];
@@ -94,7 +92,7 @@ function StatusPairs(props: { resource: Resource; kind: Kind }): JSX.Element {
       {resource.description && <Pair name="Description">{resource.description}</Pair>}
       <ObjectPairs
         value={status.outputs}
-        hidden={[...hiddenOutputs(resource), ...(isFailed ? [] : OF_FAILURES)]}
+        hidden={isFailed ? HIDDEN_OUTPUTS : [...HIDDEN_OUTPUTS, ...OF_FAILURES]}
         references={OUTPUT_REFERENCES}
       />
       <Pair name="ID">
