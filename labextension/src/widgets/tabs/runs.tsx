@@ -73,8 +73,7 @@ function Run(props: { run: Resource; workflow: Resource; kind: Kind }): JSX.Elem
   return (
     <tr aria-current={isBest || undefined}>
       <th scope="row">
-        <ReferenceLink kind="training" reference={run} />{' '}
-        {isBest && <span className="orr-Tag">best</span>}
+        <ReferenceLink kind="training" reference={run} /> {isBest && <span className="orr-Tag">best</span>}
       </th>
       <td>
         <PhaseBadge kind={kind} resource={run} />
