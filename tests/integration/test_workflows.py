@@ -141,6 +141,8 @@ def test_the_command_line_makes_and_runs_one(platform: RunningPlatform, alice: h
     assert "is the same as the best" in again.stderr
     listed = platform.cli("get", "workflows", user="alice")
     assert "daily" in listed.stdout and "Enabled" in listed.stdout.replace("ENABLED", "Enabled")
+    exported = platform.cli("export", "training", "daily-1", user="alice")
+    assert "model_name: daily" in exported.stdout and "workflow:" not in exported.stdout
     off = platform.cli("action", "workflow", "daily", "disable", user="alice")
     assert off.returncode == 0, off.stderr
     publish(alice, table(0))
