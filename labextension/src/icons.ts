@@ -42,6 +42,12 @@ const KIND_ICONS: Record<string, LabIcon> = {
   algorithm: icon('algorithm', line('M5 3h14v18H5zM9 3v18M12 8h4M12 12h4')),
   training: icon('training', line('M3 3v18h18M7 7c1 7 4 9.500 13 10') + dot(7, 7, 1.3)),
   template: icon('template', line('M5 3h10l4 4v14H5zM15 3v4h4M8.500 11h7M8.500 15h4')),
+  workflow: icon(
+    'workflow',
+    line(
+      'M20 11a8 8 0 0 0-14.500-3.500L3 10M3 4.500V10h5.500M4 13a8 8 0 0 0 14.500 3.500L21 14M21 19.500V14h-5.500'
+    ) + dot(12, 12, 1.6)
+  ),
   tuning: icon(
     'tuning',
     line('M5 4v6M5 14v6M12 4v2M12 10v10M19 4v10M19 18v2') + ring(5, 12, 2) + ring(12, 8, 2) + ring(19, 16, 2)

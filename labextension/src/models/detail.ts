@@ -12,6 +12,7 @@ import type {
   Schema,
   Series
 } from '../api-types';
+import { valueAt } from '../format';
 import type { IOrrery } from '../tokens';
 import { parameterPlace } from './hyperparameters';
 import type { Profile } from './insight';
@@ -24,6 +25,7 @@ import { Model, throttle } from './model';
 import { TrialsModel } from './trials';
 
 const MOST_VERSIONS = 50;
+const MOST_RUNS = 50;
 /** What a change of the resource itself does not change. */
 const LASTING = new Set(['lineage', 'parameters']);
 
@@ -40,6 +42,8 @@ interface Parts {
   parameters: Loader<Schema>;
   versions: Loader<Resource[]>;
   importances: Loader<Importances[]>;
+  /** The trainings of a workflow. */
+  runs: Loader<Resource[]>;
 }
 
 export class DetailModel extends Model {
@@ -129,7 +133,8 @@ export class DetailModel extends Model {
       lineage: new Loader(() => readLineage(this.orrery, this.resource ?? missing(this.ref)), 3000),
       parameters: new Loader(() => this.readParameters(), 60000),
       versions: new Loader(() => this.readVersions(), 3000),
-      importances: new Loader(() => api.importances(this.id), 10000)
+      importances: new Loader(() => api.importances(this.id), 10000),
+      runs: new Loader(() => this.readRuns(), 1500)
     };
     return this.parts;
   }
@@ -164,6 +169,14 @@ export class DetailModel extends Model {
     return (await this.orrery.api.list(this.kind.plural, query)).items;
   }
 
+  /** The newest of them; each dependent is told in short only. */
+  private async readRuns(): Promise<Resource[]> {
+    const { api } = this.orrery;
+    const { items } = await api.dependents(this.kind.plural, this.id);
+    const trainings = items.filter(({ kind }) => kind === 'training').slice(-MOST_RUNS);
+    return Promise.all(trainings.reverse().map(({ id }) => api.get('trainings', id)));
+  }
+
   private get id(): string {
     return this.resource?.id ?? this.ref;
   }
@@ -194,6 +207,9 @@ export class DetailModel extends Model {
       }
       this.notify();
     } else if (this.parts && this.resource) {
+      if (valueAt(event.resource, 'spec.workflow.workflow') === this.resource.id) {
+        this.parts.runs.invalidate();
+      }
       // Something else came or went: it may be what uses this one.
       if (event.type !== 'updated') {
         this.parts.dependents.invalidate();

@@ -344,7 +344,11 @@ export class FormModel extends Model {
     if (this.options.copyOf) {
       try {
         const original = await this.api.get(this.kind.plural, this.options.copyOf);
-        return { ...commonValues(original), spec: readableSpec(original), name: `${original.name}-copy` };
+        // What the platform fills in by itself is in no form.
+        const asked = Object.entries(readableSpec(original)).filter(
+          ([name]) => name in (known.properties ?? {})
+        );
+        return { ...commonValues(original), spec: Object.fromEntries(asked), name: `${original.name}-copy` };
       } catch (error) {
         this.setProblems([{ path: '', message: errorMessage(error) }]);
       }

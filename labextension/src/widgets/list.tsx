@@ -329,6 +329,8 @@ const EMPTY_HINTS: Record<string, string> = {
   'dataset-version': 'Publish a dataset: its version here never changes, and that is what trainings use.',
   experiment: 'An experiment groups trainings that belong together.',
   training: 'Choose an algorithm and a dataset; you watch it learn, and get a model out of it.',
+  workflow:
+    'Choose a template and a dataset; each new version of it is trained with, and the best model kept.',
   model: 'A training that completes registers its model here.',
   endpoint: 'Deploy a model; programs then send it rows and get predictions.'
 };

@@ -69,6 +69,7 @@ from orrery.controllers.tensorboard import CHECK_SECONDS, TensorBoards
 from orrery.controllers.training_images import ImageLogins
 from orrery.controllers.trainings import TrainingController
 from orrery.controllers.tunings import TuningController
+from orrery.controllers.workflows import WorkflowController
 from orrery.domain.access import User
 from orrery.domain.catalogue import KINDS
 from orrery.executors.contract import Executor, Resources, SecretSource
@@ -208,6 +209,7 @@ def assemble(
             trainings,
             tunings,
             TemplateController(platform),
+            WorkflowController(platform),
             ModelController(platform),
             EndpointController(platform, router),
             dashboards,

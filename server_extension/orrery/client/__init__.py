@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from orrery.client.memory_fit import MemoryEstimate
     from orrery.client.resources import Resource
     from orrery.client.tunings import Tuning
+    from orrery.client.workflows import Workflow
 
 _HOMES = {
     **dict.fromkeys(
@@ -21,6 +22,7 @@ _HOMES = {
     "MemoryEstimate": "memory_fit",
     "Resource": "resources",
     "Tuning": "tunings",
+    "Workflow": "workflows",
 }
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "Training",
     "Tuning",
     "WaitTimeout",
+    "Workflow",
 ]
 
 

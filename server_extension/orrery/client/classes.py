@@ -12,6 +12,7 @@ from orrery.client.resources import Resource
 from orrery.client.secrets import Secret
 from orrery.client.templates import Template
 from orrery.client.tunings import Tuning
+from orrery.client.workflows import Workflow
 
 CLASSES: Mapping[str, type[Resource]] = {
     "dataset": Dataset,
@@ -21,6 +22,7 @@ CLASSES: Mapping[str, type[Resource]] = {
     "training": Training,
     "tuning": Tuning,
     "template": Template,
+    "workflow": Workflow,
     "model": Model,
     "endpoint": Endpoint,
     "dashboard": Dashboard,

@@ -48,6 +48,7 @@ from orrery.client.templates import Template, Templates
 from orrery.client.transport import Patience, Transport
 from orrery.client.tunings import Tuning, Tunings
 from orrery.client.uploads import Sources
+from orrery.client.workflows import Workflow, Workflows
 from orrery.errors import Invalid, NameTaken, NotFound, Stale
 
 _ATTEMPTS = 3
@@ -76,6 +77,7 @@ class Client:
         self.trainings = Trainings(self, "trainings", Training)
         self.tunings = Tunings(self, "tunings", Tuning)
         self.templates = Templates(self, "templates", Template)
+        self.workflows = Workflows(self, "workflows", Workflow)
         self.models = Models(self, "models", Model)
         self.endpoints = Endpoints(self, "endpoints", Endpoint)
         self.dashboards = Dashboards(self, "dashboards", Dashboard)

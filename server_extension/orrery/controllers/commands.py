@@ -6,12 +6,12 @@ import difflib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from orrery.controllers.contract import Controller, Draft, NewResource, Platform
+from orrery.controllers.contract import Changes, Controller, Draft, NewResource, Platform
 from orrery.domain.access import SYSTEM_OWNER, Act, User, Visibility, require
 from orrery.domain.ids import check_name, make_id
 from orrery.domain.kinds import Action, Kind, Spec
@@ -30,18 +30,6 @@ T = TypeVar("T", bound=BaseModel)
 
 class _SpecMoved(Exception):
     """The spec has changed since the changes to it were checked."""
-
-
-@dataclass(frozen=True)
-class Changes:
-    """A PATCH: None leaves a field as it is; `spec` is merged over the stored one, field by field."""
-
-    name: str | None = None
-    description: str | None = None
-    visibility: Visibility | None = None
-    group: str | None = None
-    tags: tuple[str, ...] | None = None
-    spec: Json = field(default_factory=dict[str, Any])
 
 
 class Commands:

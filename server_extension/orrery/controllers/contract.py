@@ -106,8 +106,20 @@ class NewResource:
     tags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Changes:
+    """A PATCH: None leaves a field as it is; `spec` is merged over the stored one, field by field."""
+
+    name: str | None = None
+    description: str | None = None
+    visibility: Visibility | None = None
+    group: str | None = None
+    tags: tuple[str, ...] | None = None
+    spec: Json = field(default_factory=dict[str, Any])
+
+
 class Maker(Protocol):
-    """Makes resources as a user's own request would (`orrery.controllers.commands.Commands`)."""
+    """Makes and changes resources as a user's own request would (`orrery.controllers.commands.Commands`)."""
 
     def create(
         self,
@@ -117,6 +129,10 @@ class Maker(Protocol):
         *,
         idempotency_key: str | None = None,
         by_platform: bool = False,
+    ) -> Record: ...
+
+    def patch(
+        self, user: User, record: Record, changes: Changes, *, etag: int | None = None, dry_run: bool = False
     ) -> Record: ...
 
 

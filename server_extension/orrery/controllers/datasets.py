@@ -11,6 +11,7 @@ from orrery.controllers.contract import Controller, Draft, NewResource, Outcome
 from orrery.domain.access import User
 from orrery.domain.datasets import DATASET, DATASET_VERSION, DatasetSpec, DatasetType, PublishBody, file_format
 from orrery.domain.records import Json, Record
+from orrery.domain.workflows import WORKFLOW
 from orrery.errors import Invalid, NotFound, WrongPhase
 from orrery.executors.contract import ExitReason, InputFile, JobPhase, JobSpec, Priority, PythonProgram, Resources
 
@@ -172,9 +173,13 @@ class DatasetVersionController(Controller):
     kind = DATASET_VERSION
 
     def reconcile(self, record: Record) -> Outcome:
-        """A version that came or went changes what its dataset shows."""
+        """A version that came or went changes what its dataset shows, and wakes the workflows that follow it."""
         if record.internal.get("told") != record.phase:
-            self.platform.store.leases.wake(str(record.spec["dataset"]))
+            dataset = str(record.spec["dataset"])
+            self.platform.store.leases.wake(dataset)
+            for follower in self.platform.store.dependents(dataset):
+                if follower.kind == WORKFLOW.name:
+                    self.platform.store.leases.wake(follower.id)
             total = sum(int(file["size"]) for file in record.spec["files"])
             content = record.spec.get("content", {})
             return Outcome(internal={"told": record.phase}, outputs={"bytes": total, "rows": content.get("rows")})

@@ -407,7 +407,8 @@ class TrainingController(Controller):
 
     def watchers(self, record: Record) -> list[str]:
         trial: Json | None = record.spec.get("trial")
-        return [trial["tuning"]] if trial else []
+        run: Json | None = record.spec.get("workflow")
+        return [*([trial["tuning"]] if trial else []), *([run["workflow"]] if run else [])]
 
     def view(self, record: Record) -> Json:
         """Its place in the queue while it waits, and what a copy would start on meanwhile."""

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.config import JsonDict
 
+from orrery.domain.access import SYSTEM_OWNER
 from orrery.domain.datasets import DatasetFile, distinct_paths
 from orrery.domain.formulas import MAX_CHARACTERS, check_formula
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, Column, Kind, Spec
@@ -169,6 +170,17 @@ def choose_entry_point(paths: list[str], asked: str) -> str:
     if asked not in programs:
         raise ValueError(f"entry point {asked!r} must be a .py or an .ipynb")
     return asked
+
+
+def check_metric(algorithm: Record, metric: str, *, path: str) -> None:
+    """What a built-in algorithm emits is known; code of one's own may tell anything.
+
+    Raises: Invalid for a metric that it does not emit; `path` is where it was named.
+    """
+    emitted = [declared["name"] for declared in algorithm.spec["metrics"]]
+    if algorithm.owner == SYSTEM_OWNER and emitted and metric not in emitted:
+        message = f"algorithm {algorithm.name} emits no {metric!r}; it emits {', '.join(emitted)}"
+        raise Invalid(message, fields=[{"path": path, "message": message}])
 
 
 def check_is_ready(algorithm: Record) -> None:

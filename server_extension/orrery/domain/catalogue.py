@@ -19,10 +19,11 @@ from orrery.domain.secrets import SECRET
 from orrery.domain.templates import TEMPLATE
 from orrery.domain.trainings import TRAINING
 from orrery.domain.tunings import TUNING
+from orrery.domain.workflows import WORKFLOW
 
 KINDS: Final = Registry(
     (
-        *(NOTEBOOK, DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, TUNING, TEMPLATE, MODEL, ENDPOINT),
-        *(DASHBOARD, SECRET, IMAGE, REGISTRY_ACCOUNT, KERNEL),
+        *(NOTEBOOK, DATASET, DATASET_VERSION, EXPERIMENT, ALGORITHM, TRAINING, TUNING, TEMPLATE, WORKFLOW),
+        *(MODEL, ENDPOINT, DASHBOARD, SECRET, IMAGE, REGISTRY_ACCOUNT, KERNEL),
     )
 )

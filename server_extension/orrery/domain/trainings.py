@@ -22,6 +22,7 @@ from orrery.domain.references import (
     SecretName,
     TrainingRef,
     TuningRef,
+    WorkflowRef,
 )
 
 MAX_HYPERPARAMETERS = 100
@@ -199,6 +200,14 @@ class TrialOf(BaseModel):
     number: int = Field(ge=0)
 
 
+class RunOf(BaseModel):
+    """The workflow that began a training, and the number of the run there, from 1."""
+
+    model_config = ConfigDict(extra="forbid")
+    workflow: WorkflowRef
+    number: int = Field(ge=1)
+
+
 class MeanwhileOf(BaseModel):
     """The training that waits for a GPU while this one runs without. No reference: either may be deleted alone."""
 
@@ -208,7 +217,7 @@ class MeanwhileOf(BaseModel):
 
 
 class TrainingSpec(RunSpec):
-    made_by_platform = frozenset({"trial", "meanwhile_of"})
+    made_by_platform = frozenset({"trial", "workflow", "meanwhile_of"})
 
     checkpoint_from: TrainingRef | None = Field(
         None,
@@ -226,6 +235,7 @@ class TrainingSpec(RunSpec):
     )
 
     trial: SkipJsonSchema[TrialOf | None] = None
+    workflow: SkipJsonSchema[RunOf | None] = None
     meanwhile_of: SkipJsonSchema[MeanwhileOf | None] = None
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ import { ObjectPairs, OUTPUT_REFERENCES, Pair, Pairs } from '../key-values';
 import { FOUND_OUTPUTS, FoundByTuning, SearchSpace } from '../found';
 import { Deployments, Plots } from '../outcome';
 import { Versions } from '../versions';
+import { WORKFLOW_OUTPUTS, WorkflowCards } from '../workflow';
 import type { TabProps } from './props';
 
 export function OverviewTab(props: TabProps): JSX.Element {
@@ -43,6 +44,7 @@ export function OverviewTab(props: TabProps): JSX.Element {
           </Card>
         )}
         <SearchSpace resource={resource} />
+        <WorkflowCards resource={resource} />
         {isObject(logged) && Object.keys(logged).length > 0 && (
           <Card title="Logged parameters">
             <Pairs>
@@ -59,6 +61,7 @@ export function OverviewTab(props: TabProps): JSX.Element {
 const HIDDEN_SPEC = ['metrics', 'content', 'notebook', 'parameters_schema', 'space', 'meanwhile_of'];
 const HIDDEN_OUTPUTS = [
   ...FOUND_OUTPUTS,
+  ...WORKFLOW_OUTPUTS,
   ...(
     'notice metrics preview columns queue parameters_schema warnings content example artifacts parameters inputs ' +
     'outputs model_files output_files checkpoint_files notebook deployments replicas meanwhile'

@@ -17,6 +17,7 @@ import { ParametersTab } from './parameters';
 import { PlotsTab } from './plots';
 import { PreviewTab } from './preview';
 import type { TabProps } from './props';
+import { RunsTab } from './runs';
 import { ServiceTab } from './service';
 import { TrialsTab } from './trials';
 import { UsageTab } from './usage';
@@ -39,6 +40,7 @@ const TABS: Record<string, TabDefinition> = {
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
   files: { name: 'files', title: 'Files', Body: FilesTab },
   notebook: { name: 'notebook', title: 'Notebook', Body: NotebookTab },
+  runs: { name: 'runs', title: 'Runs', Body: RunsTab },
   trials: { name: 'trials', title: 'Trials', Body: TrialsTab },
   plots: { name: 'plots', title: 'Plots', Body: PlotsTab },
   service: { name: 'service', title: 'Service', Body: ServiceTab },

@@ -20,6 +20,7 @@ def main() -> None:
         train,
         transfer,
         tune,
+        workflows,
     )
 
     families = (
@@ -27,6 +28,7 @@ def main() -> None:
         queue,
         train,
         tune,
+        workflows,
         runs,
         notebooks,
         dashboards,

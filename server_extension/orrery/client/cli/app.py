@@ -64,6 +64,7 @@ def _complete_kind(incomplete: str) -> list[str]:
         "trainings",
         "tunings",
         "templates",
+        "workflows",
         "models",
         "endpoints",
         "dashboards",

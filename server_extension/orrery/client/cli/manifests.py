@@ -157,7 +157,12 @@ def export(resource: Resource) -> Json:
         value = resource.document.get(key)
         if value and value != "private":
             document[key] = value
-    return {**document, "spec": {key: value for key, value in spec.items() if value not in (None, {}, [])}}
+    # what the platform fills in by itself is in no schema
+    asked: Json = resource.client.declaration(resource.kind).spec_schema["properties"]
+    return {
+        **document,
+        "spec": {key: value for key, value in spec.items() if key in asked and value not in (None, {}, [])},
+    }
 
 
 def write_manifests(documents: list[Json]) -> str:
