@@ -162,7 +162,7 @@ class SpaceInput(widgets.VBox):
         self.rows: dict[str, SpaceRow] = {}
         self._box = parts.box()
         self._fault = parts.html()
-        self.choice_input: Any = parts.dropdown("Hyperparameter to search", width="420px")
+        self.choice_input: Any = parts.dropdown("Hyperparameter", width="420px")
         self.add_button: Any = parts.button("Add", self._add_chosen, tooltip="Search the chosen hyperparameter")
         self.other_input: Any = parts.text("Another name", width="420px")
         self.add_other_button: Any = parts.button("Add this name", self._add_other)
