@@ -14,6 +14,7 @@ from orrery.client.builtin import Training
 from orrery.errors import Invalid, NotFound, WrongPhase
 from orrery.testing.platform import RunningPlatform
 from orrery.testing.waiting import wait_until
+from orrery_widgets import Queue
 
 #: waits for a file; `--depth` says how many GiB it is told to take
 HOLDING = """
@@ -196,3 +197,18 @@ def test_a_trial_is_not_run_on_another_size_than_the_others(client: Client, wait
         found.start_on_cpu()
     tuning.stop()
     wait_until(lambda: tuning.refresh().has_settled(), what="the tuning ends")
+
+
+def test_the_queue_in_a_notebook_starts_the_copy_and_offers_no_other(client: Client, waiting: Training) -> None:
+    panel = Queue(client=client)
+    wait_until(lambda: panel.offers_cpu(waiting.id), what="the panel offers it")
+    assert not any(panel.offers_cpu(one.id) for one in panel.running), "only what waits for a GPU"
+    panel.start_on_cpu(waiting.id)
+    panel.settle()
+    assert panel.problem == ""
+    assert f"{waiting.name}-cpu starts on cpu-small; {waiting.name} keeps its place" in panel.status
+    copy = client.trainings.get(f"{waiting.name}-cpu")
+    wait_running(copy)
+    wait_until(lambda: not panel.offers_cpu(waiting.id), what="what runs already is offered no more")
+    assert panel.line_of(waiting.id).startswith("<b>1.</b>"), "the one that waits keeps its place"
+    panel.close()

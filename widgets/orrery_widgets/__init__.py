@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from orrery_widgets.queue import Queue
     from orrery_widgets.run_table import RunTable
     from orrery_widgets.training_form import TrainingForm
+    from orrery_widgets.tuning_form import TuningForm
+    from orrery_widgets.tuning_view import TuningView
 
 #: panel -> the module that it is in
 _HOMES = {
@@ -31,6 +33,8 @@ _HOMES = {
     "Queue": "queue",
     "RunTable": "run_table",
     "TrainingForm": "training_form",
+    "TuningForm": "tuning_form",
+    "TuningView": "tuning_view",
 }
 
 __all__ = [
@@ -42,6 +46,8 @@ __all__ = [
     "Queue",
     "RunTable",
     "TrainingForm",
+    "TuningForm",
+    "TuningView",
     "is_available",
 ]
 

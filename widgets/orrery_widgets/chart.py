@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Final
+from typing import Final, Literal
 
 WIDTH: Final = 720
 HEIGHT: Final = 300
@@ -22,6 +22,8 @@ class Curve:
 
     name: str
     points: Sequence[tuple[float, float]]
+    #: joined, each for itself, or each holding until the next
+    look: Literal["line", "points", "steps"] = "line"
 
 
 def line_chart(curves: Sequence[Curve], *, label: str, x_label: str = "step") -> str:
@@ -99,10 +101,14 @@ def _line(frame: _Frame, curve: Curve, index: int) -> str:
     colour, dash = _look(index)
     pieces: list[list[str]] = [[]]
     for x, y in curve.points:
-        if math.isfinite(y):
-            pieces[-1].append(f"{frame.x(x):.1f},{frame.y(y):.1f}")
-        elif pieces[-1]:
+        if not math.isfinite(y):
             pieces.append([])
+            continue
+        if curve.look == "steps" and pieces[-1]:
+            pieces[-1].append(f"{frame.x(x):.1f},{pieces[-1][-1].partition(',')[2]}")
+        if curve.look == "points":
+            pieces.append([])
+        pieces[-1].append(f"{frame.x(x):.1f},{frame.y(y):.1f}")
     drawn: list[str] = []
     for piece in pieces:
         if len(piece) == 1:
@@ -122,10 +128,13 @@ def _legend(curves: Sequence[Curve]) -> str:
         colour, dash = _look(index)
         last = _last(curve)
         words = f"{curve.name} ({last:.4g})" if last is not None else f"{curve.name} (no points)"
+        if curve.look == "points":
+            mark = f"<circle cx='13' cy='4' r='3.5' fill='{colour}'/>"
+        else:
+            mark = f"<line x1='0' x2='26' y1='4' y2='4' stroke='{colour}' stroke-width='3' stroke-dasharray='{dash}'/>"
         entries.append(
             "<span style='display:inline-flex;align-items:center;gap:6px;margin-right:16px'>"
-            f"<svg width='26' height='8' aria-hidden='true'><line x1='0' x2='26' y1='4' y2='4' stroke='{colour}' "
-            f"stroke-width='3' stroke-dasharray='{dash}'/></svg>{escape(words)}</span>"
+            f"<svg width='26' height='8' aria-hidden='true'>{mark}</svg>{escape(words)}</span>"
         )
     return f"<div>{''.join(entries)}</div>"
 

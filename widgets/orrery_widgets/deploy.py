@@ -212,7 +212,7 @@ class Deploy(Panel):
             place = path.rpartition(".")[2]
             if place not in self._faults:
                 return False
-            self._faults[place].value = f"<div class='orrw-field'>{parts.alert(message)}</div>"
+            self._faults[place].value = parts.field_alert(message)
         return bool(faults)
 
     # the endpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import ipywidgets as widgets  # pyright: ignore[reportMissingTypeStubs]
 
@@ -12,12 +12,23 @@ from orrery.errors import Invalid
 from orrery_widgets import parts
 from orrery_widgets.fields import FormField
 
+#: where the platform names a field that is a parameter
+PARAMETERS: Final = "spec.parameters."
+
 
 class Input(widgets.VBox):
-    """A control made for a field. `value` is what would be sent."""
+    """A control made for a field. `value` is what would be sent; `prefix` with the field's name is its path there."""
 
-    def __init__(self, field: FormField, value: Any = None, *, changed: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        field: FormField,
+        value: Any = None,
+        *,
+        changed: Callable[[], None] | None = None,
+        prefix: str = PARAMETERS,
+    ) -> None:
         self.field = field
+        self._path = f"{prefix}{field.name}"
         #: what was given in code for a column, until the dataset's columns are known
         self._wanted: Any = value if value is not None else field.default
         self.control = _make_control(field, self._wanted)
@@ -30,7 +41,7 @@ class Input(widgets.VBox):
     @property
     def value(self) -> Any:
         """Raises: Invalid where the text is no number, or no JSON."""
-        return _read(self.field, self.control.value)
+        return _read(self.field, self.control.value, self._path)
 
     @value.setter
     def value(self, value: Any) -> None:
@@ -100,21 +111,21 @@ def _written(field: FormField, value: Any) -> Any:
     return value if isinstance(value, str) and field.kind == "text" else json.dumps(value)
 
 
-def _read(field: FormField, held: Any) -> Any:
+def _read(field: FormField, held: Any, path: str) -> Any:
     match field.kind:
         case "columns":
             return list(held)
         case "text":
             return None if field.optional and not held else held
         case "json":
-            return _parsed(field, held)
+            return _parsed(field, held, path)
         case "integer" | "number" | "boolean" if field.optional:
-            return _parsed(field, held)
+            return _parsed(field, held, path)
         case _:
             return held
 
 
-def _parsed(field: FormField, text: str) -> Any:
+def _parsed(field: FormField, text: str, path: str) -> Any:
     """JSON; plain words are text where the field may hold any. Raises: Invalid."""
     if not text.strip():
         return None if field.optional else field.default
@@ -125,4 +136,4 @@ def _parsed(field: FormField, text: str) -> Any:
             field.kind, 'JSON, such as [1, 2] or {"a": 1}'
         )
         message = f"{field.title} is {text!r}; write {wanted}"
-        raise Invalid(message, fields=[{"path": f"spec.parameters.{field.name}", "message": message}]) from None
+        raise Invalid(message, fields=[{"path": path, "message": message}]) from None

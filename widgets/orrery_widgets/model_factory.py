@@ -155,7 +155,7 @@ class ModelFactory(Panel):
         except Invalid as error:
             if not field_messages(error):
                 raise
-            self._name_fault.value = f"<div class='orrw-field'>{parts.alert(field_messages(error)[0][1])}</div>"
+            self._name_fault.value = parts.field_alert(field_messages(error)[0][1])
             return
         if isinstance(made, Model):
             self.model = made

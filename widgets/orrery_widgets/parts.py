@@ -11,7 +11,7 @@ from typing import Any
 
 import ipywidgets as widgets  # pyright: ignore[reportMissingTypeStubs]
 
-_LABEL_WIDTH = "170px"
+LABEL_WIDTH = "170px"
 #: one choice of a drop-down: what is shown, and its value
 Choice = tuple[str, Any]
 
@@ -27,6 +27,8 @@ STYLE = """<style>
 .orrw-title { font-size: 15px; font-weight: 600; margin: 2px 0 4px; }
 .orrw-group { font-weight: 600; margin: 8px 0 2px; padding-bottom: 2px; border-bottom: 1px solid var(--orrw-line); }
 .orrw-help { color: var(--orrw-soft); font-size: 12px; margin: 0 0 4px 174px; }
+.orrw-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+  white-space: nowrap; }
 .orrw-soft { color: var(--orrw-soft); }
 .orrw-bad { color: var(--orrw-bad); white-space: pre-wrap; }
 .orrw-bad b { color: var(--orrw-bad); }
@@ -53,6 +55,7 @@ d='M5.2 5.9L9 9.7l3.8-3.8 1.2 1.2-4.9 5-4.9-5z'/%3E%3C/svg%3E"); }
 .orrw button.jupyter-button.mod-danger { background: #b71c1c; color: #fff; }
 .orrw button.jupyter-button:disabled { opacity: 1; background: transparent; color: var(--orrw-soft);
   border: 1px dashed var(--orrw-line); }
+.orrw-space-row { border: 1px solid var(--orrw-line); padding: 4px 8px; margin: 3px 0; }
 .orrw-bar { display: flex; align-items: center; gap: 8px; margin: 3px 0; }
 .orrw-bar-name { min-width: 110px; } .orrw-bar-value { min-width: 56px; text-align: right; }
 .orrw-bar-track { flex: 1; max-width: 320px; height: 12px; background: var(--orrw-back2);
@@ -143,7 +146,7 @@ def several(label: str, choices: Sequence[Choice], value: Sequence[Any] = (), *,
 
 
 def _labelled(width: str) -> dict[str, Any]:
-    return {"style": {"description_width": _LABEL_WIDTH}, "layout": widgets.Layout(width=width, max_width="100%")}
+    return {"style": {"description_width": LABEL_WIDTH}, "layout": widgets.Layout(width=width, max_width="100%")}
 
 
 def set_choices(control: Any, choices: Sequence[Choice], value: Any = None) -> None:
@@ -186,6 +189,11 @@ def soft(words: str) -> str:
 
 def alert(message: str) -> str:
     return f"<div class='orrw-bad' role='alert'>{escape(message)}</div>"
+
+
+def field_alert(message: str) -> str:
+    """An alert below a field, where its control begins."""
+    return f"<div class='orrw-field'>{alert(message)}</div>"
 
 
 def code_block(source: str, label: str = "Code") -> str:

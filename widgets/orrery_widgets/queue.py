@@ -7,10 +7,11 @@ Queue()
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from orrery.client import Client, Resource
+from orrery.client import Client, Resource, Training
 from orrery.client.displays import start_text
 from orrery_widgets import code, parts
 from orrery_widgets.panel import Panel
@@ -22,8 +23,17 @@ HOLDERS = ("training", "endpoint")
 _GONE = ("Completed", "Failed", "Cancelled", "Stopped")
 
 
+@dataclass(frozen=True)
+class _Line:
+    """The controls of one job."""
+
+    words: Any
+    on_cpu: Any
+    box: Any
+
+
 class Queue(Panel):
-    """Follows the platform; a stop asks first."""
+    """Follows the platform; a stop asks first. A training that waits for a GPU may be started on CPU meanwhile."""
 
     def __init__(self, *, client: Client | None = None) -> None:
         super().__init__("Queue", client=client)
@@ -31,7 +41,7 @@ class Queue(Panel):
         self._waiting, self._running = parts.box(), parts.box()
         self._running_head = parts.html()
         #: a line is kept while its job is shown, so that a question in it is not torn away
-        self._lines: dict[str, tuple[Any, Any]] = {}
+        self._lines: dict[str, _Line] = {}
         self.waiting: list[Mapping[str, Any]] = []
         self.running: list[Resource] = []
         self.set_body([self._held, self._waiting_head, self._waiting, self._running_head, self._running])
@@ -43,6 +53,10 @@ class Queue(Panel):
         """Stop the training or the endpoint of that id."""
         self.run(lambda: self._stop(id))
 
+    def start_on_cpu(self, id: str) -> None:
+        """Start a copy of the training of that id, which waits for a GPU and keeps its place, on CPU."""
+        self.run(lambda: self._start_on_cpu(id))
+
     @property
     def held(self) -> str:
         """What is handed out, as HTML."""
@@ -50,7 +64,11 @@ class Queue(Panel):
 
     def line_of(self, id: str) -> str:
         """The line of one job, as HTML; empty where there is none."""
-        return str(self._lines[id][0].value) if id in self._lines else ""
+        return str(self._lines[id].words.value) if id in self._lines else ""
+
+    def offers_cpu(self, id: str) -> bool:
+        """Whether the line of one job offers to start it on CPU meanwhile."""
+        return id in self._lines and self._lines[id].on_cpu.layout.display != "none"
 
     def code(self) -> str:
         return code.program("queue = client.queue()", 'print(queue["capacity"], queue["items"])')
@@ -79,29 +97,41 @@ class Queue(Panel):
         self._waiting_head.value = f"{parts.group(f'Waits: {words}')}{stopped}"
         self._running_head.value = parts.group(f"Yours that hold it: {len(running) or 'none'}")
         self._waiting.children = [
-            self._line(entry["resource"], _describe_waiting(entry), entry["owner"] == me) for entry in waiting
+            self._line(entry["resource"], _describe_waiting(entry), entry["owner"] == me, entry.get("meanwhile"))
+            for entry in waiting
         ]
         self._running.children = [self._line(one.id, _describe_running(one), True) for one in running]
         shown = {*queued, *(one.id for one in running)}
         self.waiting, self.running = waiting, running
         self._lines = {id: line for id, line in self._lines.items() if id in shown}
 
-    def _line(self, id: str | None, described: str, is_own: bool) -> Any:
-        """One job; another's, of which only the place is known, has no id."""
+    def _line(self, id: str | None, described: str, is_own: bool, meanwhile: str | None = None) -> Any:
+        """One job; another's, of which only the place is known, has no id. `meanwhile`: where a copy would start."""
         if id is None or id not in self._lines:
             words = parts.html()
             words.layout.flex, words.layout.min_width = "1 1 0", "0"
-            controls = [words]
-            if id is not None and is_own:
-                controls.append(parts.confirmed("Stop", "Stop it?", lambda: self.stop_job(id)))
-            line = parts.row(controls, flex_flow="row nowrap", width="100%")
             if id is None:
                 words.value = described
-                return line
-            self._lines[id] = (words, line)
-        words, line = self._lines[id]
-        words.value = described
-        return line
+                return parts.row([words], flex_flow="row nowrap", width="100%")
+            on_cpu = parts.button("Start on CPU meanwhile", lambda: self.start_on_cpu(id))
+            controls = [words, on_cpu]
+            if is_own:
+                controls.append(parts.confirmed("Stop", "Stop it?", lambda: self.stop_job(id)))
+            self._lines[id] = _Line(words, on_cpu, parts.row(controls, flex_flow="row nowrap", width="100%"))
+        line = self._lines[id]
+        line.words.value = described
+        parts.show(line.on_cpu, meanwhile is not None)
+        if meanwhile is not None:
+            line.on_cpu.tooltip = f"Start a copy on {meanwhile} at once; this one keeps its place"
+        return line.box
+
+    def _start_on_cpu(self, id: str) -> None:
+        waiting = find_by_id(self.client, id)
+        assert isinstance(waiting, Training)
+        copy = waiting.start_on_cpu()
+        size = copy.spec["instance_type"]
+        self.say(f"{copy.qualified_name} starts on {size}; {waiting.name} keeps its place in the queue.")
+        self._read()
 
     def _stop(self, id: str) -> None:
         resource = find_by_id(self.client, id)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from orrery.client import Training
 from orrery.client.displays import duration_text
@@ -13,6 +13,7 @@ from orrery.client.displays import duration_text
 #: what every table can be sorted by, besides its metrics and parameters
 COMMON_ORDERS: Final = (("Created", "created"), ("Name", "name"), ("Duration", "duration"))
 METRIC, PARAMETER = "metric:", "parameter:"
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,20 @@ def differing_parameters(runs: Sequence[Run]) -> list[str]:
 
 def sort_runs(runs: Iterable[Run], order: str, *, descending: bool) -> list[Run]:
     """Runs without a value come last either way; numbers and words are not compared with each other."""
-    entries = list(runs)
-    valued = [run for run in entries if _is_value(run.value(order))]
-    rest = [run for run in entries if not _is_value(run.value(order))]
-    return [*sorted(valued, key=lambda run: _rank(run.value(order)), reverse=descending), *rest]
+    return sort_by(runs, lambda run: run.value(order), descending=descending)
+
+
+def sort_by(entries: Iterable[Entry], value: Callable[[Entry], Any], *, descending: bool) -> list[Entry]:
+    """By a value of each; those without one, and NaN, come last either way."""
+    valued: list[tuple[Any, Entry]] = []
+    rest: list[Entry] = []
+    for entry in entries:
+        found = value(entry)
+        if _is_value(found):
+            valued.append((_rank(found), entry))
+        else:
+            rest.append(entry)
+    return [*(entry for _, entry in sorted(valued, key=lambda pair: pair[0], reverse=descending)), *rest]
 
 
 def _is_value(value: Any) -> bool:

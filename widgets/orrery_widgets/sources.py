@@ -1,4 +1,4 @@
-"""What a training form chooses from, read from the platform."""
+"""What a form of a training or a tuning chooses from, read from the platform."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from orrery.client import Client, Resource
 from orrery.client.builtin import Dataset, DatasetVersion
+from orrery.client.collection import Collection
 from orrery_widgets.parts import Choice, plural, size_text
 
 #: a drop-down with more is of no use; the newest are shown, and any may be given in code
@@ -51,15 +52,15 @@ class Sources:
     def columns_of(self, dataset: str) -> Sequence[str]:
         return self._columns.get(dataset, ())
 
-    def cost_of(self, queue: Mapping[str, Any], instance_type: str) -> str:
-        """What the size holds, what is free and how many wait, as HTML."""
+    def cost_of(self, queue: Mapping[str, Any], instance_type: str, at_a_time: int = 1) -> str:
+        """What the size holds, of so many trainings at a time; what is free and how many wait. As HTML."""
         size = self.sizes.get(instance_type)
         if size is None:
             return ""
-        return f"<div class='orrw-help'>{escape(describe_cost(size, queue))}</div>"
+        return f"<div class='orrw-help'>{escape(describe_cost(size, queue, at_a_time))}</div>"
 
 
-def describe_cost(size: Mapping[str, Any], queue: Mapping[str, Any]) -> str:
+def describe_cost(size: Mapping[str, Any], queue: Mapping[str, Any], at_a_time: int = 1) -> str:
     """`Holds 1 core and 2 GiB while it runs. Free now: 1.9 of 2 cores, 23 of 23.5 GiB. Nothing waits.`"""
     total, held = queue["capacity"]["total"], queue["capacity"]["held"]
     holds = [plural(size["cores"], "core"), size_text(size["memory_bytes"])]
@@ -72,7 +73,8 @@ def describe_cost(size: Mapping[str, Any], queue: Mapping[str, Any]) -> str:
         free.append(f"{total['gpus'] - held['gpus']} of {total['gpus']} GPUs")
     waiting = len(queue["items"])
     waits = f"{plural(waiting, 'job')} wait{'s' if waiting == 1 else ''} in the queue" if waiting else "nothing waits"
-    return f"Holds {', '.join(holds)} while it runs. Free now: {', '.join(free)}; {waits}."
+    whose = f"Each of {at_a_time} trainings at a time holds" if at_a_time > 1 else "Holds"
+    return f"{whose} {', '.join(holds)} while it runs. Free now: {', '.join(free)}; {waits}."
 
 
 def read_sources(client: Client) -> Sources:
@@ -112,9 +114,8 @@ def _find(choices: Sequence[Choice], wanted: str | Resource | None) -> str | Non
     return next((value for value in values if value.partition("/")[2] == name), None)
 
 
-def suggest_name(client: Client, dataset: str) -> str:
-    """`breast-3`: the dataset's name and the first number that none of one's trainings has."""
-    base = dataset.partition("@")[0].rpartition("/")[2]
-    owner = client.whoami()["name"]
-    taken = {found.name for found in client.trainings.list(owner=owner, q=base, limit=MOST)}
+def suggest_name(collection: Collection[Any], owner: str, dataset: str, suffix: str = "") -> str:
+    """`breast-3`: the dataset's name, `suffix`, and the first number that none of the owner's in `collection` has."""
+    base = f"{dataset.partition('@')[0].rpartition('/')[2]}{suffix}"
+    taken = {found.name for found in collection.list(owner=owner, q=base, limit=MOST)}
     return next(name for number in range(1, MOST + 2) if (name := f"{base}-{number}") not in taken)

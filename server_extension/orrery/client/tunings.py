@@ -57,14 +57,17 @@ class Tuning(Resource):
             raise Invalid(f"tuning {self.qualified_name} is {self.status.phase} and has no best trial")
         return self.client.trainings.get(self.best["training"])
 
-    def trials(self, *, order: str = "number") -> list[Json]:
-        """All its trials: number, status, parameters, targets, training. `order`: number or target, `-` downwards."""
+    def trials(self, *, order: str = "number", skip: int = 0) -> list[Json]:
+        """All its trials: number, status, parameters, targets, training. `order`: number or target, `-` downwards.
+
+        With `skip` the first so many are left out: whoever follows a tuning knows those that have ended.
+        """
         found: list[Json] = []
         while True:
-            query = {"order": order, "limit": _PAGE, "offset": len(found)}
+            query = {"order": order, "limit": _PAGE, "offset": skip + len(found)}
             page = self.client.transport.json("GET", f"{self.path}/trials", query=query)
             found += page["items"]
-            if not page["items"] or len(found) >= page["total"]:
+            if not page["items"] or skip + len(found) >= page["total"]:
                 return found
 
     def importances(self) -> dict[str, dict[str, float]]:
