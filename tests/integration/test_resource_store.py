@@ -13,6 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from orrery.controllers.jobs import attempts_before, metric_history
 from orrery.domain.access import User, Visibility
 from orrery.domain.catalogue import KINDS
 from orrery.domain.ids import make_id
@@ -333,6 +334,23 @@ def test_metrics_keep_nan_and_infinity_and_are_added_once(store: ResourceStore, 
     read = [point.value for point in metrics.history(record.id, 1)]
     assert [repr(value) for value in read] == [repr(value) for value in values]
     assert metrics.history(record.id, 2) == []
+
+
+def test_the_history_of_a_resumed_run_begins_with_what_it_goes_on_from(
+    store: ResourceStore, database: Database
+) -> None:
+    metrics = MetricStore(database)
+    record = store.create(make(), ())
+    for attempt, steps in ((1, [0, 1, 2]), (2, [0]), (3, [0, 1, 2, 3]), (4, [2, 3, 4])):
+        metrics.add(record.id, attempt, [Point("loss", step, step, 10.0 * attempt + step, START) for step in steps])
+    metrics.add(record.id, 3, [Point("early", 100, None, 1.0, START)])
+    resumed = replace(record, internal={"attempt": 4, "goes_on_from": [3]})
+    found = metric_history(metrics, resumed)
+    assert [point.value for point in found["loss"]] == [30.0, 31.0, 42.0, 43.0, 44.0]
+    assert [point.value for point in found["early"]] == [1.0]
+    begun_anew = replace(record, internal={"attempt": 4, "goes_on_from": []})
+    assert [point.value for point in metric_history(metrics, begun_anew)["loss"]] == [42.0, 43.0, 44.0]
+    assert attempts_before(resumed) == [3, 4]
 
 
 def test_the_outbox_holds_a_message_once_until_it_is_done(database: Database) -> None:

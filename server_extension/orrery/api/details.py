@@ -27,7 +27,7 @@ from orrery.domain.records import Json, Record
 from orrery.domain.trainings import count_ranks
 from orrery.errors import Invalid, NotFound, OrreryError
 from orrery.executors.contract import JobPhase, iter_chunks
-from orrery.store.metrics import special_name
+from orrery.store.metrics import Point, special_name
 
 #: between two looks at a log that is followed
 FOLLOW_SECONDS: Final = 0.3
@@ -150,17 +150,7 @@ class Details:
 
     def metrics(self, record: Record) -> Json:
         found = metric_history(self.platform.metrics, record)
-        return {
-            "series": [
-                {
-                    "key": key,
-                    "points": [
-                        [point.step, special_name(point.value) or point.value, iso(point.at)] for point in points
-                    ],
-                }
-                for key, points in sorted(found.items())
-            ]
-        }
+        return {"series": [{"key": key, "points": _points(points)} for key, points in sorted(found.items())]}
 
     def usage(self, record: Record) -> Json:
         job_id = self.job_id(record)
@@ -184,6 +174,10 @@ class Details:
                 for replica_id, samples in usage.items()
             ]
         return found
+
+
+def _points(points: list[Point]) -> list[list[Any]]:
+    return [[point.step, special_name(point.value) or point.value, iso(point.at)] for point in points]
 
 
 def whole_lines(piece: bytes, *, is_last: bool, limit: int) -> bytes:
