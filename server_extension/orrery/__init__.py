@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from orrery._version import __version__
 
 if TYPE_CHECKING:
     from orrery.client import Client, RunFailed
+    from orrery.client.builtin import Training
 
-__all__ = ["Client", "RunFailed", "__version__"]
+__all__ = ["Client", "RunFailed", "__version__", "run_notebook"]
+
+
+def run_notebook(path: str | os.PathLike[str], **options: Any) -> Training:
+    """Run a notebook as a job of the platform that `Client()` finds: `Client.run_notebook`, with its options.
+
+    Raises: Invalid for what is no notebook; with `wait`, RunFailed; the result is saved all the same.
+    """
+    from orrery.client import Client
+
+    return Client().run_notebook(path, **options)
 
 
 def load_ipython_extension(ipython: Any) -> None:

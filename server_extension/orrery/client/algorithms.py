@@ -8,7 +8,7 @@ from orrery.client.builtin import Algorithm, DatasetVersion, Visibility
 from orrery.client.collection import Collection
 from orrery.client.resources import Json
 from orrery.client.uploads import Sources, plan, upload_files
-from orrery.errors import Invalid, NotFound
+from orrery.errors import Invalid, NameTaken, NotFound
 
 
 class Algorithms(Collection[Algorithm]):
@@ -74,7 +74,11 @@ class Algorithms(Collection[Algorithm]):
         try:
             known = self.get(f"{self.client.user}/{name}")
         except NotFound:
-            return self.create(name, files, entry_point=entry_point, metrics=metrics, progress=progress)
+            try:
+                return self.create(name, files, entry_point=entry_point, metrics=metrics, progress=progress)
+            except NameTaken:
+                # somebody else of the same name was quicker: two runs of one notebook begun together
+                known = self.get(f"{self.client.user}/{name}")
         uploaded = upload_files(self.client.transport, plan(files), progress=progress)
         spec: Json = {"files": uploaded, "entry_point": entry_point or ""}
         if metrics is not None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import secrets
 import shlex
 import sys
 import tempfile
@@ -76,7 +77,8 @@ def run_cell(line: str, cell: str, namespace: Mapping[str, Any]) -> None:
     with Client() as client, tempfile.TemporaryDirectory(prefix="orrery-cell-") as folder:
         needed = [name for name in names.needed if name in namespace]
         sent = _pack(Path(folder), cell, needed, parameters, names.assigns)
-        name = asked.name or f"{ALGORITHM}-{datetime.now():%Y%m%d-%H%M%S}"
+        # several cells may be sent within one second
+        name = asked.name or f"{ALGORITHM}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         training = client.train(
             asked.name or ALGORITHM,
             name=name,

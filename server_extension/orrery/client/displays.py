@@ -177,7 +177,9 @@ def start_text(seconds: float | None) -> str:
         return ""
     if seconds < 10:
         return "in a moment"
-    return f"in about {duration_text(seconds if seconds < 60 else round(seconds, -1)).split(' s')[0]}"
+    if seconds < 60:
+        return f"in about {duration_text(seconds)}"
+    return f"in about {duration_text(round(seconds, -1)).split(' s')[0]}"
 
 
 class Panel:

@@ -41,7 +41,7 @@ def run_notebook(
     """Run the notebook as a job, as it lies on the disk.
 
     Modules and packages beside it, a `requirements.txt` and `files` go with it. With `wait` the result grows cell by
-    cell in `save_to` (`NOTEBOOK-NAME.ipynb` beside it). `options` are those of `trainings.create`.
+    cell in `save_to` (`NAME.ipynb` beside it, or `NOTEBOOK-NAME.ipynb` for a name of your own). `options` are those of `trainings.create`.
     Raises: Invalid for what is no notebook; with `wait`, RunFailed; the result is saved all the same.
     """
     source = Path(path).expanduser()
@@ -64,7 +64,8 @@ def run_notebook(
     if wait:
         from orrery.client.displays import make_display
 
-        target = Path(save_to).expanduser() if save_to is not None else source.with_name(f"{source.stem}-{run}.ipynb")
+        result = run if run.startswith(stem) else f"{source.stem}-{run}"
+        target = Path(save_to).expanduser() if save_to is not None else source.with_name(f"{result}.ipynb")
         display = _Saving(make_display(training, progress), target)
         wait_until_settled(training, timeout_seconds=None, display=display)
     return training

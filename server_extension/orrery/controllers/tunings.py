@@ -164,6 +164,9 @@ class TuningController(Controller):
         if any(counts.get(status) for status in TrialStatus if status.is_open):
             return None
         total = sum(counts.values())
+        if best is None and (is_over or total >= spec.max_trials):
+            why = self._last_failure(record)
+            return Ending("broke", "no_value", f"none of its {total} trainings told a value of {first.metric}{why}")
         if total >= spec.max_trials:
             return Ending("finished", Detail.MAX_TRIALS_REACHED.value, f"{total} of {spec.max_trials} trials are done")
         if is_over:
