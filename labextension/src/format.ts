@@ -191,6 +191,14 @@ export function plainText(value: Json | undefined): string {
   return typeof value === 'object' ? JSON.stringify(value) : value;
 }
 
+/** A hyperparameter as it was typed: a year is no amount. */
+export function asTyped(value: Json | undefined): string {
+  if (typeof value === 'number') {
+    return String(value);
+  }
+  return Array.isArray(value) ? value.map(asTyped).join(', ') : plainText(value);
+}
+
 export function isObject(value: Json | undefined): value is JsonObject {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

@@ -1,5 +1,8 @@
+import { createElement } from 'react';
+import { renderToStaticMarkup } from 'react-dom/server';
 import { describe, expect, it } from 'vitest';
 import {
+  asTyped,
   formatAgo,
   formatBytes,
   formatDuration,
@@ -12,7 +15,10 @@ import {
   valueAt
 } from '../src/format';
 import { resourcePath } from '../src/api';
-import { makeResource } from './platform';
+import { shownValue } from '../src/models/comparison';
+import { shown } from '../src/models/trials';
+import { ObjectPairs } from '../src/widgets/key-values';
+import { TRAINING, makeResource } from './platform';
 
 describe('format', () => {
   it('says when a job may start, and nothing where that is not known', () => {
@@ -33,6 +39,30 @@ describe('format', () => {
     expect(formatNumber(0.9694835680751175)).toBe('0.96948');
     expect(formatNumber(1e-7)).toBe('1.000e-7');
     expect(formatNumber(NaN)).toBe('NaN');
+  });
+
+  it('leaves hyperparameters as they were typed', () => {
+    expect(asTyped(2026)).toBe('2026');
+    expect(asTyped([10000, 0.123456789])).toBe('10000, 0.123456789');
+    expect(asTyped(true)).toBe('Yes');
+    expect(shownValue({ section: 'Parameters', key: 'max_seconds' }, 3600)).toBe('3600');
+    expect(shownValue({ section: 'Metrics', key: 'rows' }, 3600)).toBe('3,600');
+    expect(shown(2026)).toBe('2026');
+  });
+
+  it('shows them so on a page, and amounts with separators still', () => {
+    const page = renderToStaticMarkup(
+      createElement(ObjectPairs, {
+        value: { max_rows: 5000, parameters: { year: 2026, warmup_seconds: 5000 } },
+        schema: TRAINING.spec_schema
+      })
+    );
+    expect(
+      page
+        .replace(/<[^>]+>/g, ' ')
+        .replace(/ +/g, ' ')
+        .trim()
+    ).toBe('Max rows 5,000 Parameters Year 2026 Warmup 5000');
   });
 
   it('tells ages', () => {

@@ -1,6 +1,6 @@
 /** Runs laid side by side: which of their settings differ, which did best by each metric, which plots belong together. */
 import type { Json, JsonObject, Resource } from '../api-types';
-import { displayName, formatDuration, humanize, isObject, plainText } from '../format';
+import { asTyped, displayName, formatDuration, humanize, isObject, plainText } from '../format';
 
 export interface ComparisonRow {
   section: 'Run' | 'Parameters' | 'Metrics';
@@ -129,10 +129,14 @@ function makeRow(
 }
 
 /** A value of a row, as the table and the axes write it. */
-export function shownValue(key: string, value: Json | undefined): string {
+export function shownValue(row: Pick<ComparisonRow, 'section' | 'key'>, value: Json | undefined): string {
   if (value === undefined || value === null) {
     return '–';
   }
+  if (row.section === 'Parameters') {
+    return asTyped(value);
+  }
+  const { key } = row;
   return typeof value === 'number' && /seconds$/.test(key) ? formatDuration(value) : plainText(value);
 }
 

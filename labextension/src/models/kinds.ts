@@ -1,10 +1,13 @@
 /** The kinds that the platform declares, and who is asking. Everything that the panels show is driven by these. */
 import type { Api } from '../api';
 import type { Action, Kind, Phase, Resource, WhoAmI } from '../api-types';
-import { humanize } from '../format';
+import { humanize, isObject } from '../format';
 import { START_ON_CPU, meanwhileOf } from './meanwhile';
 import { Model } from './model';
 import type { PlatformModel } from './platform';
+
+/** Takes an algorithm's code anew from its source: what was uploaded has none. */
+const FETCH = 'fetch';
 
 /** The sections of the side bar, in order; others that the platform declares follow. */
 const SECTIONS: [name: string, title: string][] = [
@@ -116,7 +119,8 @@ export function offeredActions(kind: Kind, resource: Resource): Action[] {
   return kind.actions.filter(
     action =>
       (action.phases.length === 0 || action.phases.includes(resource.status.phase)) &&
-      (action.name !== START_ON_CPU || meanwhileOf(resource).offer !== null)
+      (action.name !== START_ON_CPU || meanwhileOf(resource).offer !== null) &&
+      (action.name !== FETCH || isObject(resource.spec.source))
   );
 }
 

@@ -1,7 +1,7 @@
 /** A tuning's trials as they come, and what is told of them: which are best, in which order, how they compare. */
 import { errorMessage } from '../api';
 import type { Json, JsonObject, Objective, Resource, ResourceEvent, Trial } from '../api-types';
-import { formatNumber, isObject, plainText, valueAt } from '../format';
+import { asTyped, formatNumber, isObject, plainText, valueAt } from '../format';
 import type { IOrrery } from '../tokens';
 import { Model, throttle } from './model';
 
@@ -244,9 +244,9 @@ function sortValue(trial: Trial, key: SortKey): number | string | null {
 export function shown(value: Json | undefined): string {
   return value === undefined || value === null
     ? '–'
-    : typeof value === 'number'
+    : typeof value === 'number' && !Number.isInteger(value)
       ? formatNumber(value)
-      : plainText(value);
+      : asTyped(value);
 }
 
 /** "12 SUCCEEDED, 2 RUNNING", in the order in which they come. */

@@ -22,7 +22,7 @@ export function ParallelCoordinates(props: { runs: Resource[]; rows: ComparisonR
       rows
         .filter(row => row.section !== 'Run' || row.key === 'duration_seconds')
         .flatMap(row => {
-          const axis = makeAxis(row, value => shownValue(row.key, value));
+          const axis = makeAxis(row, value => shownValue(row, value));
           return axis ? [{ row, axis }] : [];
         }),
     [rows]
@@ -83,7 +83,7 @@ function Drawing(props: {
     axes
       .map(axis => {
         const row = rows.find(found => found.key === axis.key);
-        return `${axis.title} ${shownValue(axis.key, row?.values[run])}`;
+        return `${axis.title} ${row ? shownValue(row, row.values[run]) : '–'}`;
       })
       .join(', ');
   return (

@@ -173,7 +173,7 @@ function Row(props: { row: ComparisonRow }): JSX.Element {
           className={typeof value === 'number' ? 'orr-Compare-number' : undefined}
           data-best={row.best.includes(index) || undefined}
         >
-          {shownValue(row.key, value)}
+          {shownValue(row, value)}
           {row.best.includes(index) && (
             <span className="orr-Compare-best" role="img" aria-label="best" title="Best of these runs">
               {' '}

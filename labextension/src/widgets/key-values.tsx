@@ -2,6 +2,7 @@
 import type { ReactNode } from 'react';
 import type { Json, JsonObject, Reference, Schema } from '../api-types';
 import {
+  asTyped,
   formatBytes,
   formatDuration,
   formatNumber,
@@ -42,11 +43,13 @@ interface ObjectPairsProps {
   /** What the values at these paths refer to. */
   links?: Map<string, Reference>;
   path?: string;
+  /** They are hyperparameters: written as they were typed, whatever their names end with. */
+  isTyped?: boolean;
 }
 
 /** An object as readable lines; objects inside it follow with their own names. */
 export function ObjectPairs(props: ObjectPairsProps): JSX.Element {
-  const { value, schema, hidden = [], references = {}, links = NO_LINKS, path = '' } = props;
+  const { value, schema, hidden = [], references = {}, links = NO_LINKS, path = '', isTyped = false } = props;
   const entries = Object.entries(value).filter(
     ([key, item]) =>
       !hidden.includes(key) && item !== null && item !== '' && !(Array.isArray(item) && item.length === 0)
@@ -57,10 +60,11 @@ export function ObjectPairs(props: ObjectPairsProps): JSX.Element {
         const property = schema?.properties?.[key];
         const title = property?.title ?? (key === 'bytes' ? 'Size' : humanize(key));
         const here = path + key;
+        const typed = isTyped || property?.['x-orrery-parameters-of'] !== undefined;
         if (isObject(item)) {
           return Object.keys(item).length > 0 ? (
             <NestedPairs key={key} title={title}>
-              <ObjectPairs value={item} schema={property} links={links} path={`${here}.`} />
+              <ObjectPairs value={item} schema={property} links={links} path={`${here}.`} isTyped={typed} />
             </NestedPairs>
           ) : null;
         }
@@ -73,6 +77,7 @@ export function ObjectPairs(props: ObjectPairsProps): JSX.Element {
               schema={property}
               links={links}
               path={here}
+              isTyped={typed}
             />
           </Pair>
         );
@@ -100,6 +105,7 @@ interface ValueProps {
   schema: Schema | undefined;
   links: Map<string, Reference>;
   path: string;
+  isTyped?: boolean;
 }
 
 function Value(props: ValueProps): JSX.Element {
@@ -110,6 +116,9 @@ function Value(props: ValueProps): JSX.Element {
   }
   if (reference && typeof value === 'string') {
     return <ReferenceLink kind={reference} reference={value} />;
+  }
+  if (props.isTyped) {
+    return <>{asTyped(value)}</>;
   }
   if (Array.isArray(value)) {
     return <List {...props} items={value} />;

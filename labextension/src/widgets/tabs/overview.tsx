@@ -48,7 +48,7 @@ export function OverviewTab(props: TabProps): JSX.Element {
         {isObject(logged) && Object.keys(logged).length > 0 && (
           <Card title="Logged parameters">
             <Pairs>
-              <ObjectPairs value={logged} />
+              <ObjectPairs value={logged} isTyped />
             </Pairs>
           </Card>
         )}

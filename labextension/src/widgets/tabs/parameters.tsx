@@ -1,7 +1,7 @@
 /** The hyperparameters that a run had: what was chosen stands out from what was left at its default. */
 import { useEffect, useState } from 'react';
 import type { Json } from '../../api-types';
-import { formatNumber, plainText, plural } from '../../format';
+import { asTyped, plural } from '../../format';
 import { trainingChartIcon } from '../../icons';
 import { hyperparameters, parameterPlace } from '../../models/hyperparameters';
 import { useModel } from '../../models/model';
@@ -95,5 +95,5 @@ function Value(props: { value: Json | undefined }): JSX.Element {
   if (value === undefined || value === null) {
     return <span className="orr-Missing">none</span>;
   }
-  return <span>{typeof value === 'number' ? formatNumber(value) : plainText(value)} </span>;
+  return <span>{asTyped(value)} </span>;
 }
