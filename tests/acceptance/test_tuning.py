@@ -198,6 +198,11 @@ def test_a_metric_that_is_never_told_counts_as_a_failure(client: Client) -> None
             "hill", name="mute", space={"n": "1..8"}, objective="minimize:weight", trials=3, max_failed=0, wait=True
         )
     assert {trial["status"] for trial in client.tunings.get("mute").trials()} <= {"METRICS_UNAVAILABLE", "KILLED"}
+    # as many as are borne, and none of them with a value: that is no success
+    with pytest.raises(RunFailed, match=r"none of its 2 trainings told a value of weight.*completed without telling"):
+        client.tune(
+            "hill", name="mute-all", space={"n": "1..8"}, objective="minimize:weight", trials=2, max_failed=2, wait=True
+        )
     # the last value of its history will do where it has no result
     tuning = client.tune(
         "hill",

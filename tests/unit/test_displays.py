@@ -30,7 +30,7 @@ def test_when_a_job_starts(seconds: float | None, text: str) -> None:
         (None, None, ""),
         (0.0, "step", ""),
         (12.5, "step", "12.5 steps/s"),
-        (1234.0, "step", "1.23e+03 steps/s"),
+        (1234.0, "step", "1,234 steps/s"),
         (0.025, "epoch", "40 s an epoch"),
         (0.5, "step", "2 s a step"),
     ],

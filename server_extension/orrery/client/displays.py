@@ -155,7 +155,8 @@ def rate_text(progress: Progress) -> str:
     if not progress.rate or not progress.rate_unit:
         return ""
     if progress.rate >= 1:
-        return f"{progress.rate:,.3g} {progress.rate_unit}s/s"
+        amount = f"{progress.rate:.3g}" if progress.rate < 100 else f"{progress.rate:,.0f}"
+        return f"{amount} {progress.rate_unit}s/s"
     return f"{duration_text(1 / progress.rate)} {'an' if progress.rate_unit == 'epoch' else 'a'} {progress.rate_unit}"
 
 

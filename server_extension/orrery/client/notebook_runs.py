@@ -41,7 +41,8 @@ def run_notebook(
     """Run the notebook as a job, as it lies on the disk.
 
     Modules and packages beside it, a `requirements.txt` and `files` go with it. With `wait` the result grows cell by
-    cell in `save_to` (`NAME.ipynb` beside it, or `NOTEBOOK-NAME.ipynb` for a name of your own). `options` are those of `trainings.create`.
+    cell in `save_to`: else in `NAME.ipynb` beside it, or in `NOTEBOOK-NAME.ipynb` for a name of your own. `options` are
+    those of `trainings.create`.
     Raises: Invalid for what is no notebook; with `wait`, RunFailed; the result is saved all the same.
     """
     source = Path(path).expanduser()
