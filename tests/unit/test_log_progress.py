@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from orrery.controllers.rates import Rate
+from orrery.jobs.log_json import Told, read_json_line
 from orrery.jobs.log_progress import LogProgress, Place
 
 
@@ -87,3 +89,28 @@ class TestRate:
         rate.saw({"step": 1}, self.at(0))
         rate.saw({"step": 500}, self.at(0.01))
         assert rate.told == {"rate": None, "rate_unit": None}
+
+
+class TestJsonLines:
+    def test_epoch_step_and_metrics(self) -> None:
+        told = read_json_line(
+            '{"epoch": 1, "epochs": 4, "loss": 0.5, "accuracy": 1, "time": 17.5, "note": "x", "ok": true}'
+        )
+        assert told == Told(Place(0.25, 1, 4), 1, {"loss": 0.5, "accuracy": 1.0})
+
+    def test_metrics_of_their_own_and_a_step(self) -> None:
+        told = read_json_line('  {"step": 30, "total_steps": 60, "epoch": 2, "metrics": {"loss": NaN}}  ')
+        assert told is not None and math.isnan(told.metrics["loss"])
+        assert (told.step, told.place) == (30, Place(0.5, 2, None, 30, 60))
+
+    @pytest.mark.parametrize(("progress", "fraction"), [(0.4, 0.4), (40, 0.4), (1, 1.0), (250, 1.0), (-1, 0.0)])
+    def test_progress_as_a_part_or_in_percent(self, progress: float, fraction: float) -> None:
+        told = read_json_line(f'{{"progress": {progress}}}')
+        assert told is not None and told.place == Place(fraction)
+
+    @pytest.mark.parametrize("line", ["", "loss=3", "{not json}", "[1, 2]", "{" * 5000 + "}" * 5000, '{"a": 1'])
+    def test_other_lines(self, line: str) -> None:
+        assert read_json_line(line) is None
+
+    def test_a_line_without_numbers_tells_nothing(self) -> None:
+        assert read_json_line('{"message": "epoch 3/4"}') == Told()

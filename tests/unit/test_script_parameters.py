@@ -128,3 +128,50 @@ def test_a_kill_is_explained_as_want_of_memory() -> None:
     assert told.startswith("exit code : -9 (pid: 41)")
     assert "memory" in told and told.endswith("epoch 1\nloading")
     assert explain_status(3, 41, ["ValueError: no"]).splitlines() == ["exit code : 3 (pid: 41)", "ValueError: no"]
+
+
+REPEATED = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--config", required=True)
+parser.add_argument("--tag", action="append", type=int)
+parser.add_argument("--size", nargs=2, type=int)
+"""
+REPEATED_CLICK = """
+import click
+
+@click.command()
+@click.option("--tag", multiple=True, type=int)
+@click.option("--size", nargs=2, type=int)
+@click.option("--config-file", default="mine.json")
+def main(tag, size, config_file): ...
+"""
+REPEATED_TYPER = """
+import typer
+def main(tag: list[int] = []): ...
+typer.run(main)
+"""
+
+
+@pytest.mark.parametrize("source", [REPEATED, REPEATED_CLICK, REPEATED_TYPER])
+def test_options_that_are_given_once_for_each_item(source: str) -> None:
+    schema = read_script(source, "train.py")
+    tag = schema["properties"]["tag"]
+    assert (tag["type"], tag["items"]) == ("array", {"type": "integer"})
+    flags = {name: found[FLAG] for name, found in schema["properties"].items() if found.get(FLAG)}
+    assert as_arguments({"tag": [1, 2]}, flags) == ["--tag", "1", "--tag", "2"]
+    if "size" in schema["properties"]:
+        size = schema["properties"]["size"]
+        assert (size["type"], size["minItems"], size["maxItems"]) == ("array", 2, 2)
+        assert as_arguments({"size": [3, 4]}, flags) == ["--size", "3", "4"]
+
+
+def test_a_needed_configuration_is_the_platforms_file_unless_another_is_named() -> None:
+    schema = read_script(REPEATED, "train.py")
+    assert "config" not in schema.get("required", [])
+    flags = {"config": schema["properties"]["config"][FLAG]}
+    assert as_arguments({"tag": None}, flags, "/work/config.json") == ["--config", "/work/config.json"]
+    assert as_arguments({"config": "own.json"}, flags, "/work/config.json") == ["--config", "own.json"]
+    assert as_arguments({}, flags) == []
+    # one that has a file of its own keeps it
+    assert FLAG not in read_script(REPEATED_CLICK, "train.py")["properties"]["config-file"]

@@ -21,11 +21,12 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from orrery.executors.sampling import RANK
 from orrery.jobs import distributed, report
 from orrery.jobs.environments import python_for
+from orrery.jobs.log_json import read_json_line
 from orrery.jobs.log_progress import LogProgress
 from orrery.jobs.patterns import read_metric
 from orrery.jobs.ranks import Failure, run_ranks
@@ -58,7 +59,7 @@ def run(
     python = python_for(requirements) if requirements.is_file() else Path(sys.executable)
     _make_folders()
     _write_config(parameters)
-    command = [entry_point, *as_arguments(parameters, flags)]
+    command = [entry_point, *as_arguments(parameters, flags, os.environ.get("EM_CONFIG"))]
     print(f"$ {' '.join(['torchrun' if torchrun else 'python', *command])}", flush=True)
     node = distributed.this_node()
     environment = {
@@ -141,16 +142,26 @@ def _fail(status: int, failure: Failure | None, readers: Mapping[int, LogReader]
     sys.exit(failure.status if failure.status > 0 else 128 - failure.status)
 
 
-def as_arguments(parameters: Mapping[str, Any], flags: Mapping[str, Mapping[str, str]]) -> list[str]:
+def as_arguments(
+    parameters: Mapping[str, Any], flags: Mapping[str, Mapping[str, str]], config: str | None = None
+) -> list[str]:
     """`--key value` for each; a list by its items, an object as JSON, null not at all.
 
-    `flags`: the switches, each with the word for "on" and for "off" where there is one.
+    `flags`: the switches, each with the word for "on" and for "off" where there is one; options given once for "each"
+    item; and those that are the path of a configuration ("config"), which get `config` where they are left out.
     """
     arguments: list[str] = []
+    if config is not None:
+        for key, words in flags.items():
+            if "config" in words and parameters.get(key) is None:
+                arguments += [words["config"], config]
     for key, value in parameters.items():
         if value is None:
             continue
-        if key in flags:
+        words = flags.get(key, {})
+        if "each" in words and isinstance(value, list):
+            arguments += [text for item in cast("list[Any]", value) for text in (words["each"], _as_text(item))]
+        elif "on" in words or "off" in words:
             word = flags[key].get("on" if value else "off")
             arguments += [word] if word else []
         elif isinstance(value, list):
@@ -214,7 +225,13 @@ class LogReader:
         self._last.append(line.rstrip()[:2000])
         if not self._tells:
             return
-        place = self._progress.read(line)
+        told = read_json_line(line)
+        if told is not None and told.metrics:
+            known = {name for name, _ in self.patterns}
+            found = {name: value for name, value in told.metrics.items() if name not in known}
+            self.metrics |= found
+            report.metrics(found, step=told.step)
+        place = self._progress.read(line) if told is None else told.place
         if place is not None:
             report.progress(place.fraction, epoch=place.epoch, epochs=place.epochs, step=place.step, steps=place.steps)
         for name, pattern in self.patterns:
@@ -247,4 +264,6 @@ def _write_config(parameters: Mapping[str, Any]) -> None:
     }
     config = {key: os.environ.get(variable, "") for key, variable in names.items()}
     datasets: Any = json.loads(os.environ.get("EM_DATASETS") or "{}")
-    Path(path).write_text(json.dumps({**config, "datasets": datasets, "hyperparameters": dict(parameters)}, indent=2))
+    document = {**config, "datasets": datasets, "hyperparameters": dict(parameters)}
+    # each hyperparameter stands at the top as well, where a script looks first
+    Path(path).write_text(json.dumps({**parameters, **document}, indent=2))

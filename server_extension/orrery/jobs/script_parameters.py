@@ -18,7 +18,10 @@ _CLICK_TYPES = {"INT": "integer", "FLOAT": "number", "STRING": "string", "BOOL":
 _RANGES = {"IntRange": "integer", "FloatRange": "number"}
 #: options that the parsers bring themselves
 _OWN = {"help", "version", "h"}
-#: of a switch: what is given for true ("on") and for false ("off"), as far as there is a word for it
+#: options that are the path of a file of configuration
+_CONFIGS = {"config", "config-file", "config_file", "config-path", "config_path"}
+#: of a switch: what is given for true ("on") and for false ("off"), as far as there is a word for it; of an option that
+#: is given once for each item of a list, that option ("each"); of one that is the path of a configuration ("config")
 FLAG = "x-orrery-flag"
 
 
@@ -35,6 +38,11 @@ def read_script(source: str, name: str) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     required: list[str] = []
     for option, schema, is_required in _options(tree):
+        if option in _CONFIGS and schema.get("type") == "string" and schema.get("default") is None:
+            # what it was given lies in such a file already
+            schema |= {FLAG: {"config": f"--{option}"}}
+            schema.setdefault("description", "A configuration file. Empty: the platform's, with all that it is given.")
+            is_required = False
         properties.setdefault(option, {"title": _title(option), **schema})
         if is_required and option not in required:
             required.append(option)
@@ -98,6 +106,10 @@ def _of_argparse(call: ast.Call) -> Iterator[tuple[str, dict[str, Any], bool]]:
             if isinstance(choices := _literal(keywords.get("choices")), list | tuple):
                 schema["enum"] = list(cast("list[Any]", choices))
             if "nargs" in keywords and _literal(keywords["nargs"]) != "?":
+                schema = {"type": "array", "items": schema} | _exactly(keywords["nargs"])
+            elif _literal(keywords.get("action")) == "append":
+                schema = _each(option, schema)
+            elif _literal(keywords.get("action")) == "extend":
                 schema = {"type": "array", "items": schema}
     _describe(schema, keywords)
     yield option, schema, _literal(keywords.get("required")) is True
@@ -127,6 +139,10 @@ def _of_click(call: ast.Call) -> Iterator[tuple[str, dict[str, Any], bool]]:
         schema = _of_default(keywords.get("default"))
     else:
         schema = _typed(given, _TYPES | _CLICK_TYPES, default=None)
+    if _literal(keywords.get("multiple")) is True:
+        schema = _each(option, schema)
+    elif isinstance(_literal(keywords.get("nargs")), int) and _literal(keywords["nargs"]) != 1:
+        schema = {"type": "array", "items": schema} | _exactly(keywords["nargs"])
     _describe(schema, keywords)
     yield option, schema, _literal(keywords.get("required")) is True
 
@@ -175,6 +191,8 @@ def _of_typer(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tupl
             continue  # typer takes it by its place
         keywords = _keywords(declared) if declared is not None else {}
         schema = _typed(annotation, _TYPES, default=None) if annotation is not None else _of_default(default)
+        if schema.get("type") == "array":
+            schema = _each(argument.arg.replace("_", "-"), schema["items"])
         if schema.get("type") == "boolean":
             schema[FLAG] = _pair(argument.arg.replace("_", "-"))
         for key, bound in (("min", "minimum"), ("max", "maximum")):
@@ -199,6 +217,16 @@ def _annotated(annotation: ast.expr | None) -> tuple[ast.expr | None, ast.Call |
 
 def _pair(option: str) -> dict[str, str]:
     return {"on": f"--{option}", "off": f"--no-{option}"}
+
+
+def _each(option: str, item: dict[str, Any]) -> dict[str, Any]:
+    """A list whose items are given by the option each: `--tag a --tag b`."""
+    return {"type": "array", "items": item, FLAG: {"each": f"--{option}"}}
+
+
+def _exactly(count: ast.expr) -> dict[str, int]:
+    found = _literal(count)
+    return {"minItems": found, "maxItems": found} if isinstance(found, int) else {}
 
 
 def _keywords(call: ast.Call) -> dict[str, ast.expr]:
