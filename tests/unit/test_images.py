@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orrery.api.assembly import Assembly, assemble
-from orrery.controllers.algorithms import synchronise_built_ins
+from orrery.controllers.built_in_algorithms import synchronise_built_ins
 from orrery.controllers.contract import NewResource
 from orrery.controllers.image_catalogue import FRAMEWORKS, PYTHON, shipped, synchronise_images
 from orrery.controllers.images import check_image, launch_image, read_facts, resolve_image

@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from orrery.api.assembly import Assembly, assemble
-from orrery.controllers.algorithms import synchronise_built_ins
+from orrery.controllers.built_in_algorithms import synchronise_built_ins
 from orrery.controllers.contract import Changes, NewResource, Outcome
 from orrery.controllers.engine import Engine
 from orrery.controllers.settings import Settings

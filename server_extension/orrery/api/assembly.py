@@ -40,8 +40,9 @@ from orrery.api import (
 )
 from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
 from orrery.api.limits import BodyLimit
-from orrery.controllers.algorithms import AlgorithmController, synchronise_built_ins
+from orrery.controllers.algorithms import AlgorithmController
 from orrery.controllers.apps import AppHost, Apps
+from orrery.controllers.built_in_algorithms import synchronise_built_ins
 from orrery.controllers.commands import Commands
 from orrery.controllers.contract import Controller, Platform
 from orrery.controllers.dashboards import DashboardController

@@ -23,6 +23,7 @@ class Algorithms(Collection[Algorithm]):
         uri: str | None = None,
         entry_point: str | None = None,
         metrics: Mapping[str, str] | None = None,
+        model_type: str | None = None,
         title: str | None = None,
         description: str = "",
         tags: Sequence[str] = (),
@@ -37,6 +38,7 @@ class Algorithms(Collection[Algorithm]):
         `archive`, that of a .zip or .tar.gz, or `{"url", "sha256"?, "path"?, "secret"?}`; `dataset`, a published one
         whose files are the code, or `{"dataset", "path"?}`; `uri`, a folder in a storage that an administrator has set
         up, `obs://bucket/folder`. The platform fetches them; with `wait`, until it has.
+        `model_type`: LLM, DIFFUSION, NLP_CLASSIFICATION, NLP_NER, CV_CLASSIFICATION or OBJECT_DETECTION.
         `metrics`: name -> regular expression that finds its value in the log, `accuracy=([0-9.]+)`.
         Raises: Invalid where nothing says which file is run, or it cannot be read; RunFailed where it is not to be had.
         """
@@ -50,6 +52,7 @@ class Algorithms(Collection[Algorithm]):
             source=source,
             entry_point=entry_point,
             metrics=metric_declarations(metrics),
+            model_type=model_type,
             title=title,
             description=description,
             tags=tags,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,16 +16,12 @@ from orrery.controllers.fetches import Fetched, Fetches, Progress
 from orrery.controllers.jobs import FOLLOW_SECONDS
 from orrery.controllers.secrets import Secrets, check_secrets
 from orrery.controllers.storages import Folder, Storages, copy_in
-from orrery.domain.access import SYSTEM_OWNER, Visibility
-from orrery.domain.algorithms import ALGORITHM, FETCHING, AlgorithmSpec, MemoryDeclaration, choose_entry_point
+from orrery.domain.algorithms import ALGORITHM, FETCHING, AlgorithmSpec, choose_entry_point
 from orrery.domain.datasets import DatasetFile
-from orrery.domain.ids import make_id
 from orrery.domain.records import Json, Record
 from orrery.domain.sources import MAX_FILES, ArchiveSource, DatasetSource, Source, StorageSource
 from orrery.errors import Invalid, OrreryError
-from orrery.jobs.declaration import read_algorithm
 from orrery.jobs.patterns import check_pattern
-from orrery.notebooks import notebook_folders
 
 #: why it is what it is, for programs
 FETCH_REFUSED: Final = "fetch_refused"
@@ -213,78 +208,3 @@ def _is_to_be_fetched(spec: AlgorithmSpec, before: Record | None) -> bool:
     if before is None or not spec.files:
         return True
     return spec.source != source_of(before.spec)
-
-
-def built_in_notebooks() -> Iterator[Path]:
-    """`algorithms/<scenario>/*.ipynb` of every notebook folder; the first of a name wins."""
-    seen: set[str] = set()
-    for folder in notebook_folders():
-        for path in sorted(folder.glob("algorithms/*/*.ipynb")):
-            if path.stem not in seen:
-                seen.add(path.stem)
-                yield path
-
-
-def synchronise_built_ins(platform: Platform) -> None:
-    """Bring the built-in algorithms to what is shipped; an unreadable notebook is left out, and logged."""
-    for path in built_in_notebooks():
-        try:
-            spec = _spec(platform, path)
-        except OrreryError as error:
-            log.error("algorithm %s: %s", path.name, error.message, extra={"action": "algorithm_unreadable"})
-            continue
-        _write(platform, path.stem, spec)
-
-
-def _spec(platform: Platform, path: Path) -> Json:
-    declaration = read_algorithm(path)
-    stored = platform.objects.put(path)
-    spec = AlgorithmSpec(
-        title=declaration.title,
-        scenario=declaration.scenario,
-        framework=declaration.framework,
-        tasks=list(declaration.task),
-        metrics=_dumped(declaration.metrics),
-        datasets=_dumped(declaration.datasets),
-        memory=MemoryDeclaration.model_validate(declaration.memory),
-        files=[DatasetFile(path=path.name, oid=stored.oid, size=stored.size, purpose=None)],
-        entry_point=path.name,
-        parameters_schema=dict(declaration.parameters),
-        source=None,
-        commit="",
-    )
-    return {**spec.model_dump(mode="json"), "description": declaration.description}
-
-
-def _dumped(items: Any) -> Any:
-    from dataclasses import asdict, is_dataclass
-
-    return [asdict(item) if is_dataclass(item) and not isinstance(item, type) else item for item in items]
-
-
-def _write(platform: Platform, name: str, spec: Json) -> None:
-    store = platform.store
-    description = str(spec.pop("description"))
-    outputs = {"parameters_schema": spec["parameters_schema"]}
-    known = store.find_named(ALGORITHM.name, [SYSTEM_OWNER], name)
-    now = store.clock()
-    if known is None:
-        record = Record(
-            id=make_id(ALGORITHM.prefix),
-            kind=ALGORITHM.name,
-            owner=SYSTEM_OWNER,
-            name=name,
-            version=0,
-            spec=spec,
-            phase=ALGORITHM.machine.initial,
-            created_at=now,
-            updated_at=now,
-            visibility=Visibility.PUBLIC,
-            description=description,
-            outputs=outputs,
-        )
-        store.create(record, (), due=False)
-    elif known.spec != spec or known.description != description:
-        store.update(
-            known.id, lambda fresh: replace(fresh, spec=spec, description=description, outputs=outputs), due=False
-        )

@@ -323,6 +323,11 @@ class Settings(BaseSettings):
         description="From where archives of code may be fetched and how large they may be, as JSON: {private_hosts, "
         "insecure_hosts, timeout_seconds, max_bytes, max_unpacked_bytes}; or one by one, `ORRERY_SOURCES__MAX_BYTES`.",
     )
+    training_scripts: Path | None = Field(
+        default=None,
+        description="A folder with training scripts for everybody, <model type>/<name>/train.py: LLM, DIFFUSION, "
+        "NLP_CLASSIFICATION, NLP_NER, CV_CLASSIFICATION, OBJECT_DETECTION. Read when the platform starts.",
+    )
     storages: dict[str, StorageSettings] = Field(
         default_factory=dict[str, StorageSettings],
         description="Storage outside the platform by what its addresses begin with, as JSON: "

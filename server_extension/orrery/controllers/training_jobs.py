@@ -33,7 +33,7 @@ def pin_source(algorithm: Record) -> Json:
         "files": spec["files"],
         "entry_point": spec["entry_point"],
         # built-in notebooks work in the job's folder itself
-        "folder": "" if algorithm.owner == SYSTEM_OWNER else SOURCE,
+        "folder": "" if algorithm.owner == SYSTEM_OWNER and is_notebook(spec["entry_point"]) else SOURCE,
         "metrics": [{"name": m["name"], "pattern": m["pattern"]} for m in spec["metrics"] if m.get("pattern")],
         "flags": {name: p[FLAG] for name, p in properties.items() if p.get(FLAG)},
     }

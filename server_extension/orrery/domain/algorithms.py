@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, Final, Literal
 
@@ -26,6 +27,25 @@ SCRIPT: Final = ".py"
 #: the phase in which its code is on its way
 FETCHING: Final = "FETCH_IN_PROGRESS"
 _ADVANCED: Final[JsonDict] = {"x-orrery-group": "Advanced"}
+
+
+class ModelType(StrEnum):
+    """What kind of model an algorithm trains."""
+
+    LLM = "LLM"
+    DIFFUSION = "DIFFUSION"
+    NLP_CLASSIFICATION = "NLP_CLASSIFICATION"
+    NLP_NER = "NLP_NER"
+    CV_CLASSIFICATION = "CV_CLASSIFICATION"
+    OBJECT_DETECTION = "OBJECT_DETECTION"
+
+    @classmethod
+    def of(cls, text: str) -> ModelType:
+        """`nlp-ner` and `NLP NER` are both NLP_NER. Raises: ValueError listing the known ones."""
+        name = text.strip().upper().replace("-", "_").replace(" ", "_")
+        if name not in cls.__members__:
+            raise ValueError(f"model type {text!r} is none of {', '.join(cls)}")
+        return cls[name]
 
 
 class MetricDeclaration(BaseModel):
@@ -111,6 +131,9 @@ class AlgorithmSpec(Spec):
     metrics: list[MetricDeclaration] = Field(
         default_factory=list[MetricDeclaration], max_length=100, description="The metrics that it emits."
     )
+    model_type: ModelType | None = Field(
+        None, description="The kind of model that it trains. Empty: none of these.", json_schema_extra=_ADVANCED
+    )
     scenario: str = Field("custom", max_length=64, description="What it is for.", json_schema_extra=_ADVANCED)
     framework: str = Field("", max_length=64, description="What it is written with.", json_schema_extra=_ADVANCED)
     tasks: list[str] = Field(
@@ -140,6 +163,11 @@ class AlgorithmSpec(Spec):
     )
 
     _distinct = field_validator("files")(distinct_paths)
+
+    @field_validator("model_type", mode="before")
+    @classmethod
+    def known_model_type(cls, given: Any) -> Any:
+        return (ModelType.of(given) if given else None) if isinstance(given, str) else given
 
     @field_validator("source", mode="before")
     @classmethod
@@ -216,7 +244,10 @@ ALGORITHM = Kind(
     description="A notebook or a script that trains a model; what it takes is the form.",
     spec=AlgorithmSpec,
     mutable=frozenset(
-        "title files source entry_point metrics scenario framework tasks datasets parameters_schema memory".split()
+        (
+            "title files source entry_point metrics model_type scenario framework tasks datasets parameters_schema "
+            "memory"
+        ).split()
     ),
     machine=machine(
         Phase("ACTIVE", "Active", settled=True),
@@ -240,6 +271,7 @@ ALGORITHM = Kind(
     columns=(
         *COMMON_COLUMNS,
         Column("spec.title", "Title"),
+        Column("spec.model_type", "Model type"),
         Column("spec.scenario", "Scenario"),
         Column("spec.framework", "Framework"),
         *AGE_COLUMNS,

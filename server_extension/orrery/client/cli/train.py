@@ -88,6 +88,9 @@ def create_algorithm(
     ] = "",
     entry: EntryOption = None,
     metric: MetricOption = None,
+    model_type: Annotated[
+        str | None, typer.Option(help="What it trains: llm, diffusion, nlp-classification, nlp-ner ...")
+    ] = None,
     title: Annotated[str | None, typer.Option(help="What lists call it.")] = None,
     description: DescriptionOption = "",
     tag: TagOption = None,
@@ -128,6 +131,7 @@ def create_algorithm(
             wait=False,
             entry_point=entry,
             metrics=parse_metrics(metric),
+            model_type=model_type,
             title=title,
             description=description,
             tags=tag or (),
