@@ -124,3 +124,36 @@ def test_a_dry_run_checks_and_writes_nothing(alice: httpx.Client) -> None:
     assert alice.patch("templates/tried", json={"spec": {"priority": "HIGH"}}, params=dry).status_code == 200
     assert alice.patch("templates/tried", json={"spec": {"priority": "URGENT"}}, params=dry).status_code == 422
     assert alice.get("templates/tried").json()["etag"] == before["etag"]
+
+
+def test_a_tuning_begins_from_a_template(platform: RunningPlatform, token: str, alice: httpx.Client) -> None:
+    spec = {**SPEC, "priority": "LOW", "data_gib": 2.0, "max_seconds": 600, "model_name": "best"}
+    assert alice.post("templates", json={"name": "for-tuning", "spec": spec}).status_code == 201
+    wait_settled(alice, "templates", "for-tuning")
+    with Client(platform.announcement["url"], token) as client:
+        template = client.templates.get("for-tuning")
+        tuning = template.tune(
+            "from-template",
+            space={"max_depth": "2..3"},
+            objective="maximize:accuracy",
+            trials=1,
+            parameters={"rounds": 7},
+        )
+        assert tuning.spec["parameters"] == {"target": "species", "rounds": 7}
+        assert tuning.spec["datasets"].keys() == {"train"}
+        assert (tuning.spec["priority"], tuning.spec["data_gib"], tuning.spec["max_seconds"]) == ("LOW", 2.0, 600)
+        done = platform.cli(
+            *("tune", "--template", "for-tuning", "--name", "by-cli", "--space", "max_depth=2..3"),
+            *("--objective", "maximize:accuracy", "--trials", "1", "--priority", "HIGH", "-p", "rounds=4"),
+            user="alice",
+        )
+        assert done.returncode == 0, done.stderr
+        made = client.tunings.get("by-cli")
+        assert made.spec["parameters"] == {"target": "species", "rounds": 4}
+        assert (made.spec["priority"], made.spec["max_trials"]) == ("HIGH", 1)
+        refused = platform.cli(
+            "tune", "--name", "none", "--space", "x=1..2", "--objective", "maximize:accuracy", user="alice"
+        )
+        assert refused.returncode != 0 and "what is to be tuned?" in refused.stderr
+        for one in (tuning, made):
+            one.wait()

@@ -176,6 +176,32 @@ def test_earlier_runs_are_known_once_as_far_as_they_lie_in_the_space(tmp_path: P
     assert again.ask(1, known=[])[0][0].number == 1
 
 
+@pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])
+def test_a_study_that_begins_from_another_of_the_same_seed_does_not_repeat_it(tmp_path: Path, sampler: str) -> None:
+    first = Study(define(tmp_path / "first", sampler=sampler))
+    seen: list[dict[str, Any]] = []
+    for number in range(3):
+        [suggestion], _ = first.ask(1, known=[])
+        first.tell(number, [float(number)])
+        seen.append(suggestion.parameters)
+    earlier = [EarlierRun(f"run-{number}", parameters, [float(number)]) for number, parameters in enumerate(seen)]
+
+    def go_on(folder: Path) -> list[dict[str, Any]]:
+        study = Study(define(folder, sampler=sampler))
+        assert study.begin(earlier) == 3
+        found: list[dict[str, Any]] = []
+        for number in range(3, 6):
+            [suggestion], _ = study.ask(1, known=[])
+            study.tell(number, [float(number)])
+            found.append(suggestion.parameters)
+        return found
+
+    second = go_on(tmp_path / "second")
+    assert not [parameters for parameters in second if parameters in seen]
+    # and the same once more suggests the same
+    assert go_on(tmp_path / "third") == second
+
+
 def test_importances_add_up_and_are_none_where_nothing_is_known(tmp_path: Path) -> None:
     study = Study(define(tmp_path, directions=["minimize", "maximize"]))
     assert study.importances() == [{}, {}]

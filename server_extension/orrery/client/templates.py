@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from orrery.client.collection import Collection
@@ -10,9 +10,12 @@ from orrery.client.resources import Resource
 
 if TYPE_CHECKING:
     from orrery.client.builtin import Training
+    from orrery.client.tunings import Tuning
 
 #: fields that a training adds to the template's own rather than replaces
 _MERGED = ("datasets", "parameters", "environment")
+#: fields that a tuning does not have
+_OF_TRAININGS = ("checkpoint_from", "register_model", "model_name", "trial", "meanwhile_of", "workflow")
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,6 +26,16 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
             is_laid_over = field in _MERGED and field in spec
             spec[field] = {**spec[field], **cast("Mapping[str, Any]", value)} if is_laid_over else value
     return spec
+
+
+def tuning_settings(
+    template: Mapping[str, Any], space: Mapping[str, Any], changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a template says to `tunings.create`, with changes laid over it."""
+    known = {field: value for field, value in template.items() if field not in _OF_TRAININGS}
+    settings = merged(known, changes)
+    fixed: Mapping[str, Any] = settings.get("parameters") or {}
+    return {**settings, "parameters": {key: value for key, value in fixed.items() if key not in space}}
 
 
 class Template(Resource):
@@ -41,6 +54,21 @@ class Template(Resource):
             "tags": list(self.tags) if tags is None else tags,
         }
         return self.client.trainings.create_from(document)
+
+    def tune(
+        self,
+        name: str,
+        *,
+        space: Mapping[str, str | Mapping[str, Any]],
+        objective: str | Sequence[str],
+        **changes: Any,
+    ) -> Tuning:
+        """Begin a tuning of trainings with these settings; `changes` (those of `tunings.create`) go over them.
+
+        What `space` searches is no longer fixed.
+        """
+        settings = tuning_settings(self.spec, space, changes)
+        return self.client.tunings.create(name, space=space, objective=objective, **settings)
 
 
 class Templates(Collection[Template]):

@@ -85,7 +85,11 @@ class Study:
                     user_attrs={EARLIER: run.name},
                 )
             )
-        return len(there - {None})
+        known = len(there - {None})
+        if known and len(self._study.get_trials(deepcopy=False)) == known:
+            # nothing is suggested yet; else an earlier study of the same seed would be suggested once more
+            self._study.sampler = _make_sampler(self.definition, known)
+        return known
 
     # asking
 

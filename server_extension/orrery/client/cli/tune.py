@@ -25,6 +25,7 @@ from orrery.client.cli.run_options import (
     run_settings,
 )
 from orrery.client.cli.runs import DescriptionOption, EstimateOption, ImageOption, TagOption, WaitOption
+from orrery.errors import Invalid
 
 if TYPE_CHECKING:
     from orrery.client.tunings import Tuning
@@ -54,7 +55,6 @@ def register(app: typer.Typer) -> None:
 
 
 def tune(
-    algorithm: Annotated[str, typer.Argument(metavar="ALGORITHM", help="xgboost ...: orrery get algorithms.")],
     name: Annotated[str, typer.Option(help="The tuning's name; its trainings are named after it.")],
     space: Annotated[
         list[str],
@@ -94,6 +94,12 @@ def tune(
         list[str] | None, typer.Option(metavar="TRAINING", help="An earlier training that the search knows from.")
     ] = None,
     instance: Annotated[str | None, typer.Option(help="The size of each training: cpu-small ...")] = None,
+    algorithm: Annotated[
+        str | None, typer.Argument(metavar="[ALGORITHM]", help="xgboost ...: orrery get algorithms.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(metavar="TEMPLATE", help="Begin from a template; what else is given goes over it.")
+    ] = None,
     image: ImageOption = None,
     priority: PriorityOption = None,
     experiment: ExperimentOption = None,
@@ -121,9 +127,11 @@ def tune(
       orrery tune xgboost --name trees --dataset breast --target diagnosis --space max_depth=2..8 \\
           --space learning_rate=log:0.01..0.3 --space booster=gbtree,dart --objective maximize:roc_auc \\
           --trials 20 --parallel 2 --wait
+      orrery tune --template quick --name trees-2 --space max_depth=2..8 --objective maximize:roc_auc
     """
     from orrery.client.cli.output import print_estimate, warn_of_memory
     from orrery.client.cli.values import parse_datasets, parse_pairs, parse_texts
+    from orrery.client.templates import tuning_settings
 
     settings = run_settings(
         priority=priority,
@@ -140,22 +148,32 @@ def tune(
         output_path=output_path,
         data_size=data_size,
     )
+    searched = parse_texts(space, "--space")
+    fixed = parse_pairs(parameter or (), "-p")
+    given: dict[str, Any] = {
+        "algorithm": algorithm,
+        "datasets": parse_datasets(dataset or ()),
+        "parameters": fixed if target is None else {"target": target, **fixed},
+        "instance_type": instance,
+        "nodes": nodes,
+        **settings,
+    }
     with connect() as client:
+        base = client.templates.get(template).spec if template is not None else {}
+        whole = tuning_settings(base, searched, given)
+        if "algorithm" not in whole:
+            raise Invalid("what is to be tuned? give an algorithm (xgboost), or --template")
         asked: dict[str, Any] = {
-            "space": parse_texts(space, "--space"),
-            "datasets": parse_datasets(dataset or ()),
-            "target": target,
-            "parameters": parse_pairs(parameter or (), "-p"),
-            "instance_type": instance,
+            "space": searched,
+            **{name: whole.get(name) for name in ("algorithm", "datasets", "parameters", "instance_type")},
         }
         if estimate:
-            print_estimate(client.tunings.estimate(algorithm, **asked), output)
+            print_estimate(client.tunings.estimate(**asked), output)
             return
         earlier = [*(client.tunings.get(tuning) for tuning in after or ()), *(after_training or ())]
         tuning = client.tunings.create(
             name,
-            algorithm=algorithm,
-            **asked,
+            space=searched,
             objective=objective,
             trials=trials,
             parallel=parallel,
@@ -168,13 +186,12 @@ def tune(
             min_trials=min_trials,
             start_step=start_step,
             earlier=earlier,
-            nodes=nodes,
-            **settings,
+            **whole,
             description=description,
             tags=tag or (),
         )
         note(f"tuning {tuning.qualified_name} created")
-        warn_of_memory(client.tunings.estimate(algorithm, **asked))
+        warn_of_memory(client.tunings.estimate(**asked))
         if wait:
             wait_for(tuning)
             note(f"{tuning.status.reason}: {tuning.status.message}")
