@@ -66,7 +66,7 @@ def test_a_restart_suggests_what_would_have_come_anyway(tmp_path: Path) -> None:
         for number in range(25):
             [suggestion], _ = study.ask(1, known=[])
             study.tell(number, [height(suggestion.parameters)])
-            found.append(suggestion.parameters)
+            found.append(dict(suggestion.parameters))
             if restarts and number % 3 == 0:
                 study = Study(define(folder))
         return found
@@ -183,7 +183,7 @@ def test_a_study_that_begins_from_another_of_the_same_seed_does_not_repeat_it(tm
     for number in range(3):
         [suggestion], _ = first.ask(1, known=[])
         first.tell(number, [float(number)])
-        seen.append(suggestion.parameters)
+        seen.append(dict(suggestion.parameters))
     earlier = [EarlierRun(f"run-{number}", parameters, [float(number)]) for number, parameters in enumerate(seen)]
 
     def go_on(folder: Path) -> list[dict[str, Any]]:
@@ -193,7 +193,7 @@ def test_a_study_that_begins_from_another_of_the_same_seed_does_not_repeat_it(tm
         for number in range(3, 6):
             [suggestion], _ = study.ask(1, known=[])
             study.tell(number, [float(number)])
-            found.append(suggestion.parameters)
+            found.append(dict(suggestion.parameters))
         return found
 
     second = go_on(tmp_path / "second")
