@@ -5,20 +5,13 @@ import type { ReactNode } from 'react';
 import { useEffect, useState } from 'react';
 import type { Schema } from '../api-types';
 import { humanize } from '../format';
+import { emitted, rangeOf } from '../models/algorithms';
 import { Button, IconButton } from '../widgets/parts';
 import { Help } from './help';
+import type { FormContext } from './inputs';
 import { typeOf } from './schema';
 
 const number = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 10 });
-
-function rangeHint(schema: Schema): string {
-  const from = schema.minimum ?? schema.exclusiveMinimum;
-  const to = schema.maximum ?? schema.exclusiveMaximum;
-  if (from !== undefined && to !== undefined) {
-    return `${number(from)} to ${number(to)}`;
-  }
-  return from !== undefined ? `at least ${number(from)}` : to !== undefined ? `at most ${number(to)}` : '';
-}
 
 /** One field: its label, its "?", the input and what is wrong with it. */
 export function FieldTemplate(props: FieldTemplateProps): JSX.Element {
@@ -32,7 +25,7 @@ export function FieldTemplate(props: FieldTemplateProps): JSX.Element {
     return <div className="orr-Field-nested">{props.children}</div>;
   }
   const errors = props.rawErrors ?? [];
-  const range = type === 'number' || type === 'integer' ? rangeHint(schema) : '';
+  const range = type === 'number' || type === 'integer' ? rangeOf(schema, number) : '';
   const isCheckbox = type === 'boolean';
   const isGrouped = ['columns', 'uploads', 'pairs', 'space', 'objectives'].includes(String(custom));
   const labelId = `${props.id}__label`;
@@ -63,6 +56,7 @@ export function FieldTemplate(props: FieldTemplateProps): JSX.Element {
         {range && <span className="orr-Range">{range}</span>}
       </div>
       <div className="orr-Field-input">{props.children}</div>
+      {schema['x-orrery-ref'] === 'algorithm' && <Emits context={props.formContext as FormContext} />}
       {errors.length > 0 && (
         <div id={`${props.id}__error`} className="orr-Field-error" role="alert">
           {[...new Set(errors)].map(error => (
@@ -70,6 +64,16 @@ export function FieldTemplate(props: FieldTemplateProps): JSX.Element {
           ))}
         </div>
       )}
+    </div>
+  );
+}
+
+/** Below the choice of an algorithm: what its runs will report. */
+function Emits(props: { context: FormContext }): JSX.Element | null {
+  const { metrics } = props.context;
+  return metrics.length === 0 ? null : (
+    <div className="orr-Muted" data-testid="orrery-emits">
+      Emits: {emitted(metrics)}
     </div>
   );
 }

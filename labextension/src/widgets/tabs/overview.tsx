@@ -4,6 +4,7 @@ import { formatDuration, formatTime, isObject } from '../../format';
 import { plainSchema } from '../../forms/schema';
 import { Card, Metrics } from '../cards';
 import { useTick } from '../context';
+import { DeclaredByAlgorithm } from '../declared';
 import { ObjectPairs, OUTPUT_REFERENCES, Pair, Pairs } from '../key-values';
 import { FOUND_OUTPUTS, FoundByTuning, SearchSpace } from '../found';
 import { Deployments, Plots } from '../outcome';
@@ -23,6 +24,7 @@ export function OverviewTab(props: TabProps): JSX.Element {
       {isObject(metrics) && Object.keys(metrics).length > 0 && <Metrics values={metrics} />}
       <Plots resource={resource} plural={kind.plural} />
       <FoundByTuning resource={resource} />
+      <DeclaredByAlgorithm resource={resource} />
       <Deployments value={resource.status.outputs.deployments} />
       {kind.versioned && <Versions model={model} resource={resource} />}
       <div className="orr-Cards">

@@ -1,0 +1,39 @@
+"""What an algorithm takes and emits: on its page, and in the form of a training, in both themes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.browser.lab import execute, look, open_lab, running_lab, use_theme, violations
+
+
+def test_an_algorithm_says_what_it_takes_and_emits(tmp_path_factory: pytest.TempPathFactory, page: Page) -> None:
+    with running_lab(tmp_path_factory.mktemp("lab")) as (lab, client):
+        algorithm = client.get("algorithms/by-name/orrery/xgboost").json()
+        emitted = ", ".join(metric["name"] for metric in algorithm["spec"]["metrics"])
+        open_lab(page, lab)
+        execute(page, "orrery:open", {"kind": "algorithm", "ref": "orrery/xgboost"})
+        here = page.get_by_test_id("orrery-detail-algorithm")
+        table = here.get_by_test_id("orrery-declared-parameters")
+        for name, declared in algorithm["spec"]["parameters_schema"]["properties"].items():
+            row = table.get_by_role("row").filter(has=page.get_by_text(re.compile(f"^{name}$")))
+            expect(row).to_have_count(1)
+            if "minimum" in declared and "maximum" in declared:
+                expect(row).to_contain_text(f"{declared['minimum']:.10g} to {declared['maximum']:.10g}")
+        expect(here.get_by_test_id("orrery-declared-metrics").get_by_role("listitem")).to_have_count(
+            len(algorithm["spec"]["metrics"])
+        )
+        # what is built in has no source to fetch from
+        expect(here.get_by_test_id("orrery-action-fetch")).to_have_count(0)
+        for theme in ("light", "dark"):
+            use_theme(page, theme)
+            look(page, f"algorithm-declared-{theme}")
+            assert violations(page, '[data-testid="orrery-detail-algorithm"]') == []
+        execute(page, "orrery:create", {"kind": "training", "prefill": {"spec": {"algorithm": "orrery/xgboost"}}})
+        form = page.get_by_test_id("orrery-form-training")
+        expect(form.get_by_test_id("orrery-emits")).to_have_text(f"Emits: {emitted}")
+        for theme in ("light", "dark"):
+            use_theme(page, theme)
+            look(page, f"training-form-emits-{theme}")
