@@ -97,6 +97,18 @@ describe('links', () => {
     expect(parseLink('?orrery=javascript:alert(1)')).toBeNull();
   });
 
+  it('name the form of a new one, and the template that it begins with', () => {
+    const target = { plural: 'trainings', ref: 'new', template: 'alice/quick one' };
+    expect(parseLink('?orrery=trainings/new')).toEqual({ plural: 'trainings', ref: 'new' });
+    const address = shareableUrl(target, { origin: 'http://x', baseUrl: '/', hubPrefix: '' });
+    expect(address).toBe('http://x/lab?orrery=trainings/new&template=alice/quick%20one');
+    expect(parseLink(new URL(address).search)).toEqual(target);
+    // somebody else's parameter of that name stays
+    expect(parseLink('?orrery=trainings/trn_1&template=a')).toEqual({ plural: 'trainings', ref: 'trn_1' });
+    expect(withLink(new URL('http://x/lab?template=a&orrery=models'), null)).toBe('/lab?template=a');
+    expect(withLink(new URL(address), null)).toBe('/lab');
+  });
+
   it('change only their own part of an address', () => {
     const url = new URL('http://x/lab/tree/a?token=t&orrery=models#h');
     expect(withLink(url, { plural: 'trainings', ref: 'trn_1' })).toBe(

@@ -164,6 +164,20 @@ def test_a_template_is_saved_from_a_training_and_fills_in_the_form(stocked: Stoc
     assert made["spec"]["parameters"]["target"] == "species"
 
 
+def test_an_address_opens_the_form_with_a_template(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    spec = {"algorithm": "orrery/xgboost", "parameters": {"max_depth": 7}}
+    answer = client.post("templates", json={"name": "by-link", "spec": spec})
+    assert answer.status_code == 201, answer.text
+    wait_settled(client, "templates", "by-link")
+    page.goto(f"{lab.url}/lab?token={lab.token}&reset&orrery=trainings/new&template=by-link")
+    form = panel(page, "orrery-form-training")
+    expect(form.get_by_label("Max depth", exact=True)).to_have_value("7", timeout=LONG_MILLISECONDS)
+    execute(page, "orrery:open", {"kind": "template", "ref": "by-link"})
+    expect(page.locator('[data-testid="orrery-copy-template-link"]:visible')).to_be_visible()
+    look(page, "template-with-link")
+
+
 def wait_settled_soon(client: httpx.Client) -> None:
     wait_until(lambda: client.get("templates/quick").status_code == 200, what="the template")
     assert wait_settled(client, "templates", "quick")["status"]["phase"] == "ACTIVE"

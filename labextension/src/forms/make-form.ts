@@ -127,7 +127,10 @@ function makeSpecSchema(kind: Kind, found: Found, searched: readonly string[]): 
     // What the chosen resource says of its datasets; elsewhere they are named freely.
     if (entry?.['x-orrery-ref'] && schema['x-orrery-datasets-of']) {
       schema.properties = Object.fromEntries(
-        found.datasets.map(({ name, title }) => [name, { ...entry, title: propertyTitle(name, title) }])
+        found.datasets.map(({ name, title }) => [
+          name,
+          { ...entry, title: propertyTitle(name, title), description: datasetHelp(name) }
+        ])
       );
       schema.required = found.datasets
         .filter(dataset => dataset.required && !isOpen)
@@ -139,6 +142,11 @@ function makeSpecSchema(kind: Kind, found: Found, searched: readonly string[]): 
     }
   }
   return spec;
+}
+
+function datasetHelp(name: string): string {
+  const variable = `EM_DATASET_${name.toUpperCase()}`;
+  return `A published version of a dataset; without a version its latest. Code of your own finds its files in ${variable}.`;
 }
 
 /** What is searched stands before the parameters that are not. */

@@ -6,7 +6,7 @@ import { PageConfig } from '@jupyterlab/coreutils';
 import type { Widget } from '@lumino/widgets';
 import { linkIcon } from '../icons';
 import type { LinkTarget } from '../models/links';
-import { parseLink, shareableUrl, withLink } from '../models/links';
+import { NEW, parseLink, shareableUrl, withLink } from '../models/links';
 import { CommandIDs, IOrrery } from '../tokens';
 import { DetailPanel } from '../widgets/detail';
 import { ListPanel } from '../widgets/list';
@@ -49,10 +49,18 @@ export const linksPlugin: JupyterFrontEndPlugin<void> = {
     commands.addCommand(CommandIDs.copyLink, {
       label: 'Copy a link to this page',
       icon: linkIcon,
-      describedBy: { args: { type: 'object', properties: {} } },
-      isEnabled: () => targetOf(app.shell.currentWidget) !== null,
-      execute: async () => {
-        const target = targetOf(app.shell.currentWidget);
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: { plural: { type: 'string' }, ref: { type: 'string' }, template: { type: 'string' } }
+        }
+      },
+      isEnabled: args => typeof args.plural === 'string' || targetOf(app.shell.currentWidget) !== null,
+      execute: async args => {
+        const target =
+          typeof args.plural === 'string'
+            ? (args as unknown as LinkTarget)
+            : targetOf(app.shell.currentWidget);
         if (target) {
           const { origin } = window.location;
           const baseUrl = PageConfig.getBaseUrl().replace(/^[a-z]+:\/\/[^/]+/, '');
@@ -81,6 +89,11 @@ async function follow(app: JupyterFrontEnd, orrery: IOrrery, target: LinkTarget)
   if (!kind) {
     Notification.error(`The address names '${target.plural}', which this platform does not have.`, {
       autoClose: 10000
+    });
+  } else if (target.ref === NEW) {
+    await app.commands.execute(CommandIDs.create, {
+      kind: kind.kind,
+      ...(target.template ? { template: target.template } : {})
     });
   } else if (target.ref === '') {
     await app.commands.execute(CommandIDs.openList, { kind: kind.kind });

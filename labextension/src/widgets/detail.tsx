@@ -7,6 +7,7 @@ import { useId } from 'react';
 import type { Action, Kind, Resource } from '../api-types';
 import { displayName, formatAgo, formatStart, formatTime, humanize, plainText } from '../format';
 import { copyIcon, kindIcon, linkIcon, linkOutIcon, trashIcon } from '../icons';
+import { NEW } from '../models/links';
 import { dashboardUrl } from '../models/dashboards';
 import { Deletion } from '../models/deletion';
 import { DetailModel } from '../models/detail';
@@ -311,6 +312,13 @@ function NextStep(props: { resource: Resource }): JSX.Element | null {
         {kinds.get('tuning') && (
           <Button label="Tune with it" onClick={() => go.create('tuning', { template: resource.id })} />
         )}
+        <Button
+          label="Copy a link to begin with it"
+          onClick={() =>
+            void go.execute(CommandIDs.copyLink, { plural: 'trainings', ref: NEW, template: resource.id })
+          }
+          testId="orrery-copy-template-link"
+        />
         <Button
           label="Use template"
           kind="accept"

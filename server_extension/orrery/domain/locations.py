@@ -26,4 +26,4 @@ def check_location(uri: str) -> str:
 
 
 #: a folder in a storage that an administrator has set up
-LocationUri = Annotated[str, StringConstraints(max_length=1024, strip_whitespace=True), AfterValidator(check_location)]
+LocationUri = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True), AfterValidator(check_location)]
