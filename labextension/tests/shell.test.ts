@@ -73,6 +73,8 @@ describe('endings', () => {
   });
 
   it('folds many into one', () => {
+    const trial = makeRun('trn_9', 'Completed', { spec: { trial: { tuning: 'tun_1', number: 3 } } });
+    expect(endingsOf([{ kind: TRAINING, resource: trial }])).toEqual([]);
     const many = endingsOf(ended(['Completed', 'Completed', 'Failed', 'Completed', 'Cancelled']));
     expect(many).toEqual([
       {

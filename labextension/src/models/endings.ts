@@ -14,7 +14,9 @@ export interface Ending {
 /** More than this many within a moment are told as one. */
 const MOST_ALONE = 3;
 
-export function endingsOf(ended: { kind: Kind; resource: Resource }[]): Ending[] {
+/** Trials are not told: their tuning is, when it ends. */
+export function endingsOf(all: { kind: Kind; resource: Resource }[]): Ending[] {
+  const ended = all.filter(({ resource }) => !isObject(resource.spec.trial));
   const [first] = ended;
   if (!first || ended.length <= MOST_ALONE) {
     return ended.map(({ kind, resource }) => endingOf(kind, resource));
