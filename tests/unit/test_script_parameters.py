@@ -170,8 +170,8 @@ def test_a_needed_configuration_is_the_platforms_file_unless_another_is_named() 
     schema = read_script(REPEATED, "train.py")
     assert "config" not in schema.get("required", [])
     flags = {"config": schema["properties"]["config"][FLAG]}
-    assert as_arguments({"tag": None}, flags, "/work/config.json") == ["--config", "/work/config.json"]
-    assert as_arguments({"config": "own.json"}, flags, "/work/config.json") == ["--config", "own.json"]
+    assert as_arguments({"tag": None}, flags, "/job/config.json") == ["--config", "/job/config.json"]
+    assert as_arguments({"config": "own.json"}, flags, "/job/config.json") == ["--config", "own.json"]
     assert as_arguments({}, flags) == []
     # one that has a file of its own keeps it
     assert FLAG not in read_script(REPEATED_CLICK, "train.py")["properties"]["config-file"]

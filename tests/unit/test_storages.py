@@ -10,12 +10,17 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from orrery.api.assembly import assemble
+from orrery.controllers.contract import Draft
 from orrery.controllers.fetches import Progress
+from orrery.controllers.settings import Settings
 from orrery.controllers.storage_local import LocalFolder
 from orrery.controllers.storage_remote import RemoteFolder
 from orrery.controllers.storages import Storages, StorageSettings, copy_in, copy_out
+from orrery.controllers.training_storage import check_storages
 from orrery.domain.access import User
 from orrery.domain.locations import check_location
+from orrery.domain.trainings import TrainingSpec
 from orrery.errors import Invalid
 from orrery.store.objects import ObjectStore
 
@@ -144,6 +149,30 @@ def test_an_error_of_a_driver_is_told_in_words(objects: ObjectStore) -> None:
         copy_in(
             RemoteFolder(Broken(), "bucket"), "obs://bucket", objects, most_files=1, most_bytes=1, tell=Progress().tell
         )
+
+
+def test_somebody_elses_template_opens_no_storage_to_a_workflow(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path, storages={"nas://bobs:/": StorageSettings(url=f"file://{tmp_path}", users=["bob"])}
+    )
+    platform = assemble(settings).platform
+    try:
+        for made_by, is_checked in (
+            ({}, True),
+            ({"workflow": {"workflow": "wfl_1", "number": 1}}, True),
+            ({"trial": {"tuning": "tun_1", "number": 1}}, False),
+            ({"meanwhile_of": {"training": "trn_1", "name": "first"}}, False),
+        ):
+            spec = TrainingSpec.model_validate({"algorithm": "xgboost", "output": "nas://bobs:/out", **made_by})
+            draft = Draft(ALICE, ALICE.name, "run", spec, {}, None)
+            if is_checked:
+                with pytest.raises(Invalid, match="not yours"):
+                    check_storages(platform, draft)
+            else:
+                # its tuning, or the training that it is a copy of, was checked
+                check_storages(platform, draft)
+    finally:
+        platform.store.database.close()
 
 
 class TestLocalFolder:

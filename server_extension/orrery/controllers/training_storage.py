@@ -31,8 +31,8 @@ def check_storages(platform: Platform, draft: Draft) -> None:
     """Whether its storages are set up, and its user's to use. Raises: Invalid."""
     spec = draft.spec
     assert isinstance(spec, RunSpec)
-    if isinstance(spec, TrainingSpec) and any(getattr(spec, name) is not None for name in spec.made_by_platform):
-        return  # as it was checked for what it is a part or a copy of
+    if isinstance(spec, TrainingSpec) and (spec.trial or spec.meanwhile_of):
+        return  # as it was checked for its tuning, or the training that it is a copy of
     storages = Storages(platform.settings.storages)
     for name in ("input_checkpoint", "output", "output_checkpoint"):
         uri: str | None = getattr(spec, name)

@@ -319,7 +319,7 @@ class TrainingController(Controller):
             message=message,
             outputs={**kept, "kernel_state": None},
             internal={"state": None, "state_begun_from": None},
-            progress={**(record.progress or {}), "fraction": 1.0, "eta_seconds": 0},
+            progress={**(record.progress or {}), "fraction": 1.0, "eta_seconds": 0, "rate": None, "rate_unit": None},
         )
 
     def _is_kept(self, record: Record) -> bool:
