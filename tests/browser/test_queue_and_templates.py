@@ -97,15 +97,16 @@ def test_an_administrator_empties_the_machine_and_limits_what_is_held(stocked: S
     dialog.get_by_label("Memory, GiB of group students").fill("8")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
-    limits = client.get("queue/limits").json()
-    assert limits == {"everyone": {"jobs": 4}, "users": {}, "groups": {"students": {"memory_bytes": 8 << 30}}}
+    limits = {"everyone": {"jobs": 4}, "users": {}, "groups": {"students": {"memory_bytes": 8 << 30}}}
+    wait_until(lambda: client.get("queue/limits").json() == limits, what="the limits as given")
 
     queue.get_by_test_id("orrery-queue-limits").click()
     dialog.get_by_role("button", name="Take away the limits of group students").click()
     dialog.get_by_label("Jobs of everyone").fill("")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_have_count(0)
-    assert client.get("queue/limits").json() == {"everyone": {}, "users": {}, "groups": {}}
+    nothing = {"everyone": {}, "users": {}, "groups": {}}
+    wait_until(lambda: client.get("queue/limits").json() == nothing, what="the limits taken away")
 
 
 def test_the_form_tells_whether_it_fits_into_memory_and_takes_what_would(stocked: Stocked, page: Page) -> None:
