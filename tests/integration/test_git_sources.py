@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import http.server
+import json
 import os
 import secrets
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -43,6 +45,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         path, _, query = self.path.partition("?")
+        if path.startswith("/moved-"):
+            # `/moved-/x` is at `/x`; `/moved-HOST/x` at another host
+            host, _, rest = self.path.removeprefix("/moved-").partition("/")
+            self.send_response(301)
+            self.send_header("Location", f"http://{host}/{rest}" if host else f"/{rest}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         expected = "Basic " + base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
         if path.startswith("/private") and self.headers.get("Authorization") != expected:
             self.send_response(401)
@@ -109,8 +119,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
-    environment = {"ORRERY_GIT_PROTOCOLS": '["https", "http"]'}
+def platform(tmp_path_factory: pytest.TempPathFactory, server: tuple[str, Path]) -> Iterator[RunningPlatform]:
+    host = server[0].removeprefix("http://")
+    environment = {
+        "ORRERY_GIT_PROTOCOLS": '["https", "http"]',
+        # `localhost` is the same server under a name, and is not allowed
+        "ORRERY_SOURCES__PRIVATE_HOSTS": json.dumps([host]),
+    }
     with RunningPlatform(tmp_path_factory.mktemp("home"), environment=environment) as running:
         yield running
 
@@ -174,6 +189,10 @@ def test_a_private_repository_needs_the_secret(
         ("ext::sh -c touch% /tmp/x", "String should match pattern"),
         ("https://alice:token@example.org/x.git", "String should match pattern"),
         ("SERVER/absent/.git", "could not be fetched"),
+        ("http://localhost:1/x.git", "localhost:1 is at an address that is not public"),
+        ("http://169.254.169.254/latest/x.git", "169.254.169.254 is at an address that is not public"),
+        ("SERVER/moved-localhost:1/forest/.git", "localhost:1 is at an address that is not public"),
+        ("SERVER/moved-/moved-/moved-/moved-/moved-/moved-/moved-/forest/.git", "leads from one address to the next"),
         ("SERVER/forest/.git --upload-pack=x", "String should match pattern"),
     ],
 )
@@ -206,6 +225,39 @@ def test_what_a_repository_may_not_hold(
         client.algorithms.create(name, git={"url": f"{url}/odd/.git", **changes})
 
 
+def test_a_repository_that_moved_is_followed_but_not_with_a_token(client: Client, server: tuple[str, Path]) -> None:
+    url, root = server
+    make_repository(root / "tulips", {"train.py": "print('score=1')"})
+    moved = {"url": f"{url}/moved-/moved-/tulips/.git"}
+    assert client.algorithms.create("moved", git=moved).status.phase == "ACTIVE"
+    client.secrets.set("moved-token", TOKEN)
+    with pytest.raises(RunFailed, match=r"tulips/\.git; a token is not sent along: give that address, if you trust it"):
+        client.algorithms.create("moved-with-token", git={**moved, "secret": "moved-token"})
+
+
+def test_git_asks_the_address_that_was_judged(tmp_path: Path, server: tuple[str, Path]) -> None:
+    """A name that the resolver would answer otherwise a second time."""
+    url, root = server
+    port = int(url.rpartition(":")[2])
+    make_repository(root / "pinned", {"train.py": "print(1)"})
+    looked_up: list[str] = []
+
+    def look_up(host: str, *arguments: object, **named: object) -> list[tuple[object, ...]]:
+        looked_up.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    name = "code.example.invalid"
+    source = GitSource(url=f"http://{name}:{port}/pinned/.git", revision="", path="", secret="")
+    settings = SourceSettings.model_validate({"private_hosts": [f"{name}:{port}"]})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", look_up)
+        objects = ObjectStore.from_url(tmp_path / "objects")
+        fetched = git_sources.fetch(objects, source, None, ["http"], settings, Progress())
+    assert [file.path for file in fetched.files] == ["train.py"]
+    # Git did not look it up: it would have found nothing
+    assert looked_up == [name]
+
+
 def test_limits_are_kept(tmp_path: Path, server: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     url, root = server
     make_repository(root / "large", {"train.py": "print(1)", "zeros.bin": "0" * 400_000})
@@ -213,7 +265,7 @@ def test_limits_are_kept(tmp_path: Path, server: tuple[str, Path], monkeypatch: 
     source = GitSource(url=f"{url}/large/.git", revision="", path="", secret="")
 
     def fetch(**limits: float) -> None:
-        settings = SourceSettings.model_validate(limits)
+        settings = SourceSettings.model_validate({"private_hosts": [url.removeprefix("http://")], **limits})
         git_sources.fetch(objects, source, None, ["http"], settings, Progress())
 
     with pytest.raises(Invalid, match="it has more than 0 MiB; keep data out"):

@@ -178,7 +178,7 @@ def check_source(platform: Platform, source: Source, draft: Draft) -> None:
     if isinstance(source, ArchiveSource):
         archive_sources.check_address(source, platform.settings.sources)
     else:
-        git_sources.check_protocol(source, platform.settings.git_protocols)
+        git_sources.check_protocol(source.url, platform.settings.git_protocols)
     if source.secret:
         check_secrets(platform.store, draft.owner, {"secret": source.secret}, path="spec.source")
 

@@ -2,7 +2,8 @@
 
 Nothing of the repository is run or laid out as files: no hook, no filter, no submodule, no LFS. What lies in the chosen
 folder is read from Git's own object database, after its sizes are known. A token goes to Git through its environment,
-for this one address only, so that it is in no command line and follows no redirect.
+for this one address only, so that it is in no command line and follows no redirect; `git_hosts` says which addresses
+may be asked.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+import httpx
+
+from orrery.controllers.bounded_http import MAX_REDIRECTS, TimeIsUp
 from orrery.controllers.fetches import Fetched, Progress
+from orrery.controllers.git_hosts import GitHosts, JudgedUrl
+from orrery.controllers.hosts import HostRefused
 from orrery.controllers.memory_fit import human_bytes
 from orrery.controllers.settings import SourceSettings
 from orrery.domain.datasets import DatasetFile
@@ -39,9 +45,13 @@ class _Entry:
     size: int
 
 
-def check_protocol(source: GitSource, protocols: list[str]) -> None:
+class _Redirected(Exception):
+    """The server says that the repository lies elsewhere."""
+
+
+def check_protocol(url: str, protocols: list[str]) -> None:
     """Raises: Invalid for an address that is not asked here."""
-    scheme = source.url.partition("://")[0]
+    scheme = url.partition("://")[0]
     if scheme not in protocols:
         raise _refused(f"{scheme}:// is not allowed for sources; use {' or '.join(f'{name}://' for name in protocols)}")
 
@@ -55,15 +65,40 @@ def fetch(
     progress: Progress,
 ) -> Fetched:
     """Raises: Invalid with what to do about it; nothing is kept then but objects that the collector takes. Dropped."""
-    check_protocol(source, protocols)
     if shutil.which("git") is None:
         raise _refused("Git is not installed where the platform runs; install it, or upload the files")
-    with tempfile.TemporaryDirectory(prefix="orrery-git-") as folder:
-        repository = _Repository(Path(folder), source, token, protocols, limits, progress)
-        progress.tell("fetches")
-        commit = repository.fetch()
-        entries = list(repository.entries())
-        return Fetched(list(repository.read(entries, objects)), commit)
+    hosts = GitHosts(limits)
+    url = source.url
+    for _ in range(MAX_REDIRECTS + 1):
+        check_protocol(url, protocols)
+        try:
+            asked = hosts.judge(url)
+            with tempfile.TemporaryDirectory(prefix="orrery-git-") as folder:
+                repository = _Repository(Path(folder), source, asked, token, protocols, limits, progress)
+                progress.tell("fetches")
+                commit = repository.fetch()
+                entries = list(repository.entries())
+                return Fetched(list(repository.read(entries, objects)), commit)
+        except _Redirected:
+            url = _elsewhere(hosts, url, token, limits)
+        except HostRefused as error:
+            raise _refused(f"{error}") from error
+        except (OSError, httpx.InvalidURL) as error:
+            raise _refused(f"{url} could not be asked: {error}") from error
+    raise _refused(f"{source.url} leads from one address to the next; give the one where the repository lies")
+
+
+def _elsewhere(hosts: GitHosts, url: str, token: str | None, limits: SourceSettings) -> str:
+    """The address that a server names instead. Raises: Invalid, also where a token would go along; HostRefused."""
+    try:
+        found = hosts.redirected(url, limits.timeout_seconds)
+    except (TimeIsUp, httpx.TransportError, OSError) as error:
+        raise _refused(f"{url} leads elsewhere, and it was not told where: {error}") from error
+    if found is None:
+        raise _refused(f"{url} leads to something that is no Git repository; check the address")
+    if token:
+        raise _refused(f"{url} leads to {found}; a token is not sent along: give that address, if you trust it")
+    return found
 
 
 class _Repository:
@@ -73,6 +108,7 @@ class _Repository:
         self,
         folder: Path,
         source: GitSource,
+        asked: JudgedUrl,
         token: str | None,
         protocols: list[str],
         limits: SourceSettings,
@@ -80,6 +116,7 @@ class _Repository:
     ) -> None:
         self._folder = folder
         self._source = source
+        self._url = asked.url
         self._limits = limits
         self._progress = progress
         self._environment = {
@@ -93,13 +130,13 @@ class _Repository:
             "GIT_NO_REPLACE_OBJECTS": "1",
             "LC_ALL": "C.UTF-8",
             **{name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")},
-            **_configuration(source.url, token),
+            **_configuration(asked, token),
         }
 
     def fetch(self) -> str:
         self._run("init", "--quiet", "--bare", "--template=", str(self._folder / "repository"))
         revision = self._source.revision or "HEAD"
-        self._run("fetch", "--quiet", "--depth=1", "--no-tags", "--", self._source.url, revision)
+        self._run("fetch", "--quiet", "--depth=1", "--no-tags", "--", self._url, revision)
         return self._run("rev-parse", "FETCH_HEAD^{commit}").decode().strip()
 
     def entries(self) -> Iterator[_Entry]:
@@ -173,6 +210,8 @@ class _Repository:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
         if process.returncode != 0:
+            if b"The requested URL returned error: 30" in errors:
+                raise _Redirected
             raise _refused(self._explain(errors.decode("utf-8", "replace")))
         return output
 
@@ -218,9 +257,9 @@ class _Part:
         return piece
 
 
-def _configuration(url: str, token: str | None) -> Mapping[str, str]:
+def _configuration(asked: JudgedUrl, token: str | None) -> Mapping[str, str]:
     settings = {
-        "http.followRedirects": "false" if token else "initial",
+        "http.followRedirects": "false",
         "core.hooksPath": "/dev/null",
         "fetch.fsckObjects": "true",
         "submodule.recurse": "false",
@@ -229,9 +268,11 @@ def _configuration(url: str, token: str | None) -> Mapping[str, str]:
         "http.lowSpeedLimit": "1",
         "http.lowSpeedTime": "120",
     }
+    if asked.resolve:
+        settings["http.curloptResolve"] = asked.resolve
     if token:
         credentials = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-        settings[f"http.{url}.extraHeader"] = f"Authorization: Basic {credentials}"
+        settings[f"http.{asked.url}.extraHeader"] = f"Authorization: Basic {credentials}"
     environment = {"GIT_CONFIG_COUNT": str(len(settings))}
     for index, (key, value) in enumerate(settings.items()):
         environment |= {f"GIT_CONFIG_KEY_{index}": key, f"GIT_CONFIG_VALUE_{index}": value}

@@ -161,7 +161,7 @@ class SourceSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     private_hosts: list[str] = Field(
         default_factory=list[str],
-        description="Hosts (host or host:port) whose archives may be fetched although their addresses are not public.",
+        description="Hosts (host or host:port) whose archives and repositories may be fetched although not public.",
     )
     insecure_hosts: list[str] = Field(
         default_factory=list[str], description="Hosts whose archives are fetched by plain http, tokens and all."
