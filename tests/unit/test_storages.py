@@ -147,7 +147,12 @@ def test_an_error_of_a_driver_is_told_in_words(objects: ObjectStore) -> None:
 
     with pytest.raises(Invalid, match="the endpoint does not answer"):
         copy_in(
-            RemoteFolder(Broken(), "bucket"), "obs://bucket", objects, most_files=1, most_bytes=1, tell=Progress().tell
+            RemoteFolder(Broken(), "bucket", ""),
+            "obs://bucket",
+            objects,
+            most_files=1,
+            most_bytes=1,
+            tell=Progress().tell,
         )
 
 

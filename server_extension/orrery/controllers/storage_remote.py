@@ -24,10 +24,11 @@ def _as_os_error() -> Generator[None]:
 
 
 class RemoteFolder:
-    def __init__(self, files: Any, path: str) -> None:
-        """`files` is an fsspec `AbstractFileSystem` (fsspec ships no types)."""
+    def __init__(self, files: Any, root: str, below: str) -> None:
+        """`files` is an fsspec `AbstractFileSystem` (fsspec ships no types); `root` must be there already."""
         self._files = files
-        self._path = path.rstrip("/")
+        self._path = "/".join(filter(None, (root.rstrip("/"), below.rstrip("/"))))
+        self._made = {root.rstrip("/")}
 
     @classmethod
     def at(cls, base: str, below: str, options: Mapping[str, Any]) -> Self:
@@ -39,7 +40,7 @@ class RemoteFolder:
             files, root = cast("tuple[Any, str]", fsspec.url_to_fs(base, **options))  # pyright: ignore
         except (ImportError, ValueError) as error:
             raise Invalid(f"the storage behind {base!r} cannot be used: {error}; tell an administrator") from error
-        return cls(files, "/".join(filter(None, (root.rstrip("/"), below))))
+        return cls(files, root, below)
 
     def files(self) -> Iterator[tuple[str, int]]:
         with _as_os_error():
@@ -62,6 +63,15 @@ class RemoteFolder:
     def write(self, path: str, source: BinaryIO) -> None:
         where = f"{self._path}/{path}"
         with _as_os_error():
-            self._files.makedirs(where.rpartition("/")[0], exist_ok=True)
+            self._make(where.rpartition("/")[0])
             with self._files.transaction, self._files.open(where, "wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
+
+    def _make(self, folder: str) -> None:
+        """Each folder below the root; never the root, which for object storage would be a new bucket."""
+        if folder in self._made:
+            return
+        self._make(folder.rpartition("/")[0])
+        with contextlib.suppress(FileExistsError):
+            self._files.mkdir(folder, create_parents=False)
+        self._made.add(folder)
