@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import ssl
 import stat
 import struct
 import tarfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from orrery.controllers import archive_sources, archives
 from orrery.controllers.fetches import Dropped, Fetched, Progress
@@ -94,6 +96,43 @@ def test_what_macos_adds_is_left_out(server: ArchiveServer, objects: ObjectStore
 def test_another_digest_is_refused(server: ArchiveServer, objects: ObjectStore) -> None:
     with pytest.raises(Invalid, match=f"not {'0' * 64}: it is not the archive that was meant"):
         fetch(server, objects, make_zip(CODE), sha256="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("certified", "trusted", "problem"),
+    [
+        ("localhost", True, None),
+        ("elsewhere.example", True, "certificate is not valid for 'localhost'"),
+        ("localhost", False, "unable to get local issuer certificate"),
+    ],
+)
+def test_a_host_is_asked_over_tls_by_its_own_name(
+    tmp_path: Path,
+    objects: ObjectStore,
+    monkeypatch: pytest.MonkeyPatch,
+    certified: str,
+    trusted: bool,
+    problem: str | None,
+) -> None:
+    """The address is connected to, but the certificate must be the name's."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(certified).configure_cert(context)
+    if trusted:
+        authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    with ArchiveServer(tls=context) as server:
+        server.give("/code.zip", make_zip(CODE))
+        host = server.host.replace("127.0.0.1", "localhost")
+        rules = SourceSettings.model_validate({"private_hosts": [host]})
+        source = ArchiveSource.model_validate({"type": "archive", "url": f"https://{host}/code.zip"})
+        if problem is None:
+            found = archive_sources.fetch(objects, source, None, rules, Progress())
+            assert paths(found) == ["lib/helper.py", "train.py"]
+        else:
+            with pytest.raises(Invalid, match=problem):
+                archive_sources.fetch(objects, source, None, rules, Progress())
+            assert server.asked == []
 
 
 NAMES = {

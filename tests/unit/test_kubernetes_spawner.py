@@ -72,7 +72,7 @@ class Cluster:
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     cluster = Cluster()
     point_at_cluster(monkeypatch, tmp_path, cluster.url)
-    thread = threading.Thread(target=cluster.server.serve_forever)
+    thread = threading.Thread(target=cluster.server.serve_forever, args=(0.01,))
     thread.start()
     yield cluster
     cluster.server.shutdown()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import ssl
 import tarfile
 import threading
 import zipfile
@@ -45,13 +46,14 @@ def make_tar(files: Mapping[str, str | bytes], change: Callable[[tarfile.TarInfo
 
 @dataclass
 class ArchiveServer:
-    """HTTP on a free port; a path without an answer is 404. Use as a context manager."""
+    """HTTP on a free port, over TLS where a context is given; a path without an answer is 404. A context manager."""
 
     answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
     #: paths that are answered only once `release` is called
     held: set[str] = field(default_factory=set[str])
     #: (path, Authorization) of each request, in order
     asked: list[tuple[str, str | None]] = field(default_factory=list[tuple[str, str | None]])
+    tls: ssl.SSLContext | None = None
 
     def __enter__(self) -> ArchiveServer:
         self._released = threading.Event()
@@ -79,7 +81,9 @@ class ArchiveServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever)
+        if self.tls is not None:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
         return self
 
