@@ -20,7 +20,7 @@ from orrery.serving.http import Exchange, HttpError
 if TYPE_CHECKING:
     from orrery.gateway.app import Gateway
     from orrery.gateway.upstream import Pool, UpstreamConnection
-    from orrery.serving.http.connection import ServerConnection
+    from orrery.serving.http import Connection
 
 #: the least under which notebooks' widgets, downloads, links and dialogs work; never `allow-same-origin`
 SANDBOX: Final = b"sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads"
@@ -175,7 +175,7 @@ class AppCall(PlatformCall):
         is_inside = location.startswith(b"/") and not location.startswith((b"//", self.public_base + b"/"))
         return self.public_base + location if is_inside else location
 
-    def _join(self, client: ServerConnection, connection: UpstreamConnection, rest: bytes) -> None:
+    def _join(self, client: Connection, connection: UpstreamConnection, rest: bytes) -> None:
         state = self._state
         assert state is not None
         self._entered = False

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from orrery.gateway.routes import App
 from orrery.gateway.upstream import Pool, RawPipe, UpstreamConnection
-from orrery.serving.http.connection import ServerConnection
+from orrery.serving.http import Connection
 
 
 class AppState:
@@ -74,7 +74,7 @@ class CountedPipe(RawPipe):
     """A WebSocket that counts as use of its app for as long as it is open."""
 
     def __init__(
-        self, client: ServerConnection, upstream: UpstreamConnection, rest: bytes, on_end: Callable[[], None]
+        self, client: Connection, upstream: UpstreamConnection, rest: bytes, on_end: Callable[[], None]
     ) -> None:
         self._on_end: Callable[[], None] | None = on_end
         super().__init__(client, upstream, rest)

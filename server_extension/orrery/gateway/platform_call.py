@@ -15,7 +15,7 @@ from orrery.serving.http import Exchange, HttpError
 if TYPE_CHECKING:
     from orrery.gateway.app import Gateway
     from orrery.gateway.upstream import UpstreamConnection
-    from orrery.serving.http.connection import ServerConnection
+    from orrery.serving.http import Connection
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -61,7 +61,7 @@ class PlatformCall:
     def _answer_lines(self, headers: Headers) -> tuple[bytes, int | None]:
         return answer_headers(headers)
 
-    def _join(self, client: ServerConnection, connection: UpstreamConnection, rest: bytes) -> None:
+    def _join(self, client: Connection, connection: UpstreamConnection, rest: bytes) -> None:
         RawPipe(client, connection, rest)
 
     def _log(self, status: int, seconds: float) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from orrery.serving.http.connection import RawPeer, ServerConnection
+from orrery.serving.http import Connection, RawPeer
 
 #: An idle connection is not reused after this long; uvicorn closes its own after 5 seconds.
 REUSE_SECONDS: Final = 4.0
@@ -221,7 +221,7 @@ class UpstreamConnection(asyncio.Protocol):
 class RawPipe(RawPeer):
     """Joins a client's and an upstream's connection once both speak something else than HTTP."""
 
-    def __init__(self, client: ServerConnection, upstream: UpstreamConnection, rest: bytes) -> None:
+    def __init__(self, client: Connection, upstream: UpstreamConnection, rest: bytes) -> None:
         self._client = client
         self._upstream = upstream
         if rest:

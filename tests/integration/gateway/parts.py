@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import threading
@@ -14,8 +15,7 @@ import jwt
 import orjson
 
 from orrery.gateway.routes import Deployment, Platform, Replica, Route, Routes, write_routes
-from orrery.serving.http import Exchange, HttpError
-from orrery.serving.http.connection import RawPeer
+from orrery.serving.http import Exchange, HttpError, RawPeer
 from orrery.testing.http import Process, call
 from orrery.testing.waiting import wait_until
 
@@ -34,8 +34,10 @@ class Platform_:
         self.release = threading.Event()
         self.stalled: list[Exchange] = []
         self.held_back = False
+        self.loop: asyncio.AbstractEventLoop | None = None
 
     def on_request(self, exchange: Exchange) -> None:
+        self.loop = asyncio.get_running_loop()
         head, path = exchange.head, exchange.head.path.decode()
         path = path.removeprefix("/services/orrery")
         if path == "/api/v1/auth/whoami":

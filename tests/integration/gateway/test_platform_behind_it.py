@@ -47,7 +47,8 @@ def test_event_streams_pass_as_they_come_and_end_with_their_reader(world: World)
         assert next(chunks) == b"data: first\n\n"
         stream = world.platform.events[0]
         stream.on_gone = gone.set
-        stream.connection._server.loop.call_soon_threadsafe(stream.write, b"data: second\n\n")  # pyright: ignore[reportPrivateUsage]
+        assert world.platform.loop is not None
+        world.platform.loop.call_soon_threadsafe(stream.write, b"data: second\n\n")
         assert next(chunks) == b"data: second\n\n"
     assert gone.wait(10)
 

@@ -5,8 +5,20 @@ Going below ASGI means owing what ASGI servers give: this package owns framing, 
 pipelining, the refusal of ambiguous requests (smuggling) and a graceful stop. An application sees only `Exchange`s.
 """
 
-from orrery.serving.http.exchange import BodySink, Exchange
+from orrery.serving.http.exchange import Application, BodySink, Connection, Exchange, RawPeer
+from orrery.serving.http.limits import Limits
 from orrery.serving.http.messages import Head, HttpError, error_body
-from orrery.serving.http.server import Application, Limits, Server
+from orrery.serving.http.server import Server
 
-__all__ = ["Application", "BodySink", "Exchange", "Head", "HttpError", "Limits", "Server", "error_body"]
+__all__ = [
+    "Application",
+    "BodySink",
+    "Connection",
+    "Exchange",
+    "Head",
+    "HttpError",
+    "Limits",
+    "RawPeer",
+    "Server",
+    "error_body",
+]

@@ -11,15 +11,13 @@ import asyncio
 import logging
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 import httptools
 
-from orrery.serving.http.exchange import Exchange
+from orrery.serving.http.exchange import Application, Exchange, RawPeer
+from orrery.serving.http.limits import Limits
 from orrery.serving.http.messages import Head, HttpError, bad_request, error_body, status_line
-
-if TYPE_CHECKING:
-    from orrery.serving.http.server import Server
 
 log = logging.getLogger(__name__)
 
@@ -39,18 +37,22 @@ class Phase(Enum):
     DONE = "done"
 
 
-class RawPeer(asyncio.Protocol):
-    """The other end of an upgraded connection."""
+class Host(Protocol):
+    """What a connection needs of whoever accepted it."""
 
-    def on_raw(self, data: bytes) -> None: ...
+    application: Application
+    limits: Limits
+    #: coarse loop time in seconds; deadlines are compared with it
+    now: float
+    connections: set[ServerConnection]
 
-    def on_raw_writable(self, writable: bool) -> None: ...
-
-    def on_raw_lost(self) -> None: ...
+    def forget(self, connection: ServerConnection) -> None:
+        """It is closed."""
+        ...
 
 
 class ServerConnection(asyncio.Protocol):
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Host) -> None:
         self._server = server
         self._limits = server.limits
         self._transport: asyncio.Transport | None = None

@@ -8,14 +8,12 @@ may come at any time from the event loop's thread. Nothing needs to be awaited: 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from orrery.serving.http.messages import Head, HttpError, date_line, error_body, status_line
-
-if TYPE_CHECKING:
-    from orrery.serving.http.connection import ServerConnection
 
 #: A body no larger than this is read and dropped to save the connection when it was answered early.
 DISCARD_BYTES = 65536
@@ -32,6 +30,46 @@ class BodySink(Protocol):
     def on_data(self, data: bytes) -> None: ...
 
     def on_end(self) -> None: ...
+
+
+class RawPeer(asyncio.Protocol):
+    """The other end of an upgraded connection."""
+
+    def on_raw(self, data: bytes) -> None: ...
+
+    def on_raw_writable(self, writable: bool) -> None: ...
+
+    def on_raw_lost(self) -> None: ...
+
+
+class Connection(Protocol):
+    """The client's connection, as an exchange uses it, and whoever takes it over."""
+
+    #: whether the client reads as fast as is written
+    writable: bool
+    #: its address, empty for a Unix socket
+    peername: str
+
+    @property
+    def last_answer(self) -> bool: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def pause_body(self) -> None: ...
+
+    def resume_body(self) -> None: ...
+
+    def pause_sink(self) -> None: ...
+
+    def resume_sink(self) -> None: ...
+
+    def exchange_ended(self, exchange: Exchange) -> None: ...
+
+    def take_over(self, peer: RawPeer) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abort(self) -> None: ...
 
 
 class Exchange:
@@ -58,7 +96,7 @@ class Exchange:
         "status",
     )
 
-    def __init__(self, connection: ServerConnection, head: Head) -> None:
+    def __init__(self, connection: Connection, head: Head) -> None:
         self._connection = connection
         self.head = head
         self._buffer: list[bytes] = []
@@ -213,7 +251,7 @@ class Exchange:
         self.ended = True
         self._connection.abort()
 
-    def upgrade(self, head: bytes) -> ServerConnection:
+    def upgrade(self, head: bytes) -> Connection:
         """Write `head` (a whole 101 answer) and hand the connection over: from here on it carries raw bytes."""
         self._begin(101)
         self._connection.write(head)
@@ -225,7 +263,7 @@ class Exchange:
         return self._connection.writable
 
     @property
-    def connection(self) -> ServerConnection:
+    def connection(self) -> Connection:
         return self._connection
 
     def _begin(self, status: int) -> None:
@@ -292,3 +330,9 @@ def too_large(size_bytes: int, limit_bytes: int) -> HttpError:
         f"the body has {size_bytes} bytes or more, the limit is {limit_bytes}; send it in smaller requests",
         details={"limit_bytes": limit_bytes},
     )
+
+
+class Application(Protocol):
+    def on_request(self, exchange: Exchange) -> None:
+        """A head is complete. May raise `HttpError`; must not block."""
+        ...

@@ -8,46 +8,19 @@ import os
 import signal
 import socket
 import stat
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from orrery.serving.http.connection import ServerConnection
-from orrery.serving.http.exchange import Exchange
-
-
-class Application(Protocol):
-    def on_request(self, exchange: Exchange) -> None:
-        """A head is complete. May raise `HttpError`; must not block."""
-        ...
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one client may take. A body's own limit is given where it is collected."""
-
-    head_bytes: int = 32768
-    headers: int = 100
-    connections: int = 4096
-    #: from the first byte of a head to its end
-    head_seconds: float = 15.0
-    #: a kept-alive connection without a request
-    idle_seconds: float = 75.0
-    #: a body may be this late, beside `body_bytes_per_second`
-    body_grace_seconds: float = 30.0
-    body_bytes_per_second: int = 1024
-    #: a client that reads nothing of its answer
-    write_stall_seconds: float = 60.0
-    #: between SIGTERM and cutting what is left
-    drain_seconds: float = 25.0
+from orrery.serving.http.exchange import Application
+from orrery.serving.http.limits import Limits
 
 
 class Server:
     """Serves one application on any number of sockets. Use: `listen_*`, then `await run()`."""
 
-    def __init__(self, application: Application, limits: Limits = Limits(), sweep_seconds: float = 0.5) -> None:
+    def __init__(self, application: Application, limits: Limits | None = None, sweep_seconds: float = 0.5) -> None:
         self.application = application
-        self.limits = limits
+        self.limits = limits or Limits()
         self.loop = asyncio.get_running_loop()
         #: coarse loop time, refreshed by each sweep; deadlines are compared with it
         self.now = self.loop.time()
