@@ -49,7 +49,7 @@ it('loads while it is looked at, and again after what happened', async () => {
   const body = {
     counts: {},
     running: [],
-    queue: { waiting: 0, items: [], pause: null },
+    queue: { waiting: 0, items: [], later: [], pause: null },
     holders: [],
     endpoints: []
   };

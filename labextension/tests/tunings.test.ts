@@ -9,6 +9,7 @@ import {
   brushed,
   categoryAxis,
   contourPlot,
+  describeTrial,
   historyPlot,
   numberAxis,
   parallelPlot,
@@ -308,6 +309,19 @@ describe('plots of trials', () => {
     const plot = historyPlot(items, UP, 0);
     expect(plot.groups[0]?.points.map(point => point.trial.number)).toEqual([0, 1, 2]);
     expect(plot.lines[0]?.points.at(-1)?.y).toBe(plot.y.place(4));
+  });
+
+  it('show where stopped trials stood, and never take them for the best', () => {
+    const cut = trial(3, { status: 'EARLY_STOPPED', targets: [9, 0] });
+    const killed = trial(4, { status: 'KILLED', targets: null });
+    const plot = historyPlot([...items, cut, killed], UP, 0);
+    expect(plot.groups.map(({ points }) => points.map(point => point.trial.number))).toEqual([
+      [0, 1, 2],
+      [3]
+    ]);
+    expect(plot.lines[0]?.points.at(-1)?.y).toBe(plot.y.place(4));
+    expect([...bestTrials([...items, cut], [UP])]).not.toContain(3);
+    expect(describeTrial(cut, [UP])).toBe('Trial 3: last height 9, not final');
   });
 
   it('draw slices stronger with time', () => {

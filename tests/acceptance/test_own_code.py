@@ -13,7 +13,7 @@ import pytest
 
 from orrery import Client
 from orrery.client.waiting import RunFailed
-from orrery.errors import Invalid
+from orrery.errors import Invalid, NameTaken
 from orrery.testing.platform import RunningPlatform
 from orrery.testing.waiting import wait_until
 
@@ -130,6 +130,22 @@ def test_another_training_begins_from_the_checkpoints_of_one(client: Client, fol
     options["parameters"] = {**options["parameters"], "epochs": 6}
     second = client.train("own", name="second", checkpoint_from=first, wait=True, **options)
     assert "goes on after epoch 4" in "".join(second.logs())
+
+
+def test_a_refused_run_leaves_nothing_of_its_code_behind(client: Client) -> None:
+    first, second = {"run.py": b"print('first')"}, {"run.py": b"print('second')"}
+    with pytest.raises(Invalid, match="instance type 'huge' is unknown"):
+        client.train(name="refused", script=first, instance_type="huge")
+    assert "refused" not in [algorithm.name for algorithm in client.algorithms.list()]
+    # and of one that is there already the code is again what it was
+    client.train(name="kept", script=first, register_model=False, wait=True)
+    before = client.algorithms.get("kept").spec
+    with pytest.raises(Invalid, match="instance type 'huge' is unknown"):
+        client.train("kept", name="kept-2", script=second, instance_type="huge")
+    assert client.algorithms.get("kept").spec == before
+    with pytest.raises(NameTaken):
+        client.train("kept", name="kept", script=second)
+    assert client.algorithms.get("kept").spec == before
 
 
 def test_values_are_checked_against_what_the_script_takes(client: Client, folder: Path) -> None:

@@ -240,6 +240,15 @@ def test_trials_that_do_badly_are_stopped_early(client: Client, watched: str | N
     assert tuning.status.outputs["trials"]["early_stopped"] == statuses["EARLY_STOPPED"]
     stopped = next(trial for trial in tuning.trials() if trial["status"] == "EARLY_STOPPED")
     assert stopped["training"]["phase"] == "STOPPED"
+    # what it stood at, which is not what it would have come to
+    told = client.trainings.get(stopped["training"]["id"]).metrics_history()["height"]
+    assert stopped["targets"] == [told[-1].value]
+    assert stopped["is_final"] is False
+    by_target = tuning.trials(order="-target")
+    assert [trial["is_final"] for trial in by_target] == [True] * statuses["SUCCEEDED"] + [False] * (
+        12 - statuses["SUCCEEDED"]
+    )
+    assert tuning.best is not None and tuning.best["trial"] == by_target[0]["number"]
     study = tuning.study()
     assert sum(t.state is optuna.trial.TrialState.PRUNED for t in study.trials) == statuses["EARLY_STOPPED"]
 

@@ -14,6 +14,7 @@ from orrery.executors import folders
 from orrery.executors.contract import ExitReason, JobPhase, JobSpec, PythonProgram, Resources
 from orrery.executors.local import LocalExecutor
 from orrery.testing.executor_nodes import NodeConformance
+from orrery.testing.executor_queue import QueueConformance
 from orrery.testing.executor_services import ServiceConformance
 from orrery.testing.executors import (
     CAPACITY,
@@ -28,7 +29,7 @@ from orrery.testing.executors import (
 from orrery.testing.waiting import wait_until
 
 
-class TestLocalExecutor(JobConformance, NodeConformance, ServiceConformance):
+class TestLocalExecutor(JobConformance, NodeConformance, QueueConformance, ServiceConformance):
     @pytest.fixture
     def make_executor(self, home: Path, objects: FolderObjects) -> MakeExecutor:
         return lambda: LocalExecutor(home, objects, capacity=CAPACITY, preload=False, secrets=NamedSecrets())

@@ -114,7 +114,11 @@ def test_a_pause_lasts_over_a_restart_and_says_who_and_why(
     paused = root.post("queue/pause", json={"reason": "new disks"}).json()["pause"]
     assert (paused["by"], paused["reason"], paused["draining"], paused["running"]) == ("root", "new disks", False, 0)
     train(alice, "held").raise_for_status()
-    assert waiting(alice, 1)[0]["reason"] == "nothing starts: the queue is paused by root: new disks"
+    held = waiting(alice, 1)[0]
+    assert held["reason"] == "nothing starts: the queue is paused by root: new disks"
+    assert held["starts_in_seconds"] is None
+    shown = platform.cli("queue", user="alice").stdout
+    assert "paused by root" in shown and "in about" not in shown
     platform.kill()
     platform.start()
     with platform.client("alice") as again, platform.client("root", admin=True) as admin:
@@ -142,4 +146,84 @@ def test_the_start_is_foretold_once_like_jobs_have_run(platform: RunningPlatform
         assert 0 < seconds <= left + 60
         shown = alice.get("trainings/next").json()["status"]["outputs"]["queue"]
         assert shown["starts_in_seconds"] == pytest.approx(seconds, abs=60)
+        with platform.client("root", admin=True) as root:
+            # at once, though an answer was worked out a moment ago
+            assert root.post("queue/pause").json()["items"][0]["starts_in_seconds"] is None
+            assert root.post("queue/resume").json()["items"][0]["starts_in_seconds"] is not None
         stop(alice, "next", "runs")
+
+
+def test_a_run_that_could_never_start_is_refused_when_it_is_made(bob: httpx.Client) -> None:
+    before = bob.get("trainings").json()["items"]
+    refused = train(bob, "wide", algorithm="xgboost", nodes=9)
+    assert refused.status_code == 422
+    error = refused.json()["error"]
+    assert error["code"] == "unschedulable"
+    assert error["details"]["fields"][0]["path"] == "spec.nodes"
+    assert error["message"] == (
+        "9 nodes of cpu-small can never start here: 9 cores asked for; this machine has 1 core in all: ask for less "
+        "(at most 1 node of it can be had)"
+    )
+    refused = train(bob, "no-gpu", instance_type="gpu-small")
+    assert refused.status_code == 422
+    assert refused.json()["error"]["details"]["fields"][0]["path"] == "spec.instance_type"
+    assert refused.json()["error"]["message"].endswith("ask for less (what fits: cpu-small)")
+    spec = {"algorithm": "xgboost", "datasets": {"train": "iris"}, "instance_type": "gpu-small"}
+    search = {"space": {"max_depth": {"type": "int", "low": 2, "high": 4}}, "objectives": ["maximize:roc_auc"]}
+    tuning = {**spec, **search, "parameters": {"target": "species"}}
+    assert bob.post("tunings", json={"name": "t", "spec": tuning}).json()["error"]["code"] == "unschedulable"
+    sweep = {"name": "s", "spec": {**spec, "parameters": {"target": "species"}}, "parameters": {"max_depth": [2, 3]}}
+    refused = bob.post("trainings/sweep", json=sweep)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "unschedulable")
+    assert "max_depth=2: instance type gpu-small can never start here" in refused.json()["error"]["message"]
+    assert bob.get("trainings").json()["items"] == before
+
+
+def test_a_run_that_begins_later_is_listed_with_its_moment(
+    alice: httpx.Client, bob: httpx.Client, platform: RunningPlatform
+) -> None:
+    train(alice, "tonight", start_after="2100-01-01T22:00:00+00:00", priority="LOW").raise_for_status()
+    later = wait_until(lambda: alice.get("queue").json()["later"], what="the run of later")
+    assert later[0]["title"] == "tonight"
+    assert (later[0]["starts_at"], later[0]["priority"]) == ("2100-01-01T22:00:00Z", "LOW")
+    assert later[0]["reason"] == "was asked to start no earlier than 2100-01-01 22:00 UTC"
+    assert alice.get("overview").json()["queue"]["later"] == later
+    hidden = bob.get("queue").json()["later"][0]
+    assert (hidden["owner"], hidden["title"], hidden["resource"], hidden["reason"]) == ("alice", "", None, "")
+    shown = platform.cli("queue", user="alice").stdout
+    assert "tonight" in shown and "2100-01-01 22:00" in shown
+    stop(alice, "tonight")
+    assert alice.get("queue").json()["later"] == []
+
+
+def test_a_waiting_run_is_given_another_priority_by_its_owner_and_by_administrators(
+    alice: httpx.Client, bob: httpx.Client, root: httpx.Client, platform: RunningPlatform
+) -> None:
+    train(alice, "over").raise_for_status()
+    wait_settled(alice, "trainings", "over")
+    root.post("queue/pause").raise_for_status()
+    for count, name in enumerate(("one", "two", "three"), start=1):
+        train(alice, name).raise_for_status()
+        waiting(alice, count)
+    assert [item["title"] for item in waiting(alice, 3)] == ["one", "two", "three"]
+    done = platform.cli("queue", "priority", "three", "high", user="alice")
+    assert done.returncode == 0, done.stderr
+
+    def titles() -> list[str]:
+        return [item["title"] for item in waiting(alice, 3)]
+
+    wait_until(lambda: titles() == ["three", "one", "two"], what="three at the head")
+    assert alice.get("trainings/three").json()["spec"]["priority"] == "HIGH"
+    assert [item["priority_can_change"] for item in waiting(bob, 3)] == [False] * 3
+    ids = {name: alice.get(f"trainings/{name}").json()["id"] for name in ("one", "two")}
+    assert bob.patch(f"trainings/{ids['two']}", json={"spec": {"priority": "HIGH"}}).status_code == 404
+    root.patch(f"trainings/{ids['one']}", json={"spec": {"priority": "LOW"}}).raise_for_status()
+    wait_until(lambda: titles() == ["three", "two", "one"], what="one at the end")
+    ended = alice.patch("trainings/over", json={"spec": {"priority": "HIGH"}})
+    assert (ended.status_code, ended.json()["error"]["code"]) == (409, "wrong_phase")
+    assert "counts only while it waits" in ended.json()["error"]["message"]
+    assert alice.patch("trainings/two", json={"spec": {"priority": "urgent"}}).status_code == 422
+    assert alice.patch("trainings/two", json={"spec": {"nodes": 1}}).status_code == 422
+    nothing = platform.cli("queue", "priority", "two", user="alice")
+    assert nothing.returncode == 2 and "orrery queue priority breast-1 high" in nothing.stderr
+    stop(alice, "one", "two", "three")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orrery.client.cli.output import bytes_text, cell_text, fitting_columns, look_up, reference_label
+from orrery.client.cli.tune import show_targets
 from orrery.client.cli.values import (
     parse_duration,
     parse_json,
@@ -177,3 +178,9 @@ def test_references_are_shown_by_name() -> None:
     assert reference_label(document, "spec.datasets.train") == "alice/breast@2"
     assert look_up(document, "spec.deployments.0.model") == "mdl_1"
     assert look_up(document, "spec.nope.x") is None
+
+
+def test_what_a_stopped_trial_reached_is_marked_and_a_missing_value_is_a_dash() -> None:
+    assert show_targets({"targets": [0.91234567], "is_final": True}, 1) == ["0.912346"]
+    assert show_targets({"targets": [0.87, 3.0], "is_final": False}, 2) == ["0.87 (last)", "3 (last)"]
+    assert show_targets({"targets": None, "is_final": False}, 2) == ["-", "-"]

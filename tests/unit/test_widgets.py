@@ -26,6 +26,7 @@ from orrery_widgets.page import asked, asked_all
 from orrery_widgets.rows import read_columns, read_json, read_table, read_value, write_table, write_value
 from orrery_widgets.runs import Run, compare, differing_parameters, filter_runs, sort_runs
 from orrery_widgets.sources import describe_cost
+from orrery_widgets.trials import history, read_trial, trial_table
 
 CELL = """
 # -- Data --
@@ -342,3 +343,17 @@ def test_a_dashboard_is_told_what_to_show(monkeypatch: pytest.MonkeyPatch) -> No
     assert asked_all("id") == ("trn_1", "trn_2", "trn_3")
     monkeypatch.delenv("QUERY_STRING")
     assert asked("id") is None and asked_all("id") == ()
+
+
+def test_trials_that_were_stopped_show_where_they_stood_and_are_never_the_best() -> None:
+    def trial(number: int, status: str, targets: list[float] | None) -> dict[str, Any]:
+        return {"number": number, "status": status, "parameters": {}, "targets": targets}
+
+    documents = [trial(0, "SUCCEEDED", [0.5]), trial(1, "EARLY_STOPPED", [0.9]), trial(2, "KILLED", None)]
+    objectives = [{"metric": "auc", "goal": "maximize"}]
+    trials = [read_trial(document, 1) for document in documents]
+    assert [one.targets for one in trials] == [(0.5,), (None,), (None,)]
+    drawn = history(trials, objectives, 0)
+    assert "stopped before their end 0.9" in drawn and "best so far 0.5" in drawn
+    assert "stopped before their end" not in history(trials[:1], objectives, 0)
+    assert "0.9 (last)" in trial_table(trials, objectives, [], {0})

@@ -99,7 +99,7 @@ class Queue(Panel):
         self._waiting.children = [
             self._line(entry["resource"], _describe_waiting(entry), entry["owner"] == me, entry.get("meanwhile"))
             for entry in waiting
-        ]
+        ] + [self._line(None, _describe_later(entry), False) for entry in queue.get("later", [])]
         self._running.children = [self._line(one.id, _describe_running(one), True) for one in running]
         shown = {*queued, *(one.id for one in running)}
         self.waiting, self.running = waiting, running
@@ -184,6 +184,11 @@ def _describe_waiting(entry: Mapping[str, Any]) -> str:
     priority = "" if entry["priority"] == "NORMAL" else f" · priority {entry['priority']}"
     facts = f"{entry['kind'] or ''} · asks for {', '.join(size)}{priority}{reason}".removeprefix(" · ")
     return f"<b>{entry['place']}.</b> {escape(str(title))} {parts.soft(facts)}"
+
+
+def _describe_later(entry: Mapping[str, Any]) -> str:
+    title = entry["title"] or f"a job of {entry['owner']}"
+    return f"<b>–</b> {escape(str(title))} {parts.soft(entry['reason'] or 'begins later')}"
 
 
 def _describe_running(resource: Resource) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from orrery_widgets.runs import sort_by
 
 Objectives = Sequence[Mapping[str, str]]
 _OPEN: Final = frozenset({"CREATED", "RUNNING"})
+_CUT_SHORT: Final = frozenset({"KILLED", "EARLY_STOPPED"})
 TARGET, PARAMETER = "target:", "parameter:"
 #: what the platform counts, in its order, and what it is called here
 _COUNTS: Final = (
@@ -37,6 +38,8 @@ class Trial:
     #: the training's name; empty when it has been purged
     training: str
     message: str
+    #: one for each objective, of one that was stopped before its end: what it reported last; else empty
+    last: tuple[float | None, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -55,7 +58,8 @@ def read_trial(document: Mapping[str, Any], objectives: int) -> Trial:
     """From the platform's answer; what a trial reached counts only when it has succeeded."""
     training: Mapping[str, Any] = document.get("training") or {}
     given: Sequence[float | None] = document.get("targets") or ()
-    targets = tuple(given) if document["status"] == "SUCCEEDED" and len(given) == objectives else (None,) * objectives
+    is_known = len(given) == objectives
+    targets = tuple(given) if document["status"] == "SUCCEEDED" and is_known else (None,) * objectives
     return Trial(
         number=document["number"],
         status=document["status"],
@@ -64,6 +68,7 @@ def read_trial(document: Mapping[str, Any], objectives: int) -> Trial:
         duration_seconds=document.get("duration_seconds"),
         training=str(training.get("name") or ""),
         message=str(training.get("message") or ""),
+        last=tuple(given) if document["status"] in _CUT_SHORT and is_known else (),
     )
 
 
@@ -91,22 +96,26 @@ def sort_trials(trials: Iterable[Trial], order: str, *, descending: bool) -> lis
 
 
 def history(trials: Sequence[Trial], objectives: Objectives, place: int) -> str:
-    """The objective at `place`: each trial as a point, and the best so far as steps, as HTML."""
+    """The objective at `place`: each trial as a point, and the best so far as steps, as HTML.
+
+    Those that were stopped before their end are points of their own, where they stood last.
+    """
     objective = objectives[place]
-    reached = [
-        (trial.number, value)
-        for trial in trials
-        if (value := trial.targets[place]) is not None and math.isfinite(value)
-    ]
+    reached = _points(trials, lambda trial: trial.targets[place])
+    stopped = _points(trials, lambda trial: trial.last[place] if trial.last else None)
     better = max if objective["goal"] == "maximize" else min
     best: list[tuple[float, float]] = []
     for number, value in reached:
-        best.append((float(number), better(best[-1][1], value) if best else value))
-    curves = [
-        chart.Curve("trials", [(float(number), value) for number, value in reached], look="points"),
-        chart.Curve("best so far", best, look="steps"),
-    ]
+        best.append((number, better(best[-1][1], value) if best else value))
+    curves = [chart.Curve("trials", reached, look="points"), chart.Curve("best so far", best, look="steps")]
+    if stopped:
+        curves.append(chart.Curve("stopped before their end", stopped, look="points"))
     return chart.line_chart(curves, label=objective["metric"], x_label="trial")
+
+
+def _points(trials: Sequence[Trial], read: Callable[[Trial], float | None]) -> list[tuple[float, float]]:
+    values = ((trial.number, read(trial)) for trial in trials)
+    return [(float(number), value) for number, value in values if value is not None and math.isfinite(value)]
 
 
 def counts(outputs: Mapping[str, Any], most: int) -> str:
@@ -126,7 +135,7 @@ def trial_table(trials: Sequence[Trial], objectives: Objectives, parameters: Seq
         [
             f"{trial.number} (best)" if trial.number in best else str(trial.number),
             trial.status,
-            *trial.targets,
+            *([f"{parts.shown(value)} (last)" for value in trial.last] or trial.targets),
             *(trial.parameters.get(name) for name in parameters),
             None if trial.duration_seconds is None else duration_text(trial.duration_seconds),
             trial.training or "deleted",

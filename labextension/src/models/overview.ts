@@ -14,19 +14,29 @@ export interface Sizes {
   gpus: number;
 }
 
-export interface QueueItem extends Sizes {
+/** A job that waits for its moment, or in line. */
+export interface WaitingJob extends Sizes {
   resource: string | null;
   kind: string | null;
   owner: string;
   title: string;
-  place: number;
   priority: string;
   reason: string;
+  /** Whether the reader may give it another priority. */
+  priority_can_change: boolean;
+  submitted_at: string;
+}
+
+export interface LaterItem extends WaitingJob {
+  starts_at: string;
+}
+
+export interface QueueItem extends WaitingJob {
+  place: number;
   /** null: not known */
   starts_in_seconds: number | null;
   /** The instance type that a copy would start on at once, where it waits for a GPU. */
   meanwhile: string | null;
-  submitted_at: string;
 }
 
 export interface Holder extends Sizes {
@@ -73,7 +83,7 @@ export interface Machine {
 export interface OverviewDocument {
   counts: Record<string, Record<string, number>>;
   running: Resource[];
-  queue: { waiting: number; items: QueueItem[]; pause: Pause | null };
+  queue: { waiting: number; items: QueueItem[]; later: LaterItem[]; pause: Pause | null };
   capacity: { total: Sizes; held: Sizes };
   holders: Holder[];
   endpoints: EndpointCalls[];

@@ -3,7 +3,7 @@ import type { Json, Objective, Trial } from '../api-types';
 import { formatNumber, plainText } from '../format';
 import { extent, ticks } from './plots';
 import type { Dimension } from './search-space';
-import { bestSoFar, paretoFront, shown, targetOf } from './trials';
+import { bestSoFar, lastOf, paretoFront, shown, targetOf } from './trials';
 
 export interface Axis {
   title: string;
@@ -129,11 +129,19 @@ export function historyPlot(trials: readonly Trial[], objective: Objective, plac
     'trial',
     trials.map(trial => trial.number)
   );
-  const y = targetAxis(objective, place, trials);
+  const y = numberAxis(
+    objective.metric,
+    trials.flatMap(trial => targetOf(trial, place) ?? lastOf(trial, place) ?? [])
+  );
   const points = pointsOf(
     trials,
     trial => x.place(trial.number),
     trial => y.place(targetOf(trial, place))
+  );
+  const stopped = pointsOf(
+    trials,
+    trial => x.place(trial.number),
+    trial => y.place(lastOf(trial, place))
   );
   const best = bestSoFar(trials, objective, place).map(([number, value]) => ({
     x: x.place(number) ?? 0,
@@ -143,7 +151,10 @@ export function historyPlot(trials: readonly Trial[], objective: Objective, plac
     title: `${objective.metric} by trial`,
     x,
     y,
-    groups: [{ label: 'Trials', color: 1, points }],
+    groups: [
+      { label: 'Trials', color: 1, points },
+      ...(stopped.length > 0 ? [{ label: 'Stopped before their end', color: 3, points: stopped }] : [])
+    ],
     lines: [{ label: 'Best so far', color: 2, points: best, isStep: true }]
   };
 }
@@ -371,7 +382,10 @@ export function trialTable(
 
 /** What is told of a point beside the pointer. */
 export function describeTrial(trial: Trial, objectives: readonly Objective[]): string {
-  const targets = objectives.map(({ metric }, at) => `${metric} ${shown(trial.targets?.[at])}`);
+  const targets = objectives.map(({ metric }, at) => {
+    const value = shown(trial.targets?.[at]);
+    return lastOf(trial, at) === null ? `${metric} ${value}` : `last ${metric} ${value}, not final`;
+  });
   const parameters = Object.entries(trial.parameters).map(([name, value]) => `${name} ${plainText(value)}`);
   return `Trial ${trial.number}: ${[...targets, ...parameters].join(', ')}`;
 }

@@ -126,6 +126,13 @@ export function targetOf(trial: Trial, objective: number): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
+/** What one that was stopped before its end reported last: never taken for the best. Null for all others. */
+export function lastOf(trial: Trial, objective: number): number | null {
+  const isCutShort = trial.status === 'EARLY_STOPPED' || trial.status === 'KILLED';
+  const value = isCutShort ? trial.targets?.[objective] : undefined;
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
 /** Positive where `a` is better. */
 function compareBy(objective: Objective, a: number, b: number): number {
   return objective.goal === 'maximize' ? a - b : b - a;

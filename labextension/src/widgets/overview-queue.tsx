@@ -1,9 +1,9 @@
 /** The queue on the overview: who waits, why and for how long; what an administrator has stopped, and does about it. */
 import { InputDialog } from '@jupyterlab/apputils';
-import { formatAgo, formatStart, plural } from '../format';
+import { formatAgo, formatStart, formatTime, plural } from '../format';
 import { START_ON_CPU } from '../models/meanwhile';
 import { useModel } from '../models/model';
-import type { OverviewDocument, OverviewModel, QueueItem } from '../models/overview';
+import type { LaterItem, OverviewDocument, OverviewModel, QueueItem, WaitingJob } from '../models/overview';
 import { Card } from './cards';
 import { usePanel, useTick } from './context';
 import { showError } from './dialogs';
@@ -11,10 +11,12 @@ import { shownSizes } from './overview-machine';
 import { Button, Note } from './parts';
 import { editLimits } from './queue-limits';
 
+const PRIORITIES = ['HIGH', 'NORMAL', 'LOW'];
+
 type Queue = OverviewDocument['queue'];
 
 export function QueueCard(props: { queue: Queue; model: OverviewModel }): JSX.Element {
-  const { items, waiting, pause } = props.queue;
+  const { items, later, waiting, pause } = props.queue;
   useTick(30_000, items.length > 0);
   return (
     <Card
@@ -35,13 +37,28 @@ export function QueueCard(props: { queue: Queue; model: OverviewModel }): JSX.El
         <>
           <ol className="orr-PlainList orr-Home-queue">
             {items.map(item => (
-              <QueueRow key={`${item.place}-${item.resource ?? item.owner}`} item={item} />
+              <QueueRow
+                key={`${item.place}-${item.resource ?? item.owner}`}
+                item={item}
+                model={props.model}
+              />
             ))}
           </ol>
           {waiting > items.length && (
             <p className="orr-Muted">and {plural(waiting - items.length, 'more', 'more')} behind these</p>
           )}
         </>
+      )}
+      {later.length > 0 && (
+        <ul
+          className="orr-PlainList orr-Home-queue"
+          aria-label="Begin later"
+          data-testid="orrery-queue-later"
+        >
+          {later.map((item, index) => (
+            <LaterRow key={item.resource ?? `${item.starts_at}-${index}`} item={item} model={props.model} />
+          ))}
+        </ul>
       )}
     </Card>
   );
@@ -109,11 +126,11 @@ function Controls(props: { isPaused: boolean; model: OverviewModel }): JSX.Eleme
   );
 }
 
-function QueueRow(props: { item: QueueItem }): JSX.Element {
+function QueueRow(props: { item: QueueItem; model: OverviewModel }): JSX.Element {
   const { item } = props;
   const orrery = usePanel();
   const { go } = orrery;
-  const { resource, kind } = item;
+  const { resource } = item;
   const startOnCpu = async (): Promise<void> => {
     try {
       const copy = await orrery.api.act('trainings', resource ?? '', START_ON_CPU, {});
@@ -124,27 +141,13 @@ function QueueRow(props: { item: QueueItem }): JSX.Element {
       await showError(`${item.title} goes on waiting alone`, error);
     }
   };
-  const start = formatStart(item.starts_in_seconds);
   return (
     <li>
       <span className="orr-Home-place" title={`Place ${item.place}`}>
         {item.place}
       </span>
       <div>
-        <div>
-          {resource && kind ? (
-            <button type="button" className="orr-Link" onClick={() => go.open(kind, resource)}>
-              {item.title}
-            </button>
-          ) : (
-            <span className="orr-Muted">a job of {item.owner}</span>
-          )}
-          <span className="orr-Muted">
-            {' '}
-            · {shownSizes(item)} · {item.priority.toLowerCase()} priority · {formatAgo(item.submitted_at)}
-            {start === '' ? '' : ` · ${start}`}
-          </span>
-        </div>
+        <JobLine job={item} start={formatStart(item.starts_in_seconds)} model={props.model} />
         {item.reason && <div className="orr-Muted">{item.reason}</div>}
         {resource && item.meanwhile && (
           <Button
@@ -156,5 +159,76 @@ function QueueRow(props: { item: QueueItem }): JSX.Element {
         )}
       </div>
     </li>
+  );
+}
+
+function LaterRow(props: { item: LaterItem; model: OverviewModel }): JSX.Element {
+  const { item } = props;
+  return (
+    <li>
+      <span className="orr-Home-place" title="Not in line yet">
+        –
+      </span>
+      <div>
+        <JobLine job={item} start={`starts ${formatTime(item.starts_at)}`} model={props.model} />
+        {item.reason && <div className="orr-Muted">{item.reason}</div>}
+      </div>
+    </li>
+  );
+}
+
+/** Whose it is, what it asks for, its priority and since when it waits. */
+function JobLine(props: { job: WaitingJob; start: string; model: OverviewModel }): JSX.Element {
+  const { job, start, model } = props;
+  const { go } = usePanel();
+  const { resource, kind } = job;
+  return (
+    <div>
+      {resource && kind ? (
+        <button type="button" className="orr-Link" onClick={() => go.open(kind, resource)}>
+          {job.title}
+        </button>
+      ) : (
+        <span className="orr-Muted">a job of {job.owner}</span>
+      )}
+      <span className="orr-Muted">
+        {' '}
+        · {shownSizes(job)} ·{' '}
+        {job.priority_can_change ? (
+          <PriorityInput job={job} model={model} />
+        ) : (
+          `${job.priority.toLowerCase()} priority`
+        )}{' '}
+        · {formatAgo(job.submitted_at)}
+        {start === '' ? '' : ` · ${start}`}
+      </span>
+    </div>
+  );
+}
+
+function PriorityInput(props: { job: WaitingJob; model: OverviewModel }): JSX.Element {
+  const { job, model } = props;
+  const { api } = usePanel();
+  const change = async (priority: string): Promise<void> => {
+    try {
+      await api.patch('trainings', job.resource ?? '', { spec: { priority } });
+      model.refresh();
+    } catch (error) {
+      await showError(`${job.title} keeps its priority`, error);
+    }
+  };
+  return (
+    <select
+      className="orr-Select orr-Queue-priority"
+      aria-label={`Priority of ${job.title}`}
+      value={job.priority}
+      onChange={event => void change(event.target.value)}
+    >
+      {PRIORITIES.map(priority => (
+        <option key={priority} value={priority}>
+          {priority.toLowerCase()} priority
+        </option>
+      ))}
+    </select>
   );
 }

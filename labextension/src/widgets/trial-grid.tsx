@@ -5,7 +5,7 @@ import { useRef, useState } from 'react';
 import type { Objective, State, Trial } from '../api-types';
 import { formatDuration } from '../format';
 import type { SortKey, Sorting } from '../models/trials';
-import { isOpen, shown } from '../models/trials';
+import { isOpen, lastOf, shown } from '../models/trials';
 import { usePanel } from './context';
 
 const ROW_HEIGHT = 36;
@@ -234,7 +234,14 @@ function Cells(props: TrialGridProps & { trial: Trial; onToggle: () => void }): 
       </div>
       {objectives.map(({ metric }, at) => (
         <div key={metric} role="gridcell" className="orr-Grid-cell" data-type="number">
-          {shown(trial.targets?.[at])}
+          {lastOf(trial, at) === null ? (
+            shown(trial.targets?.[at])
+          ) : (
+            <span
+              className="orr-Muted"
+              title="What it reported last before it was stopped; not final"
+            >{`${shown(trial.targets?.[at])} (last)`}</span>
+          )}
         </div>
       ))}
       {parameters.map(name => (

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from orrery.api.queue import capacity_view, pause_view, queue_views
+from orrery.api.queue import capacity_view, later_views, pause_view, queue_views
 from orrery.api.views import Orjson, iso, views
 from orrery.controllers.commands import Commands
 from orrery.controllers.monitoring import SAMPLE_SECONDS, Monitor
@@ -100,6 +100,7 @@ class Overview:
             "queue": {
                 "waiting": capacity.waiting,
                 "items": queue_views(self.commands, user, SHOWN),
+                "later": later_views(self.commands, user, SHOWN),
                 "pause": pause_view(executor.rules(), len(executor.holders())),
             },
             "capacity": capacity_view(capacity),

@@ -6,6 +6,7 @@ Limits, the pause and the drain are an administrator's.
 # pyright: reportInvalidTypeForm=false, reportUnknownParameterType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
+import heapq
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,15 +21,19 @@ from orrery.controllers.commands import Commands
 from orrery.controllers.jobs import resource_id_of
 from orrery.controllers.meanwhile import Meanwhile
 from orrery.controllers.settings import LimitSettings
+from orrery.controllers.trainings import STARTS_LATER
 from orrery.domain.access import Act, User, is_allowed
-from orrery.domain.records import Json
+from orrery.domain.records import Json, Record
 from orrery.domain.trainings import TRAINING
 from orrery.errors import Forbidden
 from orrery.executors.contract import Capacity, Resources
 from orrery.executors.policy import Pause, Rules, changed, limits_to_json, said
+from orrery.store.rows import Query
 
 #: each is worked out: of so many at the head of the line
 MOST_OFFERS: Final = 10
+#: of those that begin later, so many are listed
+MOST_LATER: Final = 200
 
 
 class PauseBody(BaseModel):
@@ -96,8 +101,42 @@ def queue_views(commands: Commands, user: User, limit: int | None = None) -> lis
                 "starts_in_seconds": starts.get(entry.job_id),
                 #: the instance type that a copy would start on now (the action start-on-cpu)
                 "meanwhile": offer,
+                "priority_can_change": _may_reorder(user, shown),
                 **sizes(entry.resources),
                 "submitted_at": iso(entry.submitted_at),
+            }
+        )
+    return items
+
+
+def _may_reorder(user: User, record: Record | None) -> bool:
+    return record is not None and record.kind == TRAINING.name and is_allowed(user, Act.WRITE, record)
+
+
+def later_views(commands: Commands, user: User, limit: int) -> list[Json]:
+    """Trainings that were asked to begin later, the earliest first: no place is theirs before that moment."""
+    settings, pause = commands.platform.settings, commands.platform.executor.rules().pause
+    phases = frozenset({"CREATE_IN_PROGRESS"})
+    asked = commands.store.every(Query(kind=TRAINING.name, phases=phases, reason=STARTS_LATER))
+    soonest = heapq.nsmallest(limit, ((datetime.fromisoformat(r.spec["start_after"]), r.id, r) for r in asked))
+    items: list[Json] = []
+    for moment, _, record in soonest:
+        is_shown = is_allowed(user, Act.READ, record)
+        size = settings.instance_types.get(record.spec["instance_type"])
+        held = size.resources.times(record.spec["nodes"]) if size is not None else Resources(0, 0, 0)
+        held_up = f"; {pause} now" if pause is not None else ""
+        items.append(
+            {
+                "resource": record.id if is_shown else None,
+                "kind": record.kind if is_shown else None,
+                "owner": record.owner,
+                "title": record.name if is_shown else "",
+                "priority": record.spec["priority"],
+                "reason": f"was asked to start no earlier than {moment:%Y-%m-%d %H:%M %Z}{held_up}" if is_shown else "",
+                "starts_at": iso(moment),
+                "priority_can_change": _may_reorder(user, record),
+                **sizes(held),
+                "submitted_at": iso(record.created_at),
             }
         )
     return items
@@ -109,6 +148,8 @@ def queue_document(commands: Commands, user: User, limit: int | None = None) -> 
     bounds = [{"whose": bound.whose, **said(bound.limit)} for bound in rules.bounds(user.name)]
     return {
         "items": queue_views(commands, user, limit),
+        #: not in line yet
+        "later": later_views(commands, user, limit or MOST_LATER),
         "capacity": capacity_view(executor.capacity()),
         "pause": pause_view(rules, len(executor.holders())),
         #: what one may hold oneself

@@ -48,7 +48,7 @@ class Sweeps:
                 # with a key, those that an earlier try made are answered again
                 self.commands.check(user, TRAINING, new, is_new=key is None)
             except Invalid as error:
-                raise Invalid(f"{run.label}: {error.message}; none was created", **error.details) from error
+                raise type(error)(f"{run.label}: {error.message}; none was created", **error.details) from error
         experiment = base.get("experiment") or self._experiment(user, body).id
         made = [
             self.commands.create(

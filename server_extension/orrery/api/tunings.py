@@ -71,6 +71,8 @@ def _trial(trial: Trial, training: Record | None, commands: Commands) -> Json:
         "status": trial.status.value,
         "parameters": trial.parameters,
         "targets": trial.targets,
+        #: of one that was stopped, the targets are the last that it reported
+        "is_final": not trial.status.is_cut_short and trial.targets is not None,
         "created_at": iso(trial.created_at),
         "started_at": iso(trial.started_at),
         "ended_at": iso(trial.ended_at),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 from orrery.client.builtin import Algorithm, DatasetVersion, Visibility
 from orrery.client.collection import Collection
 from orrery.client.resources import Json
 from orrery.client.uploads import Sources, plan, upload_files
-from orrery.errors import Invalid, NameTaken, NotFound
+from orrery.errors import Conflict, Forbidden, InUse, Invalid, NameTaken, NotFound
 
 
 class Algorithms(Collection[Algorithm]):
@@ -74,20 +75,57 @@ class Algorithms(Collection[Algorithm]):
 
         Trainings that have begun keep the code that they began with.
         """
+        made, _ = self._put(name, files, entry_point, metrics, progress=progress)
+        return made
+
+    @contextmanager
+    def put_for_run(
+        self,
+        name: str,
+        files: Sources,
+        *,
+        entry_point: str | None = None,
+        metrics: Mapping[str, str] | None = None,
+        progress: bool = True,
+    ) -> Iterator[Algorithm]:
+        """As `put`, for a run that is begun inside the block: where that is refused, nothing has been registered."""
+        made, before = self._put(name, files, entry_point, metrics, progress=progress)
+        try:
+            yield made
+        except (Invalid, NotFound, Forbidden, Conflict):
+            if before is not None:
+                made.update(**before)
+            else:
+                # another run of the same name may have been begun with it meanwhile
+                with suppress(InUse):
+                    made.delete()
+            raise
+
+    def _put(
+        self,
+        name: str,
+        files: Sources,
+        entry_point: str | None,
+        metrics: Mapping[str, str] | None,
+        *,
+        progress: bool,
+    ) -> tuple[Algorithm, Json | None]:
+        """The algorithm, and what its spec said of the code before; None: there was none of that name."""
         try:
             known = self.get(f"{self.client.user}/{name}")
         except NotFound:
             try:
-                return self.create(name, files, entry_point=entry_point, metrics=metrics, progress=progress)
+                return self.create(name, files, entry_point=entry_point, metrics=metrics, progress=progress), None
             except NameTaken:
                 # somebody else of the same name was quicker: two runs of one notebook begun together
                 known = self.get(f"{self.client.user}/{name}")
+        before = {field: known.spec[field] for field in ("files", "entry_point", "metrics")}
         uploaded = upload_files(self.client.transport, plan(files), progress=progress)
         spec: Json = {"files": uploaded, "entry_point": entry_point or ""}
         if metrics is not None:
             spec["metrics"] = metric_declarations(metrics)
         known.update(**spec)
-        return known
+        return known, before
 
 
 def _source(

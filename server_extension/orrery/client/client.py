@@ -137,17 +137,20 @@ class Client:
 
         With `script`, a folder or files of one's own, it runs `entry_point` there; `log_metrics` are read from its log:
         `{"accuracy": r"accuracy=([0-9.]+)"}`. The code is registered as an algorithm named `algorithm`, or as the
-        training is named.
+        training is named; where the training is refused, it is registered no more, or its code is again as it was.
         Raises: Invalid when there is neither an algorithm nor a script; with `wait`, RunFailed.
         """
+        settings: dict[str, Any] = {"dataset": dataset, "target": target, **options}
         if script is not None:
             own = algorithm.name if isinstance(algorithm, Algorithm) else algorithm or name
-            algorithm = self.algorithms.put(
+            with self.algorithms.put_for_run(
                 own, script, entry_point=entry_point, metrics=log_metrics, progress=progress
-            )
-        if algorithm is None:
+            ) as made:
+                training = self.trainings.create(name, algorithm=made, **settings)
+        elif algorithm is not None:
+            training = self.trainings.create(name, algorithm=algorithm, **settings)
+        else:
             raise Invalid("what is to be trained? give an algorithm ('xgboost'), or `script=` with code of your own")
-        training = self.trainings.create(name, algorithm=algorithm, dataset=dataset, target=target, **options)
         return training.wait(progress=progress) if wait else training
 
     def tune(

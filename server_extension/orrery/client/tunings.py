@@ -58,8 +58,10 @@ class Tuning(Resource):
         return self.client.trainings.get(self.best["training"])
 
     def trials(self, *, order: str = "number", skip: int = 0) -> list[Json]:
-        """All its trials: number, status, parameters, targets, training. `order`: number or target, `-` downwards.
+        """All its trials: number, status, parameters, targets, is_final, training.
 
+        Of one that was stopped before its end (KILLED, EARLY_STOPPED) the targets are the last that it reported, and
+        `is_final` is False. `order`: number or target, `-` downwards; by target, those come behind the final ones.
         With `skip` the first so many are left out: whoever follows a tuning knows those that have ended.
         """
         found: list[Json] = []

@@ -39,17 +39,20 @@ class Estimates:
         self._lock = Lock()
         self._history: dict[str, tuple[float, dict[Likeness, float]]] = {}
         self._forecast: tuple[float, dict[str, float]] = (float("-inf"), {})
+        self._was_paused = False
 
     def starts_in(self, job_id: str) -> float | None:
         """In how many seconds a job that waits will start; None where that is not known."""
         return self.starts().get(job_id)
 
     def starts(self) -> dict[str, float]:
-        """Of the first in line: job id -> seconds until it starts."""
+        """Of the first in line: job id -> seconds until it starts. Nothing while the queue is paused or drained."""
         now = self._clock()
+        is_paused = self._executor.rules().pause is not None
         with self._lock:
             at, found = self._forecast
-            if now - at > FORECAST_SECONDS:
+            if now - at > FORECAST_SECONDS or is_paused != self._was_paused:
+                self._was_paused = is_paused
                 at, found = self._forecast = (now, self._executor.forecast(self._expected(), LOOKED_AHEAD))
         return {job_id: round(max(0.0, seconds - (now - at)), 1) for job_id, seconds in found.items()}
 

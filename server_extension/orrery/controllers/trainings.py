@@ -14,6 +14,7 @@ from orrery.controllers import jobs
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome, Platform
 from orrery.controllers.kernel_states import check_resume, keep_state
 from orrery.controllers.meanwhile import Meanwhile, owner_of
+from orrery.controllers.run_sizes import check_size
 from orrery.controllers.secrets import check_secrets
 from orrery.controllers.templates import template_of
 from orrery.controllers.training_images import check_run_image, complete_image, offer_image, pin_image
@@ -33,12 +34,16 @@ from orrery.domain.trainings import (
     SaveTemplateBody,
     TrainingSpec,
 )
-from orrery.errors import Conflict, Invalid
-from orrery.executors.contract import Exit, ExitReason, JobPhase
+from orrery.errors import Conflict, Invalid, WrongPhase
+from orrery.executors.contract import Exit, ExitReason, JobPhase, Priority
 from orrery.jobs.parameters import validate
 
 #: why a training that was asked to start later has not begun
 STARTS_LATER: Final = "starts_later"
+#: it waits, or may be started again
+_PRIORITY_COUNTS: Final = frozenset(
+    {"CREATE_REQUESTED", "CREATE_IN_PROGRESS", "STOPPED", "FAIL_TRAIN", "CREATE_FAILED"}
+)
 
 
 class TrainingController(Controller):
@@ -61,8 +66,9 @@ class TrainingController(Controller):
     def admit(self, draft: Draft) -> Json:
         spec = draft.spec
         assert isinstance(spec, TrainingSpec)
-        resources = self.platform.settings.instance_type(spec.instance_type).resources
-        self.platform.executor.rules().check(draft.owner, resources.times(spec.nodes))
+        if draft.before is not None:
+            return _with_priority(draft.before, spec.priority)
+        check_size(self.platform, draft.owner, spec)
         algorithm = draft.references["algorithm"]
         check_is_ready(algorithm)
         self._check_nodes(spec, algorithm)
@@ -206,6 +212,8 @@ class TrainingController(Controller):
             except Invalid as error:
                 return Outcome(event="refused", reason=error.code, message=error.message)
             state = executor.state(job_id)
+        if state.phase is JobPhase.QUEUED:
+            executor.change_priority(job_id, Priority[record.spec["priority"]])
         if record.phase == "STOP_IN_PROGRESS" and state.phase is not JobPhase.ENDED:
             executor.stop(job_id)
         outcome = self._told(record, job_id)
@@ -422,6 +430,16 @@ class TrainingController(Controller):
     def purge(self, record: Record) -> None:
         for attempt in range(1, int(record.internal.get("attempt", 0)) + 1):
             self.platform.executor.forget(jobs.make_job_id(record, attempt))
+
+
+def _with_priority(record: Record, priority: str) -> Json:
+    """The spec with another priority, all that may be changed. Raises: WrongPhase where it no longer counts."""
+    if priority != record.spec["priority"] and record.phase not in _PRIORITY_COUNTS:
+        raise WrongPhase(
+            f"{record.label} is {record.phase}, and its priority counts only while it waits; copy it to run it again",
+            phase=record.phase,
+        )
+    return {**record.spec, "priority": priority}
 
 
 def _kept_now(record: Record) -> Json:

@@ -250,7 +250,8 @@ class TuningController(Controller):
             seen = self._look(record, trial, trainings.get(trial.training_id))
             if not seen.status.is_open:
                 is_stopped_early = seen.status is TrialStatus.EARLY_STOPPED
-                self.studies.tell(study, trial.number, seen.targets, is_stopped_early=is_stopped_early)
+                reached = None if seen.status.is_cut_short else seen.targets
+                self.studies.tell(study, trial.number, reached, is_stopped_early=is_stopped_early)
             else:
                 running.append(seen)
                 if study.early_stop != "none" and seen.status is TrialStatus.RUNNING:
@@ -263,7 +264,8 @@ class TuningController(Controller):
         """The trial as its training stands now."""
         now = self.platform.store.clock()
         if training is None or training.deleted_at is not None:
-            return replace(trial, status=TrialStatus.KILLED, ended_at=now)
+            targets = self._targets(record, training) if training is not None else None
+            return replace(trial, status=TrialStatus.KILLED, targets=targets, ended_at=now)
         begun = replace(trial, started_at=training.started_at)
         match training.phase:
             case "COMPLETE":
@@ -273,7 +275,8 @@ class TuningController(Controller):
             case "STOPPED":
                 is_early = bool(training.internal.get("stopped_early"))
                 status = TrialStatus.EARLY_STOPPED if is_early else TrialStatus.KILLED
-                return replace(begun, status=status, ended_at=training.ended_at)
+                targets = self._targets(record, training)
+                return replace(begun, status=status, targets=targets, ended_at=training.ended_at)
             case "FAIL_TRAIN" | "CREATE_FAILED":
                 return replace(begun, status=TrialStatus.FAILED, ended_at=training.ended_at)
             case "CREATE_REQUESTED" | "CREATE_IN_PROGRESS":
@@ -282,6 +285,7 @@ class TuningController(Controller):
                 return replace(begun, status=TrialStatus.RUNNING)
 
     def _targets(self, record: Record, training: Record) -> tuple[float, ...] | None:
+        """The objectives' values, as far as the training has come; None where one of them was never told."""
         metrics = [objective["metric"] for objective in record.spec["objectives"]]
         values = [value_of(self.platform.metrics, training, metric) for metric in metrics]
         found = tuple(value for value in values if value is not None)

@@ -301,6 +301,8 @@ TRAINING = Kind(
     order=10,
     description="One run of an algorithm on pinned dataset versions.",
     spec=TrainingSpec,
+    #: while it waits, and of one that may be started again
+    mutable=frozenset({"priority"}),
     app=App("TensorBoard", "tensorboard"),
     machine=machine(
         Phase("CREATE_REQUESTED", "Pending"),

@@ -42,6 +42,11 @@ class TrialStatus(StrEnum):
     def is_failure(self) -> bool:
         return self in (TrialStatus.FAILED, TrialStatus.METRICS_UNAVAILABLE)
 
+    @property
+    def is_cut_short(self) -> bool:
+        """What it reached is what it reported last, not what it would have come to."""
+        return self in (TrialStatus.KILLED, TrialStatus.EARLY_STOPPED)
+
 
 class Detail(StrEnum):
     """Why a tuning is complete."""

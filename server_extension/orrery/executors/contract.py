@@ -95,7 +95,7 @@ class ContainerImage:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """One job, as accepted. Nothing in it changes after `submit`."""
+    """One job, as accepted. Nothing in it changes after `submit` but its priority (`Executor.change_priority`)."""
 
     #: unique for ever; a second submit of the same id does nothing
     id: str
@@ -344,6 +344,13 @@ class Executor(Protocol):
 
     def queue_entry(self, job_id: str) -> QueueEntry | None:
         """The job's place in the queue; None when it does not wait."""
+        ...
+
+    def change_priority(self, job_id: str, priority: Priority) -> None:
+        """Give a job that waits another priority, durably; what it has waited counts on. Idempotent.
+
+        Harmless for one that has been given its part of the machine already, or has ended.
+        """
         ...
 
     def holders(self) -> list[Holder]:

@@ -130,6 +130,13 @@ class Core:
         self._on_admitted[claim.id] = on_admitted
         self.admit_soon()
 
+    def move(self, claim: Claim) -> None:
+        """Lay a claim over the one of its id that waits: its place is another. Under the lock."""
+        if claim.id in self.ledger.line:
+            self.ledger.line.remove(claim.id)
+            self.ledger.line.add(claim)
+            self.admit_soon()
+
     def hold(self, claim: Claim, gpus: tuple[str, ...]) -> None:
         """Note what an adopted run holds already. Under the lock."""
         self.ledger.hold(claim, time.time(), gpus)

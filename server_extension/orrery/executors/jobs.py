@@ -207,6 +207,21 @@ class Jobs:
                 raise
         return job, folder
 
+    def change_priority(self, job_id: str, priority: Priority) -> None:
+        with self._core.lock:
+            active = self._active.get(job_id)
+            if active is None:
+                self._require_ended(job_id)
+                return
+            if active.phase is not JobPhase.QUEUED or active.job.spec.priority is priority:
+                return
+            job = replace(active.job, spec=replace(active.job.spec, priority=priority))
+            with folders.refusing_full_disk():
+                folders.write_atomically(active.folder / "job.json", folders.job_to_json(job))
+            active.job, active.claim = job, replace(active.claim, rank=int(priority))
+            self._core.move(active.claim)
+        self._core.notify(job_id)
+
     # --- start ---
 
     def _on_admitted(self, claim: queue.Claim) -> None:

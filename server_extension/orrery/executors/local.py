@@ -181,6 +181,10 @@ class LocalExecutor:
     def queue(self, limit: int | None = None) -> list[QueueEntry]:
         return self._jobs.queue(limit)
 
+    def change_priority(self, job_id: str, priority: Priority) -> None:
+        self._require_started()
+        self._jobs.change_priority(job_id, priority)
+
     def holders(self) -> list[Holder]:
         return self._jobs.holders()
 
@@ -205,8 +209,8 @@ class LocalExecutor:
         return self._core.change_rules(change)
 
     def check(self, owner: str, resources: Resources) -> None:
-        queue.check_schedulable(resources, self._core.ledger.capacity)
         self.rules().check(owner, resources)
+        queue.check_schedulable(resources, self._core.ledger.capacity)
 
     def capacity(self) -> Capacity:
         with self._core.lock:

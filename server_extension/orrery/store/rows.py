@@ -92,6 +92,7 @@ class Query:
     viewer: User | None = None
     owner: str | None = None
     phases: frozenset[str] | None = None
+    reason: str | None = None
     tag: str | None = None
     #: a part of the name or description, letter case ignored
     text: str | None = None
@@ -140,6 +141,8 @@ def conditions(query: Query) -> list[ColumnElement[bool]]:
         found.append(r.name == query.name)
     if query.phases is not None:
         found.append(r.phase.in_(sorted(query.phases)))
+    if query.reason is not None:
+        found.append(r.reason == query.reason)
     if query.tag is not None:
         found.append(r.tags.like(f"%|{escape_like(query.tag)}|%", escape="\\"))
     if query.text:

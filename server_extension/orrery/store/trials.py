@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, case, func, insert, select, update
 
 from orrery.domain.records import Json
 from orrery.domain.tunings import TrialStatus
@@ -17,13 +17,19 @@ from orrery.store.database import Database
 
 _t: Final = tables.trials.c
 _OPEN: Final = [status.value for status in TrialStatus if status.is_open]
+#: 0: its target is of its end
+_LAST: Final = case((_t.status == TrialStatus.SUCCEEDED.value, 0), else_=1)
 #: what a list of trials may be ordered by
 ORDERS: Final = {"number": _t.number, "target": _t.target}
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial at one moment. `targets` has the objectives' values, in their order, once it has succeeded."""
+    """One trial at one moment.
+
+    `targets` has the objectives' values, in their order: once it has succeeded those of its end; of one that was
+    stopped before, the last that it reported, which are never taken for the best.
+    """
 
     tuning_id: str
     number: int
@@ -63,7 +69,9 @@ class TrialStore:
         return self._find(select(tables.trials).where(_t.tuning_id == tuning_id, _t.status.in_(_OPEN)))
 
     def list(self, tuning_id: str, *, order: str = "number", limit: int | None = None, offset: int = 0) -> list[Trial]:
-        """Ordered by `number` or `target`, downwards with a `-` before it; those without a target come last.
+        """Ordered by `number` or `target`, downwards with a `-` before it.
+
+        By `target`, those that were stopped come behind those that succeeded, and those without one last.
 
         Raises: Invalid for another order.
         """
@@ -72,7 +80,8 @@ class TrialStore:
             raise Invalid(f"order {order!r} is none of {', '.join(f'{name}, -{name}' for name in ORDERS)}")
         statement = select(tables.trials).where(_t.tuning_id == tuning_id)
         direction = column.desc() if order.startswith("-") else column.asc()
-        return self._find(statement.order_by(direction.nulls_last(), _t.number).limit(limit).offset(offset))
+        by = [direction] if column is _t.number else [_LAST, direction.nulls_last(), _t.number]
+        return self._find(statement.order_by(*by).limit(limit).offset(offset))
 
     def find(self, tuning_id: str, number: int) -> Trial | None:
         statement = select(tables.trials).where(_t.tuning_id == tuning_id, _t.number == number)

@@ -14,7 +14,7 @@ import {
   slicePlot,
   trialTable
 } from '../../models/trial-plots';
-import { searchedNames, targetOf } from '../../models/trials';
+import { lastOf, searchedNames, targetOf } from '../../models/trials';
 import { Card } from '../cards';
 import { Busy, Empty, Note } from '../parts';
 import { Contour } from './plots/contour';
@@ -70,7 +70,8 @@ export function PlotsTab(props: TabProps): JSX.Element {
     names: byImportance(names, share),
     space
   };
-  const left = items.length - known.length;
+  const reached = items.filter(trial => targetOf(trial, place) !== null || lastOf(trial, place) !== null);
+  const left = items.length - reached.length;
   return (
     <div className="orr-Overview">
       {objectives.length > 1 && (
@@ -90,8 +91,8 @@ export function PlotsTab(props: TabProps): JSX.Element {
       {objectives.length > 1 && <ParetoCard {...drawn} />}
       <div className="orr-Cards">
         <Card title="Optimisation history" testId="orrery-plot-history">
-          <Scatter plot={historyPlot(known, objective, place)} objectives={objectives} />
-          <FoldedTable label="History" make={() => trialTable(known, objectives, [])} />
+          <Scatter plot={historyPlot(reached, objective, place)} objectives={objectives} />
+          <FoldedTable label="History" make={() => trialTable(reached, objectives, [])} />
         </Card>
         <Card title="Importance of the parameters" testId="orrery-plot-importances">
           <ImportanceBars shares={share ?? null} error={importances.error} isLoading={!importances.value} />

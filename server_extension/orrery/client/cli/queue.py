@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,13 @@ class Doing(StrEnum):
     DRAIN = "drain"
     RESUME = "resume"
     LIMITS = "limits"
+    PRIORITY = "priority"
+
+
+class Level(StrEnum):
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +39,14 @@ def register(app: typer.Typer) -> None:
 def queue(
     doing: Annotated[
         Doing | None,
-        typer.Argument(metavar="[pause|drain|resume|limits]", help="For administrators; left out, the queue is shown."),
+        typer.Argument(
+            metavar="[priority|pause|drain|resume|limits]",
+            help="priority is for whose job it is, the others for administrators; left out, the queue is shown.",
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Argument(help="With priority: a training that waits.")] = None,
+    level: Annotated[
+        Level | None, typer.Argument(case_sensitive=False, help="With priority: high, normal or low.")
     ] = None,
     reason: Annotated[str, typer.Option(help="With pause and drain: why, for everybody who waits.")] = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again as it changes, until Ctrl-C.")] = False,
@@ -53,13 +68,21 @@ def queue(
     \b
     Examples:
       orrery queue --watch
+      orrery queue priority breast-1 high
       orrery queue pause --reason "new disks at noon"
       orrery queue limits --user alice --set cores=4 --set jobs=2
     """
     from orrery.client.cli.output import print_document
 
     _check(doing, reason=reason, names=(user, group), changes=set_, watch=watch)
+    if (doing is Doing.PRIORITY) != (name is not None and level is not None):
+        raise Invalid(
+            "a job's priority is changed with its name and one of high, normal, low: "
+            "orrery queue priority breast-1 high"
+        )
     with connect() as client:
+        if name is not None and level is not None:
+            client.trainings.get(name).update(priority=level.value.upper())
         if doing is Doing.LIMITS:
             answer = _change_limits(client, user, group, set_ or [])
             print_document(answer, Output.JSON if output is Output.JSON else Output.YAML)
@@ -119,23 +142,36 @@ def _show(answer: dict[str, Any], output: Output) -> None:
     if output in (Output.JSON, Output.YAML):
         print_document(answer, output)
         return
+    pause = answer["pause"]
+    unknown = f"{'drained' if pause['draining'] else 'paused'} by {escape(pause['by'])}" if pause else "not known"
     rows = [
         [
             str(item["place"]),
             item["priority"],
             escape(item["owner"]),
             escape(item["title"]) or "-",
-            start_text(item["starts_in_seconds"]) or "not known",
+            start_text(item["starts_in_seconds"]) or unknown,
             escape(item["reason"]) or "-",
         ]
         for item in answer["items"]
+    ]
+    rows += [
+        [
+            "-",
+            item["priority"],
+            escape(item["owner"]),
+            escape(item["title"]) or "-",
+            f"{datetime.fromisoformat(item['starts_at']).astimezone():%Y-%m-%d %H:%M}",
+            escape(item["reason"]) or "-",
+        ]
+        for item in answer["later"]
     ]
     if rows:
         print_table(["Place", "Priority", "Owner", "Job", "Starts", "Waits because"], rows)
     for item in answer["items"]:
         if item.get("meanwhile"):
             note(meanwhile_text(item))
-    if pause := answer["pause"]:
+    if pause:
         note(pause_text(pause))
     note(f"{'' if rows else 'Nothing waits. '}{capacity_text(answer['capacity'])}")
 

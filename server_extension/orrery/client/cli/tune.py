@@ -216,12 +216,20 @@ def _print_tuning(tuning: Tuning, output: Output) -> None:
         [
             str(trial["number"]),
             trial["status"],
-            *(f"{value:.6g}" for value in trial["targets"] or [float("nan")] * len(metrics)),
+            *show_targets(trial, len(metrics)),
             *(_short(trial["parameters"].get(name)) for name in names),
         ]
         for trial in tuning.trials(order=f"{down}target")[:10]
     ]
     print_table(["Trial", "Status", *metrics, *names], rows)
+
+
+def show_targets(trial: dict[str, Any], metrics: int) -> list[str]:
+    """`0.91`; `0.87 (last)` of one that was stopped before its end; a dash where nothing was told."""
+    if trial["targets"] is None:
+        return ["-"] * metrics
+    mark = "" if trial["is_final"] else " (last)"
+    return [f"{value:.6g}{mark}" for value in trial["targets"]]
 
 
 def _short(value: object) -> str:
