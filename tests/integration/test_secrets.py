@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import jwt
 import nbformat
 import pytest
 
 from orrery import Client
 from orrery.client.waiting import RunFailed
+from orrery.controllers.run_tokens import MARGIN_SECONDS
 from orrery.errors import Invalid, NotFound
-from orrery.testing.platform import RunningPlatform
+from orrery.testing.platform import RunningPlatform, wait_settled
+from orrery.testing.waiting import wait_until
 
 VALUE = 'hf_"Zm9v"-4711'
 
@@ -136,3 +141,89 @@ def test_a_deleted_secret_is_had_by_no_run(platform: RunningPlatform, client: Cl
     with pytest.raises(NotFound):
         client.secrets.get("leaving")
     assert platform.cli("secret", "set", "leaving").returncode == 2
+
+
+#: prints all that it knows, and lets its token out in a form that nobody can know
+TELLING = """
+import base64, os, pathlib, time
+for name, value in os.environ.items():
+    print(name, "=", value)
+token = os.environ["ORRERY_TOKEN"]
+assert token == os.environ["MLFLOW_TRACKING_TOKEN"]
+there = pathlib.Path({there!r})
+if os.environ["ORRERY_NODE_RANK"] == "0":
+    there.with_suffix(".part").write_text(base64.b64encode(token.encode()).decode())
+    there.with_suffix(".part").rename(there)
+while not there.with_suffix(".end").exists():
+    time.sleep(0.05)
+raise SystemExit(f"401 for {{token}}")
+"""
+
+
+def token_told(there: Path) -> str:
+    wait_until(there.exists, what="the run's token")
+    token = base64.b64decode(there.read_text()).decode()
+    there.unlink()
+    return token
+
+
+def status_of(platform: RunningPlatform, token: str) -> int:
+    bearer = {"Authorization": f"Bearer {token}"}
+    return httpx.get(f"{platform.url}/api/v1/auth/whoami", headers=bearer, timeout=60).status_code
+
+
+def ends_at(token: str) -> float:
+    return float(jwt.decode(token, options={"verify_signature": False})["exp"])
+
+
+def test_a_runs_token_is_hidden_and_ends_with_its_run(tmp_path: Path) -> None:
+    there, home = tmp_path / "token", tmp_path / "home"
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "train.py").write_text(TELLING.format(there=str(there)))
+    with RunningPlatform(home) as platform, Client(platform.url, platform.announcement["token"]) as client:
+        before = time.time()
+        training = client.train(name="telling", script=source, nodes=2, max_seconds=1000)
+        first = token_told(there)
+        assert before + 999 <= ends_at(first) - MARGIN_SECONDS <= time.time() + 1000
+        assert status_of(platform, first) == 200
+        # what it makes for itself lives no longer
+        with Client(platform.url, first) as run:
+            made = str(run.make_token(7 * 24 * 3600)["token"])
+        platform.kill()
+        platform.start()
+        assert (status_of(platform, first), status_of(platform, made)) == (200, 200)
+        there.with_suffix(".end").touch()
+        with platform.client() as plain:
+            wait_settled(plain, "trainings", training.id)
+        assert (status_of(platform, first), status_of(platform, made)) == (401, 401)
+        there.with_suffix(".end").unlink()
+        training.retry()
+        second = token_told(there)
+        assert second != first and [status_of(platform, token) for token in (first, second)] == [401, 200]
+        there.with_suffix(".end").touch()
+        with pytest.raises(RunFailed):
+            training.wait(progress=False)
+        training.refresh()
+        assert status_of(platform, second) == 401
+        log = list(training.logs())
+        shown = [line.partition("] ")[2] for line in log if "_TOKEN =" in line]
+        assert sorted(shown) == ["MLFLOW_TRACKING_TOKEN = ***"] * 2 + ["ORRERY_TOKEN = ***"] * 2
+        assert "401 for ***" in training.status.message
+        # neither the events nor anything else in the database tells them
+        files = [path for path in home.rglob("*") if path.is_file()]
+        for token in (first, second):
+            assert token not in "\n".join(log)
+            assert [path for path in files if token.encode() in path.read_bytes()] == []
+
+
+def test_a_runs_token_stays_out_of_its_result_notebook(client: Client, tmp_path: Path) -> None:
+    code = "import os\nprint(os.environ['ORRERY_TOKEN'])\ndict(os.environ)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    path = tmp_path / "look.ipynb"
+    nbformat.write(notebook, path)
+    client.run_notebook(path, save_to=tmp_path / "result.ipynb")
+    outputs = nbformat.read(tmp_path / "result.ipynb", as_version=4).cells[-1].outputs
+    assert outputs[0].text == "***\n"
+    assert "'MLFLOW_TRACKING_TOKEN': '***'" in outputs[1].data["text/plain"]
+    assert "eyJ" not in (tmp_path / "result.ipynb").read_text()

@@ -280,6 +280,21 @@ def test_tokens_that_the_platform_resolved_are_remembered_and_outlive_it_for_a_w
     assert platform.asked == asked
 
 
+def test_whether_a_runs_own_token_still_counts_the_platform_is_asked_every_few_seconds(tmp_path: Path) -> None:
+    (tmp_path / "jwt.key").write_bytes(KEY)
+    platform, now = FakePlatform(), [1000.0]
+    authenticator = Authenticator(tmp_path / "jwt.key", platform.ask, lambda: now[0])
+    signed = token(run="trn_1-1", exp=5000)
+    heard: list[Identity | HttpError] = []
+    for _ in range(2):
+        authenticator.identify(signed, heard.append)
+    assert heard == [Identity("bob", frozenset({"g"}))] * 2 and platform.asked == 1
+    platform.answer = (401, b"{}")
+    now[0] += 6
+    authenticator.identify(signed, heard.append)
+    assert isinstance(heard[-1], HttpError) and platform.asked == 2
+
+
 def test_a_new_key_ends_the_tokens_of_the_old_one(tmp_path: Path) -> None:
     path, platform = tmp_path / "jwt.key", FakePlatform()
     platform.answer = (401, b"")

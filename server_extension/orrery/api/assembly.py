@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,9 @@ from orrery.api import (
     tunings,
     uploads,
 )
-from orrery.api.auth import JOB_LIFETIME_SECONDS, Authenticator, Signer, TokenVerifier
+from orrery.api.auth import Authenticator, Signer, TokenVerifier
 from orrery.api.limits import BodyLimit
+from orrery.controllers import run_tokens
 from orrery.controllers.algorithms import AlgorithmController
 from orrery.controllers.apps import AppHost, Apps
 from orrery.controllers.built_in_algorithms import synchronise_built_ins
@@ -63,6 +65,7 @@ from orrery.controllers.monitoring import Monitor
 from orrery.controllers.notebooks import HubLink, NotebookController
 from orrery.controllers.registry_accounts import RegistryAccountController
 from orrery.controllers.routing import Router
+from orrery.controllers.run_tokens import RunTokens
 from orrery.controllers.secrets import SecretController, Secrets
 from orrery.controllers.settings import Settings
 from orrery.controllers.templates import TemplateController
@@ -71,7 +74,6 @@ from orrery.controllers.training_images import ImageLogins
 from orrery.controllers.trainings import TrainingController
 from orrery.controllers.tunings import TuningController
 from orrery.controllers.workflows import WorkflowController
-from orrery.domain.access import User
 from orrery.domain.catalogue import KINDS
 from orrery.executors.contract import Executor, Resources, SecretSource
 from orrery.executors.local import LocalExecutor
@@ -176,7 +178,8 @@ def assemble(
     signer = Signer.open(settings.home / "secrets" / "jwt.key")
     address = {"url": ""}
     vault = Vault(settings.home / "secrets" / "vault.key")
-    logins = ImageLogins(KernelKeys(store, vault, Secrets(store, vault)))
+    tokens = RunTokens(store, lambda user, seconds: signer.sign(user, seconds)[0], Secrets(store, vault))
+    logins = ImageLogins(KernelKeys(store, vault, tokens))
     executor = executor or make_executor(settings, objects, logins)
     platform = Platform(
         settings=settings,
@@ -189,7 +192,6 @@ def assemble(
         estimates=Estimates(store, executor),
         memory_fit=MemoryFit(settings, store, executor),
         vault=vault,
-        make_token=lambda owner: signer.sign(User(owner), JOB_LIFETIME_SECONDS)[0],
         url=lambda: address["url"],
     )
     logins.platform = platform
@@ -230,7 +232,8 @@ def assemble(
         watch = HubWatch(hub, lambda user, server: _wake_notebook(notebooks, engine, user, server))
         notebooks.hub = HubLink(hub, watch)
     event_hub = events.EventHub(store, EventLog(database))
-    authenticator = Authenticator(signer, hub_tokens, frozenset(settings.admins))
+    is_alive = partial(run_tokens.is_alive, executor)
+    authenticator = Authenticator(signer, is_alive, hub_tokens, frozenset(settings.admins))
     tracking = make_tracking(platform)
     assembly = Assembly(
         platform=platform,

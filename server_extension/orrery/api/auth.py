@@ -9,7 +9,8 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -25,8 +26,6 @@ _ALGORITHM: Final = "HS256"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 DEFAULT_LIFETIME_SECONDS: Final = 12 * 3600
 LONGEST_LIFETIME_SECONDS: Final = 365 * 24 * 3600
-#: a job's token outlives the longest time that a job may run
-JOB_LIFETIME_SECONDS: Final = 32 * 24 * 3600
 
 
 class TokenVerifier(Protocol):
@@ -36,7 +35,7 @@ class TokenVerifier(Protocol):
 
 
 class Signer:
-    """Makes and reads our tokens: JWT, HS256, with `sub`, `groups`, `admin` and `exp`."""
+    """Makes and reads our tokens: JWT, HS256, with `sub`, `groups`, `admin`, `exp`, and of a run's own its `run`."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -63,7 +62,7 @@ class Signer:
         """The token and when it ends (seconds since 1970)."""
         ends = int(time.time() + lifetime_seconds)
         claims = {"sub": user.name, "groups": sorted(user.groups), "admin": user.admin, "exp": ends}
-        return jwt.encode(claims, self._key, _ALGORITHM), ends
+        return jwt.encode({**claims, **({"run": user.run} if user.run else {})}, self._key, _ALGORITHM), ends
 
     def sign_ticket(self, user: User, app_id: str, groups: frozenset[str], lifetime_seconds: float) -> str:
         """Lets `user` in to one app, at the gateway. It is no token: its key is made from ours and the app's id.
@@ -82,14 +81,19 @@ class Signer:
             raise Unauthenticated("the token has expired; get a new one") from error
         except jwt.InvalidTokenError:
             return None
-        return User(str(claims["sub"]), frozenset(map(str, claims.get("groups", ()))), bool(claims.get("admin")))
+        groups = frozenset(map(str, claims.get("groups", ())))
+        return User(str(claims["sub"]), groups, bool(claims.get("admin")), str(claims.get("run", "")))
 
 
 @dataclass(frozen=True)
 class Authenticator:
-    """FastAPI dependency: `user: Annotated[User, Depends(authenticator)]`."""
+    """FastAPI dependency: `user: Annotated[User, Depends(authenticator)]`.
+
+    `is_alive`: whether the run of this job's id has not ended; asked at every use of a run's own token, so it is quick.
+    """
 
     signer: Signer
+    is_alive: Callable[[str], bool]
     hub: TokenVerifier | None = None
     admins: frozenset[str] = frozenset()
 
@@ -110,11 +114,14 @@ class Authenticator:
         return user
 
     async def user_for_token(self, token: str) -> User | None:
+        """The user; None for no token of ours nor the hub's. Raises: Unauthenticated for one that has ended."""
         user = self.signer.read(token)
+        if user is not None and user.run and not self.is_alive(user.run):
+            raise Unauthenticated("the run that this token was made for has ended; use a token of your own")
         if user is None and self.hub is not None:
             user = await self.hub.user_for_token(token)
         if user is not None and user.name in self.admins and not user.admin:
-            return User(user.name, user.groups, True)
+            return replace(user, admin=True)
         return user
 
 

@@ -39,8 +39,6 @@ class Platform:
     memory_fit: MemoryFit
     #: seals what must not lie readable in the database
     vault: Vault
-    #: a token by which a job may call the platform as its owner
-    make_token: Callable[[str], str]
     #: where jobs reach the platform
     url: Callable[[], str]
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from orrery.controllers import jobs
 from orrery.controllers.contract import Controller, Draft, Outcome
+from orrery.controllers.run_tokens import token_secrets
 from orrery.domain.kernels import KERNEL, KernelSpec
 from orrery.domain.records import Json, Record
 from orrery.errors import Invalid, NotFound
@@ -92,10 +93,9 @@ class KernelController(Controller):
             grace_seconds=3.0,
             environment={
                 "ORRERY_URL": self.platform.url(),
-                "ORRERY_TOKEN": self.platform.make_token(record.owner),
                 "ORRERY_KERNEL": record.id,
             },
-            secrets={KEY_VARIABLE: f"{_PREFIX}{record.id}"},
+            secrets={KEY_VARIABLE: f"{_PREFIX}{record.id}", **token_secrets(job_id)},
         )
 
     def _ended(self, record: Record, told: jobs.Reports, outputs: Json, exit_: Exit) -> Outcome:

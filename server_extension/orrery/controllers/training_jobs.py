@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from orrery.controllers.contract import Platform
 from orrery.controllers.inputs import dataset_files
+from orrery.controllers.run_tokens import TOKEN_VARIABLES, token_secrets
 from orrery.controllers.training_images import container_image
 from orrery.domain.access import SYSTEM_OWNER
 from orrery.domain.algorithms import is_notebook
@@ -62,7 +63,10 @@ def make_job(platform: Platform, record: Record, job_id: str) -> JobSpec:
         time_limit_seconds=spec.max_seconds,
         storage_bytes=None if spec.data_gib is None else max(1, int(spec.data_gib * (1 << 30))),
         environment=_environment(platform, record, spec, source, has_checkpoint=bool(checkpoint)),
-        secrets={variable: f"{record.owner}/{name}" for variable, name in spec.secrets.items()},
+        secrets={
+            **{variable: f"{record.owner}/{name}" for variable, name in spec.secrets.items()},
+            **token_secrets(job_id),
+        },
         files=tuple(files),
         image=container_image(record.internal.get("image")),
     )
@@ -87,16 +91,17 @@ def _program(spec: TrainingSpec, source: Json, folder: str) -> Program:
 def _environment(
     platform: Platform, record: Record, spec: TrainingSpec, source: Json, *, has_checkpoint: bool
 ) -> dict[str, str]:
-    """The `EM_*` contract, our own variables and MLflow's; a user's own cannot replace any of them."""
+    """The `EM_*` contract, our own variables and MLflow's; a user's own cannot replace any of them.
+
+    The token is not among them: it is a secret.
+    """
     folders = {name: f"{WORK}/datasets/{name}" for name in spec.datasets}
-    token, url = platform.make_token(record.owner), platform.url()
+    url = platform.url()
     return {
-        **spec.environment,
+        **{name: value for name, value in spec.environment.items() if name not in TOKEN_VARIABLES},
         "ORRERY_URL": url,
-        "ORRERY_TOKEN": token,
         "ORRERY_ENVIRONMENTS": str(platform.settings.home / "environments"),
         "MLFLOW_TRACKING_URI": f"{url}/mlflow",
-        "MLFLOW_TRACKING_TOKEN": token,
         "EM_SOURCE_DIR": f"{WORK}/{source['folder']}" if source["folder"] else WORK,
         "EM_ENTRY_POINT": source["entry_point"],
         "EM_DATASETS": json.dumps(folders),

@@ -50,11 +50,12 @@ ALLOWED: Final[Mapping[Relation, frozenset[Act]]] = {
 
 @dataclass(frozen=True)
 class User:
-    """A caller, as the log-in says. `groups` are the hub's."""
+    """A caller, as the log-in says. `groups` are the hub's; `run`: the job whose own token it is that calls."""
 
     name: str
     groups: frozenset[str] = frozenset()
     admin: bool = False
+    run: str = ""
 
     def may_own_as(self, owner: str) -> bool:
         """Whether a new resource of this user's may belong to `owner`: the user, or a group of theirs."""

@@ -41,10 +41,17 @@ class Sampler:
         self._devices: Sequence[str] = launch.get("gpus") or ()
         self._gpus: GpuSeconds | None = None
         self._latest = Use(0.0, 0)
+        #: a process of the shim's own
+        self._left_out = 0
+
+    def leave_out(self, pid: int) -> None:
+        """A process below the shim that is no part of the program."""
+        self._left_out = pid
 
     def sample(self, *, is_last: bool = False) -> int:
         """Measure and write down; returns the bytes of memory that all use together now."""
-        family = {pid: found for pid in descendants(os.getpid()) if (found := measure(pid)) is not None}
+        program = [pid for pid in descendants(os.getpid()) if pid != self._left_out]
+        family = {pid: found for pid in program if (found := measure(pid)) is not None}
         memory = sum(process.memory_bytes for process in family.values())
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = sum(process.cpu_seconds for process in family.values())

@@ -189,6 +189,7 @@ class Shim:
         read, write = os.pipe()
         self.filter = os.fork()
         if self.filter:
+            self.sampler.leave_out(self.filter)
             os.close(read)
             return write
         try:

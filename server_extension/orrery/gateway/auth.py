@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: A token resolved by the platform holds this long ...
 FRESH_SECONDS: Final = 60.0
+#: ... that of a run, which may end at any time, only so long ...
+RUN_FRESH_SECONDS: Final = 5.0
 #: ... and this long while the platform cannot be asked.
 STALE_SECONDS: Final = 600.0
 #: A token that the platform refused is not asked about again for this long.
@@ -42,6 +44,8 @@ class Identity:
     name: str
     groups: frozenset[str] = frozenset()
     admin: bool = False
+    #: of a run's own token: the platform alone knows whether that has ended
+    of_run: bool = False
 
 
 def unauthenticated(message: str) -> HttpError:
@@ -105,7 +109,8 @@ def verify_jwt(token: bytes, key: bytes, now: float) -> tuple[Identity, float] |
     if now >= expires or not isinstance(not_before, int | float) or now < not_before - 30:
         raise TokenExpired
     names = frozenset(name for name in cast("list[object]", groups) if isinstance(name, str))
-    return Identity(subject, names, claims.get("admin") is True), float(expires)
+    identity = Identity(subject, names, claims.get("admin") is True, of_run="run" in claims)
+    return identity, float(expires)
 
 
 def _decode(part: bytes) -> bytes | None:
@@ -181,13 +186,16 @@ class Authenticator:
         if entry is not None and now < entry.fresh_until:
             done(entry.identity or _refused())
             return
+        fresh_seconds = FRESH_SECONDS
         if self._key is not None:
             try:
                 verified = verify_jwt(token, self._key, now)
             except TokenExpired:
                 done(unauthenticated("the token has expired; get a new one"))
                 return
-            if verified is not None:
+            if verified is not None and verified[0].of_run:
+                fresh_seconds = RUN_FRESH_SECONDS
+            elif verified is not None:
                 identity, expires = verified
                 self._remember(digest, _Entry(identity, expires, expires))
                 done(identity)
@@ -195,7 +203,7 @@ class Authenticator:
         waiting = self._waiting.setdefault(digest, [])
         waiting.append(done)
         if len(waiting) == 1:
-            self._whoami(token, lambda answer: self._resolved(digest, answer))
+            self._whoami(token, lambda answer: self._resolved(digest, answer, fresh_seconds))
 
     def visitor(self, app_id: str, ticket: bytes) -> Identity | None:
         """Who was let in to this app, by what the platform put into the address; None for any other text.
@@ -207,12 +215,12 @@ class Authenticator:
         verified = verify_jwt(ticket, app_key(self._key, app_id), self._clock())
         return None if verified is None else verified[0]
 
-    def _resolved(self, digest: bytes, answer: tuple[int, bytes] | None) -> None:
+    def _resolved(self, digest: bytes, answer: tuple[int, bytes] | None, fresh_seconds: float) -> None:
         now = self._clock()
         entry = self._cache.get(digest)
         result: Identity | HttpError
         if answer is not None and answer[0] == 200 and (identity := _identity(answer[1])) is not None:
-            self._remember(digest, _Entry(identity, now + FRESH_SECONDS, now + STALE_SECONDS))
+            self._remember(digest, _Entry(identity, now + fresh_seconds, now + STALE_SECONDS))
             result = identity
         elif answer is not None and answer[0] in (401, 403):
             self._remember(digest, _Entry(None, now + REFUSED_SECONDS, 0))
