@@ -26,6 +26,8 @@ from orrery.testing.jupyter import Jupyter
 from orrery.testing.platform import create_dataset, wait_settled
 from orrery.testing.waiting import wait_until
 
+RANKS = "import os\nprint('rank', os.environ['RANK'], 'of', os.environ['WORLD_SIZE'])"
+
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[tuple[Jupyter, httpx.Client]]:
@@ -48,6 +50,8 @@ def lab(tmp_path: Path) -> Iterator[tuple[Jupyter, httpx.Client]]:
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata={"kernelspec": kernel}
         )
         nbformat.write(failing, work / "failing.ipynb")
+        ranks = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(RANKS)], metadata={"kernelspec": kernel})
+        nbformat.write(ranks, work / "ranks.ipynb")
         yield running
 
 
@@ -90,6 +94,37 @@ def test_a_notebook_runs_as_a_job_with_its_modules_and_what_is_not_saved(
     assert [item["name"] for item in client.get("algorithms?owner=" + training["owner"]).json()["items"]] == [
         "Yearly-report"
     ]
+
+
+def test_a_notebook_runs_on_two_nodes_as_the_form_says(
+    lab: tuple[Jupyter, httpx.Client], page: Page, tmp_path: Path
+) -> None:
+    jupyter, client = lab
+    open_lab(page, jupyter)
+    execute(page, "orrery:run-notebook", {"path": "ranks.ipynb"})
+    form = panel(page, "orrery-form-training")
+    nodes = form.get_by_label("Nodes", exact=True)
+    nodes.fill("2")
+    expect(form.get_by_test_id("orrery-cost")).to_contain_text("2 × cpu-small")
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        nodes.scroll_into_view_if_needed()
+        look(page, f"run-notebook-nodes-{theme}")
+        assert violations(page, ".orr-Panel") == []
+    form.get_by_test_id("orrery-submit").click()
+    detail = panel(page, "orrery-detail-training")
+    expect(detail.get_by_test_id("orrery-phase").first).to_have_attribute(
+        "data-phase", "COMPLETE", timeout=LONG_MILLISECONDS
+    )
+    detail.get_by_test_id("orrery-tab-logs").click()
+    detail.get_by_label("Whose lines").select_option("Rank 1")
+    expect(detail.get_by_role("log")).to_contain_text("rank 1 of 2")
+    expect(detail.get_by_role("log")).not_to_contain_text("rank 0")
+    detail.get_by_test_id("orrery-tab-files").click()
+    expect(detail).to_contain_text("result.node1.ipynb")
+    look(page, "run-notebook-nodes-files")
+    result = tmp_path / "work" / f"ranks-{client.get('trainings').json()['items'][0]['name']}.ipynb"
+    wait_until(lambda: result.exists() and "rank 0 of 2" in result.read_text(), what="the result notebook")
 
 
 def test_a_failed_notebook_is_edited_and_resumed_at_the_failed_cell(

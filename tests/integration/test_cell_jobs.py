@@ -124,6 +124,13 @@ def test_a_cell_runs_as_a_job_with_the_variables_it_reads_and_gives_back_those_i
     assert client.trainings.get("fitted").status.phase == "COMPLETE"
 
 
+def test_on_several_nodes_each_runs_the_cell_and_the_first_ones_variables_come_back(notebook: Notebook) -> None:
+    shown = notebook.run("%%job --nodes 2\nimport os\nrank = os.environ['RANK']\nprint('here is', rank)")
+    assert shown.error == ""
+    assert "[rank 0] here is 0\n" in shown.stdout and "[rank 1] here is 1\n" in shown.stdout
+    assert notebook.run("print(rank)").stdout == "0\n"
+
+
 def test_an_error_shows_the_jobs_traceback(notebook: Notebook) -> None:
     shown = notebook.run("%%job --name broken\ndef inner():\n    return 1 / 0\ninner()")
     assert "return 1 / 0" in shown.stdout and "inner()" in shown.stdout

@@ -2,7 +2,7 @@
 
 The variables that the cell reads go with it, found in its syntax tree; those that it assigns come back. Its output
 shows as it comes, a traceback included; its plots and its result when it ends. An interrupt stops the job; where it
-fails, so does the cell.
+fails, so does the cell. On several nodes it runs on each; what comes back is the first one's.
 """
 
 # IPython carries few types
@@ -61,6 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", help="the run's name")
     parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--dataset", action="append", default=[], metavar="[KEY=]DATASET")
+    parser.add_argument("--nodes", type=int, metavar="N", help="run it on so many nodes at once")
     parser.add_argument("--max-time", metavar="TIME")
     parser.add_argument("--no-wait", action="store_true")
     return parser
@@ -86,6 +87,7 @@ def run_cell(line: str, cell: str, namespace: Mapping[str, Any]) -> None:
             entry_point=NOTEBOOK,
             datasets=parse_datasets(asked.dataset),
             instance_type=asked.instance,
+            nodes=asked.nodes,
             max_seconds=parse_duration(asked.max_time) if asked.max_time else None,
             register_model=False,
             progress=False,

@@ -33,6 +33,8 @@ def run_notebook(
     parameters: Mapping[str, Any] | None = None,
     datasets: Mapping[str, str | Dataset | DatasetVersion] | None = None,
     files: Sequence[str | os.PathLike[str]] = (),
+    nodes: int | None = None,
+    processes_per_node: int | None = None,
     save_to: str | os.PathLike[str] | None = None,
     wait: bool = True,
     progress: bool = True,
@@ -41,13 +43,20 @@ def run_notebook(
     """Run the notebook as a job, as it lies on the disk.
 
     Modules and packages beside it, a `requirements.txt` and `files` go with it. With `wait` the result grows cell by
-    cell in `save_to`: else in `NAME.ipynb` beside it, or in `NOTEBOOK-NAME.ipynb` for a name of your own. `options` are
-    those of `trainings.create`.
+    cell in `save_to`: else in `NAME.ipynb` beside it, or in `NOTEBOOK-NAME.ipynb` for a name of your own. On several
+    `nodes` each runs the notebook and finds the others by MASTER_ADDR, RANK and the like: the result is that of the
+    first; a notebook is one process on each, so that `processes_per_node` can only be 1. `options` are those of
+    `trainings.create`.
     Raises: Invalid for what is no notebook; with `wait`, RunFailed; the result is saved all the same.
     """
     source = Path(path).expanduser()
     if source.suffix != ".ipynb" or not source.is_file():
         raise Invalid(f"{str(source)!r} is no notebook; give the path of an .ipynb (now in {Path.cwd()})")
+    if (processes_per_node or 1) > 1:
+        raise Invalid(
+            f"processes_per_node is {processes_per_node}, and a notebook is one process on each node, in its kernel: "
+            "leave it at 1 and raise nodes, or run a script with torchrun"
+        )
     stem = as_name(source.stem)
     run = name or f"{stem[:47]}-{datetime.now():%Y%m%d-%H%M%S}"
     sent = companions(source) | {Path(file).name: Path(file) for file in files} | {source.name: source}
@@ -59,6 +68,7 @@ def run_notebook(
         entry_point=source.name,
         datasets=datasets,
         parameters=parameters,
+        nodes=nodes,
         progress=progress,
         **settings,
     )

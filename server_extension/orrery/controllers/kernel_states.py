@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from orrery.controllers.training_jobs import CHECKPOINT_INPUT, CHECKPOINTS, OUTPUT_NOTEBOOK
+from orrery.domain.algorithms import is_notebook
 from orrery.domain.records import Json, Record
 from orrery.domain.trainings import ResumeBody
 from orrery.errors import Invalid, NotFound
@@ -95,6 +96,11 @@ def check_resume(record: Record, body: ResumeBody, objects: ObjectStore) -> Json
     if body.start_over and body.notebook is None:
         raise Invalid("`start_over` begins again with a changed notebook; give the notebook, or use `retry`")
     if not state and not record.outputs.get("checkpoint_files") and not body.start_over:
+        if int(record.spec.get("nodes") or 1) > 1 and is_notebook(str(record.internal["source"]["entry_point"])):
+            raise Invalid(
+                f"{record.label} runs on several nodes, each of which was cut off at a cell of its own: it cannot go "
+                "on there, and it kept no checkpoint in EM_CHECKPOINT_DIR; `retry` begins from the beginning"
+            )
         raise Invalid(
             f"{record.label} kept no checkpoint in EM_CHECKPOINT_DIR, and no state of a notebook's kernel; "
             "`retry` or `start` begins from the beginning"

@@ -116,7 +116,7 @@ def _environment(
         **{f"EM_HP_{variable_name(key)}": _as_text(value) for key, value in spec.parameters.items()},
         "EM_REGION": platform.settings.region,
         "EM_APPKEY": record.owner,
-        **_state_limits(platform, source),
+        **(_state_limits(platform, source) if spec.nodes == 1 else {}),
         RANKS: str(count_ranks(record.spec)),
         "ORRERY_TRAINING": record.name,
         "ORRERY_ALGORITHM": str(source["algorithm"]),
@@ -124,7 +124,7 @@ def _environment(
 
 
 def _state_limits(platform: Platform, source: Json) -> dict[str, str]:
-    """A notebook of a user's own can go on in the middle; the built-in ones are short."""
+    """A notebook of a user's own, on one node, can go on in the middle; the built-in ones are short."""
     if not source["folder"] or not is_notebook(str(source["entry_point"])):
         return {}
     settings = platform.settings

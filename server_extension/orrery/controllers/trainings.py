@@ -20,7 +20,7 @@ from orrery.controllers.templates import template_of
 from orrery.controllers.training_images import check_run_image, complete_image, offer_image, pin_image
 from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
 from orrery.controllers.training_storage import TrainingStorage, check_storages
-from orrery.domain.access import User
+from orrery.domain.access import SYSTEM_OWNER, User
 from orrery.domain.algorithms import check_is_ready, is_notebook
 from orrery.domain.columns import check_target, find_column
 from orrery.domain.models import MODEL as MODEL_KIND
@@ -83,13 +83,24 @@ class TrainingController(Controller):
         return stored
 
     def _check_nodes(self, spec: TrainingSpec, algorithm: Record) -> None:
-        if (spec.nodes > 1 or spec.torchrun) and is_notebook(algorithm.spec["entry_point"]):
-            message = (
-                f"algorithm {algorithm.name} is a notebook, which runs in one process; "
-                "several nodes and torchrun need a script (.py)"
+        if not is_notebook(algorithm.spec["entry_point"]):
+            return
+        if spec.torchrun:
+            field, message = (
+                "torchrun",
+                (
+                    f"algorithm {algorithm.name} is a notebook, which is one process on each node, in its kernel; "
+                    "torchrun and processes_per_node need a script (.py)"
+                ),
             )
-            field = "nodes" if spec.nodes > 1 else "torchrun"
-            raise Invalid(message, fields=[{"path": f"spec.{field}", "message": message}])
+        elif spec.nodes > 1 and algorithm.owner == SYSTEM_OWNER:
+            field, message = (
+                "nodes",
+                (f"algorithm {algorithm.name} trains on one node; several need a script or a notebook of your own"),
+            )
+        else:
+            return
+        raise Invalid(message, fields=[{"path": f"spec.{field}", "message": message}])
 
     def _check_checkpoint(self, draft: Draft) -> None:
         other = draft.references.get("checkpoint_from")

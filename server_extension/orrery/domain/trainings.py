@@ -84,8 +84,8 @@ class RunSpec(Spec):
         1,
         ge=1,
         le=MAX_NODES,
-        description="How many nodes it runs on. Each holds the instance type, and all start at once; the script is run "
-        "on every one of them, and finds the others by MASTER_ADDR or TF_CONFIG.",
+        description="How many nodes it runs on. Each holds the instance type, and all start at once; the script or "
+        "notebook is run on every one of them, and finds the others by MASTER_ADDR or TF_CONFIG.",
         json_schema_extra={"x-orrery-group": "Distributed"},
     )
     torchrun: bool = Field(
@@ -98,7 +98,8 @@ class RunSpec(Spec):
         1,
         ge=1,
         le=MAX_PROCESSES_PER_NODE,
-        description="How many processes torchrun starts on each node: one for each GPU, or a few that share the cores.",
+        description="How many processes torchrun starts on each node: one for each GPU, or a few that share the cores. "
+        "A notebook is one process on each node.",
         json_schema_extra={"x-orrery-group": "Distributed"},
     )
     data_gib: float | None = Field(

@@ -33,7 +33,6 @@ from orrery.executors.contract import (
     JobPhase,
     JobSpec,
     JobState,
-    NotebookProgram,
     Priority,
     QueueEntry,
 )
@@ -166,8 +165,8 @@ class Jobs:
                 f"job {spec.id} is to run in the container image {spec.image.address}, and here jobs are processes of "
                 "the platform's own Python; leave the image out"
             )
-        if spec.nodes < 1 or (spec.nodes > 1 and isinstance(spec.program, NotebookProgram)):
-            raise Invalid(f"nodes is {spec.nodes}; a notebook runs on 1 node, anything else on 1 or more")
+        if spec.nodes < 1:
+            raise Invalid(f"nodes is {spec.nodes}; a job runs on 1 or more")
         queue.check_schedulable(spec.held, self._core.ledger.capacity)
         self._core.ledger.rules.check(spec.owner, spec.held)
         for file in spec.files:

@@ -23,6 +23,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from orrery.executors.sampling import RANK, RANKS
+from orrery.jobs import report
+
 NODES: Final = "ORRERY_NODES"
 NODE_RANK: Final = "ORRERY_NODE_RANK"
 ADDRESSES: Final = "ORRERY_NODE_ADDRESSES"
@@ -169,6 +172,7 @@ def write_output(data: bytes) -> None:
 
 @dataclass
 class _Running:
+    rank: int
     process: subprocess.Popen[bytes]
     ended_fd: int
     labeller: Labeller
@@ -177,6 +181,8 @@ class _Running:
 
 @dataclass
 class _Nodes:
+    #: one rank is what runs on each
+    are_ranks: bool
     running: list[_Running] = field(default_factory=list[_Running])
     #: of the node that failed first, where one has
     status: int = 0
@@ -193,10 +199,12 @@ def run_nodes(job_dir: Path, count: int, *, label: str, grace_seconds: float) ->
     addresses = free_addresses(count)
     devices = [device for device in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
     each = len(devices) // count
-    nodes = _Nodes()
+    nodes = _Nodes(are_ranks=label == "rank")
     selector = selectors.DefaultSelector()
     for rank in range(count):
         environment = {**os.environ, NODES: str(count), NODE_RANK: str(rank), ADDRESSES: ",".join(addresses)}
+        if nodes.are_ranks:
+            environment |= {RANK: str(rank), RANKS: str(count)}
         if devices:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices[rank * each : (rank + 1) * each])
         process = subprocess.Popen(
@@ -210,7 +218,7 @@ def run_nodes(job_dir: Path, count: int, *, label: str, grace_seconds: float) ->
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
         labeller = Labeller(f"[{label} {rank}] ".encode(), write_output)
-        node = _Running(process, os.pidfd_open(process.pid), labeller)
+        node = _Running(rank, process, os.pidfd_open(process.pid), labeller)
         nodes.running.append(node)
         selector.register(process.stdout.fileno(), selectors.EVENT_READ, (node, False))
         selector.register(node.ended_fd, selectors.EVENT_READ, (node, True))
@@ -253,8 +261,21 @@ def _pass_on(node: _Running) -> bytes | None:
 def _note_end(nodes: _Nodes, node: _Running) -> None:
     node.status = node.process.wait()
     if node.status != 0 and nodes.status == 0:
+        if node.status < 0 and nodes.are_ranks and nodes.kill_at is None:
+            _report_killed(node)
         nodes.status = node.status if node.status > 0 else 128 - node.status
         nodes.terminate_at = time.monotonic() + NOTICE_SECONDS
+
+
+def _report_killed(node: _Running) -> None:
+    """It could not say so itself."""
+    assert node.status is not None
+    why = "it was killed, most likely for want of memory; choose a larger instance type"
+    if node.status != -signal.SIGKILL:
+        why = f"it crashed with {signal.Signals(-node.status).name}"
+    message = f"exit code : {node.status} (pid: {node.process.pid}), rank {node.rank}: {why}"
+    details = {"status": node.status, "pid": node.process.pid, "rank": node.rank, "at": time.time()}
+    report.error("failed", message, **details)
 
 
 def _press(nodes: _Nodes, grace_seconds: float) -> None:

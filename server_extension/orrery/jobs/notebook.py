@@ -46,6 +46,9 @@ from orrery.jobs.state import STATE_FOLDER
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_STOPPED = 128 + signal.SIGTERM
+#: of what a rank said before it failed
+_LAST_LINES = 8
+_LAST_CHARACTERS = 8 << 10
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _OWN_PROGRESS = re.compile(r"\breport\.progress\(|\bprogress=report\b")
@@ -57,6 +60,9 @@ class Record(NotebookExecutionManager):
     def __init__(self, nb: nbformat.NotebookNode, path: Path, *, counts_cells: bool) -> None:
         super().__init__(nb, output_path=str(path), progress_bar=False)
         self.path = path
+        self.count = len(nb.cells)
+        #: the end of what its cells have printed
+        self.said = ""
         self.counts_cells = counts_cells
 
     def save(self, **kwargs: Any) -> None:
@@ -66,6 +72,22 @@ class Record(NotebookExecutionManager):
         temporary.write_text(nbformat.v4.writes(self.nb), "utf-8")
         temporary.replace(self.path)
         self.last_save_time = self.now()
+
+    def say(self, text: str) -> None:
+        _log(text)
+        self.said = (self.said + text)[-_LAST_CHARACTERS:]
+
+    @property
+    def last_lines(self) -> list[str]:
+        lines = (line.rstrip("\r").rpartition("\r")[2].rstrip() for line in self.said.split("\n"))
+        return [line for line in lines if line][-_LAST_LINES:]
+
+    @property
+    def cut_off_in(self) -> int | None:
+        """The index of the cell that failed or was running."""
+        ended_badly = (self.FAILED, self.RUNNING)
+        cells = enumerate(self.nb.cells)
+        return next((index for index, cell in cells if cell.metadata.papermill["status"] in ended_badly), None)
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         super().cell_complete(cell, cell_index=cell_index, **kwargs)
@@ -137,7 +159,7 @@ class Client(PapermillNotebookClient):
         content = msg["content"]
         match msg["msg_type"]:
             case "stream":
-                _log(content["text"])
+                self.nb_man.say(content["text"])
             case "error":
                 _log(_ANSI.sub("", "\n".join(content["traceback"])) + "\n")
             case _:
@@ -265,16 +287,29 @@ def _execute(record: Record, kernel: Kernel, stop: Stop, saving: KernelSaving, b
     except PapermillExecutionError as error:
         _note(record, saving)
         message = f"{error.ename}: {error.evalue}{saving.explain(error.ename, error.evalue)}"
-        _report_once(mark, "cell_failed", message, cell=error.cell_index + 1)
+        cell = error.cell_index + 1
+        _report_once(mark, "cell_failed", _of_rank(message, cell, record), cell=cell)
         return EXIT_FAILED
     except (DeadKernelError, RuntimeError) as error:
+        place = record.cut_off_in
         _note(record, saving)
         if stop.asked:
             return EXIT_STOPPED
-        _report_once(mark, "kernel_died", _death(kernel.exit_code(), error), status=kernel.exit_code())
+        status = kernel.exit_code()
+        message = _of_rank(_death(status, error), None if place is None else place + 1, record)
+        _report_once(mark, "kernel_died", message, status=status)
         return EXIT_FAILED
     saving.discard()
     return EXIT_OK
+
+
+def _of_rank(message: str, cell: int | None, record: Record) -> str:
+    """Where there are others: which rank failed, in which cell, and its last words."""
+    rank = report.this_rank()
+    if rank is None:
+        return message
+    where = f"rank {rank}" if cell is None else f"rank {rank}, cell {cell} of {record.count}"
+    return "\n".join([f"{where}: {message}", *record.last_lines])
 
 
 def _note(record: Record, saving: KernelSaving) -> None:
@@ -324,7 +359,7 @@ def _reports_size() -> int:
 
 
 def _report_once(mark: int, code: str, message: str, **details: object) -> None:
-    """Report the error unless the notebook has reported one itself since byte `mark`."""
+    """Report the error unless the notebook has reported one itself, on this rank, since byte `mark`."""
     path = os.environ.get(report.REPORTS_VARIABLE)
     if path and os.path.exists(path):
         with open(path, "rb") as file:
@@ -336,9 +371,10 @@ def _report_once(mark: int, code: str, message: str, **details: object) -> None:
 
 def _is_error(line: bytes) -> bool:
     try:
-        return json.loads(line).get("type") == "error"
+        told = json.loads(line)
     except ValueError:
         return False
+    return told.get("type") == "error" and told.get("details", {}).get("rank") == report.this_rank()
 
 
 def _death(status: int | None, error: Exception) -> str:

@@ -1,8 +1,9 @@
 """What a job tells about itself: progress, metrics, parameters, artifacts, its result, its error.
 
 Every call appends one JSON object to the file that `ORRERY_REPORTS` names, in a single `O_APPEND` write, so that
-several processes of one job may report at once. Without that variable (a notebook opened by hand) every call does
-nothing. Standard library only: a script in any environment may copy this file.
+several processes of one job may report at once; of several ranks only the first is heard, but for errors. Without that
+variable (a notebook opened by hand) every call does nothing. Standard library only: a script in any environment may
+copy this file.
 """
 
 from __future__ import annotations
@@ -10,14 +11,24 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 REPORTS_VARIABLE = "ORRERY_REPORTS"
+#: of several ranks all say the same: what the first one says counts
+_OF_RANK_0 = frozenset({"progress", "metrics", "params", "artifact", "result", "state"})
 
 #: set after a write that the disk cut short: the next line starts on a line of its own
 _is_torn = False
+
+
+def this_rank() -> int | None:
+    """Which of several ranks this process belongs to; None where it is alone, or starts them."""
+    if int(os.environ.get("ORRERY_RANKS") or 1) < 2 or not os.environ.get("ORRERY_RANK"):
+        return None
+    return int(os.environ["ORRERY_RANK"])
 
 
 class JobFailed(Exception):
@@ -81,7 +92,10 @@ def state(cell: int | None, problem: str, unsaved: Sequence[Mapping[str, str]] =
 
 
 def error(code: str, message: str, **details: object) -> None:
-    """The reason shown to the person when the job then exits non-zero."""
+    """The reason shown to the person when the job then exits non-zero; of several ranks' the first cause."""
+    rank = this_rank()
+    if rank is not None:
+        details = {"rank": rank, "status": 1, "at": time.time(), **details}
     _write("error", code=code, message=message, details=details)
 
 
@@ -94,7 +108,7 @@ def fail(code: str, message: str, **details: object) -> NoReturn:
 def _write(kind: str, **fields: object) -> None:
     global _is_torn
     path = os.environ.get(REPORTS_VARIABLE)
-    if not path:
+    if not path or (kind in _OF_RANK_0 and this_rank()):
         return
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = json.dumps(_plain({"type": kind, "at": at, **fields}), ensure_ascii=False, allow_nan=False)

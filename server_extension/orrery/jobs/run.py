@@ -34,7 +34,8 @@ def main(job_dir: Path) -> int:
     program: dict[str, Any] = job["program"]
     nodes = int(job.get("nodes") or 1)
     if nodes > 1 and distributed.NODE_RANK not in os.environ:
-        label = "rank" if program["type"] == "command" else "node"
+        # a script tells its ranks apart itself: a node may have several
+        label = "node" if program["type"] == "python" else "rank"
         return distributed.run_nodes(job_dir, nodes, label=label, grace_seconds=float(job.get("grace_seconds") or 10.0))
     match program["type"]:
         case "notebook":
@@ -44,13 +45,17 @@ def main(job_dir: Path) -> int:
             from orrery.jobs import notebook
             from orrery.jobs.state import STATE_FOLDER
 
+            output_path = work / program.get("output_path", "output.ipynb")
             if program.get("folder"):
                 status = _enter_source(work / program["folder"])
                 if status:
                     return status
+                node = distributed.this_node()
+                os.environ |= distributed.variables(node, 1, has_gpus=bool(os.environ.get("CUDA_VISIBLE_DEVICES")))
+                output_path = _output_on(node, output_path)
             return notebook.run(
                 input_path=work / program.get("input_path", "input.ipynb"),
-                output_path=work / program.get("output_path", "output.ipynb"),
+                output_path=output_path,
                 parameters=program.get("parameters") or {},
                 kernel_name=program.get("kernel_name") or "python3",
                 grace_seconds=float(job.get("grace_seconds") or 10.0),
@@ -63,6 +68,15 @@ def main(job_dir: Path) -> int:
         case unknown:
             report.error("invalid", f"program type {unknown!r} is not one of: notebook, python, command")
             return EXIT_UNUSABLE
+
+
+def _output_on(node: distributed.Node, output_path: Path) -> Path:
+    """The first node's notebook is the result; those of the others lie among the output files."""
+    if node.rank == 0:
+        return output_path
+    folder = Path(os.environ.get("EM_OUTPUT_DIR") or output_path.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"result.node{node.rank}.ipynb"
 
 
 def _enter_source(folder: Path) -> int:

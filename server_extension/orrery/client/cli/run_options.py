@@ -24,9 +24,7 @@ SecretOption = Annotated[
     list[str] | None,
     typer.Option("--secret", metavar="VARIABLE=NAME", help="A variable whose value is that secret of yours."),
 ]
-NodesOption = Annotated[
-    int | None, typer.Option(min=1, help="Run the script on so many nodes at once, each of that size.")
-]
+NodesOption = Annotated[int | None, typer.Option(min=1, help="Run it on so many nodes at once, each of that size.")]
 ProcessesOption = Annotated[
     int | None, typer.Option(min=1, help="Processes that torchrun starts on each node; more than 1 means --torchrun.")
 ]

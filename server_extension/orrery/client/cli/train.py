@@ -335,6 +335,10 @@ def run(
         typer.Option(metavar="[KEY=]DATASET", help="A published dataset, found in EM_DATASET_<KEY>."),
     ] = None,
     instance: Annotated[str | None, typer.Option(help="Its size: cpu-small ...")] = None,
+    nodes: NodesOption = None,
+    processes_per_node: Annotated[
+        int | None, typer.Option(min=1, help="1: a notebook is one process on each node.")
+    ] = None,
     priority: PriorityOption = None,
     max_time: MaxTimeOption = None,
     start_after: StartAfterOption = None,
@@ -349,6 +353,7 @@ def run(
     \b
     Examples:
       orrery run report.ipynb -p year=2026 --instance cpu-medium --wait
+      orrery run ddp.ipynb --nodes 2 --wait
     """
     from orrery.client.cli.values import parse_datasets, parse_duration, parse_pairs
 
@@ -359,6 +364,8 @@ def run(
             parameters=parse_pairs(parameter or (), "-p"),
             datasets=parse_datasets(dataset or ()),
             instance_type=instance,
+            nodes=nodes,
+            processes_per_node=processes_per_node,
             priority=priority.value if priority else None,
             max_seconds=parse_duration(max_time) if max_time else None,
             start_after=parse_moment(start_after) if start_after else None,
