@@ -74,3 +74,37 @@ def test_a_list_of_tunings_names_the_best_training_and_asks_for_nothing_more(sto
     link.focus()
     page.keyboard.press("Enter")
     expect(panel(page, "orrery-detail-training").get_by_test_id("orrery-name")).to_have_text(best["name"])
+
+
+def test_what_the_trials_of_a_tuning_use_is_drawn_together_and_one_by_one(stocked: Stocked, page: Page) -> None:
+    page.set_viewport_size({"width": 1440, "height": 1200})
+    lab, client = stocked
+    tuning = client.get("tunings/one").json()
+    open_lab(page, lab)
+    execute(page, "orrery:open", {"kind": "tuning", "ref": tuning["id"]})
+    detail = panel(page, "orrery-detail-tuning")
+    tab = detail.get_by_role("tab", name="Monitoring")
+    tab.click(timeout=LONG_MILLISECONDS)
+    shown = detail.get_by_test_id("orrery-panel-usage")
+    charts = shown.get_by_test_id("orrery-usage-charts").get_by_role("img")
+    expect(charts.first).to_have_accessible_name(re.compile("Cores in use over time, .* all trials: last"))
+    expect(shown.get_by_role("status")).to_have_text(re.compile("^4 trials, memory as the mean"))
+    summary = shown.get_by_test_id("orrery-usage-summary")
+    expect(summary.get_by_role("rowheader", name="all trials")).to_be_visible()
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"tuning-monitoring-{theme}")
+        assert violations(page, '[data-testid="orrery-detail-tuning"]:not(.lm-mod-hidden)') == []
+
+    # one by one, by keyboard
+    choice = shown.get_by_role("button", name="By trial")
+    choice.focus()
+    page.keyboard.press("Enter")
+    expect(choice).to_have_attribute("aria-pressed", "true")
+    expect(charts.first).to_have_accessible_name(re.compile(r"trial 0: last .*; trial 3: last"))
+    expect(summary.get_by_role("row")).to_have_count(6)
+    use_theme(page, "light")
+    look(page, "tuning-monitoring-trials")
+    assert violations(page, '[data-testid="orrery-detail-tuning"]:not(.lm-mod-hidden)') == []
+    summary.get_by_role("button", name="2", exact=True).click()
+    expect(panel(page, "orrery-detail-training").get_by_test_id("orrery-name")).to_have_text("one-2")

@@ -249,7 +249,7 @@ TUNING = Kind(
         Column("tags", "Tags", ColumnType.TAGS),
         *AGE_COLUMNS,
     ),
-    tabs=("overview", "trials", "plots", "lineage"),
+    tabs=("overview", "trials", "plots", "usage", "lineage"),
     undeletable={
         phase: "stop it first"
         for phase in (
