@@ -58,7 +58,17 @@ export interface Schema {
 }
 
 export type ColumnType =
-  'phase' | 'text' | 'date' | 'duration' | 'progress' | 'number' | 'bytes' | 'ref' | 'tags';
+  | 'phase'
+  | 'text'
+  | 'date'
+  | 'duration'
+  | 'progress'
+  | 'number'
+  | 'bytes'
+  | 'ref'
+  | 'tags'
+  | 'trials'
+  | 'best-trial';
 
 export interface Column {
   key: string;
@@ -259,6 +269,21 @@ export interface UsageSample {
 export interface UsageAnswer {
   samples: UsageSample[];
   ranks: { rank: number; samples: UsageSample[] }[];
+  /** Of a tuning, whose samples are the sum of its trials: the newest of them one by one. */
+  trials?: TrialUsage[];
+  /** How many trials the sum is of. */
+  counted?: number;
+  /** How many trials there are. */
+  total?: number;
+}
+
+export interface TrialUsage {
+  number: number;
+  status: Trial['status'];
+  training: string;
+  /** Null where it was removed for good. */
+  name: string | null;
+  samples: UsageSample[];
 }
 
 export interface WhoAmI {

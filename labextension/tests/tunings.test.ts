@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { IStateDB } from '@jupyterlab/statedb';
-import type { InstanceType, JsonObject, Kind, Objective, Schema, Trial } from '../src/api-types';
+import type { InstanceType, JsonObject, Kind, Objective, Resource, Schema, Trial } from '../src/api-types';
 import { FormModel } from '../src/models/form';
 import { costOf, describePlace } from '../src/models/cost';
 import type { Space } from '../src/models/search-space';
@@ -16,7 +16,15 @@ import {
   paretoPlot,
   slicePlot
 } from '../src/models/trial-plots';
-import { TrialsModel, bestSoFar, bestTrials, paretoFront, sortTrials } from '../src/models/trials';
+import {
+  TrialsModel,
+  bestSoFar,
+  bestTrials,
+  countTrials,
+  foundBest,
+  paretoFront,
+  sortTrials
+} from '../src/models/trials';
 import { MemoryPlatform, TRAINING, XGBOOST, event, makeResource, until } from './platform';
 
 function trial(number: number, change: Partial<Trial> = {}): Trial {
@@ -360,5 +368,29 @@ describe('plots of trials', () => {
     expect([...brushed(plot, { 'parameter kind': [0.5, 1], 'parameter x': [0.6, 1] })]).toEqual([2]);
     expect([...brushed(plot, { 'parameter extra': [0, 1] })]).toEqual([1]);
     expect(plot.lines.map(({ rank }) => rank)).toEqual([0, 3, 1]);
+  });
+});
+
+describe('a list of tunings', () => {
+  const tuning = (outputs: JsonObject): Resource =>
+    makeResource({
+      kind: 'tuning',
+      spec: { max_trials: 20 },
+      status: { ...makeResource().status, outputs }
+    });
+
+  it('tells how many trials are done, and how the others stand', () => {
+    const trials = { completed: 9, running: 2, failed: 1, early_stopped: 1, killed: 1, total: 14 };
+    expect(countTrials(tuning({ trials }))).toEqual({
+      done: '12 of 20',
+      others: '2 in progress, 1 failed, 2 stopped'
+    });
+    expect(countTrials(tuning({}))).toBeNull();
+  });
+
+  it('names the best training, also where an older platform told only its number', () => {
+    const best = { trial: 7, training: 'trn_7', value: 1, values: [1], parameters: {} };
+    expect(foundBest(tuning({ best: { ...best, name: 'hill-7' } }))[0]?.name).toBe('hill-7');
+    expect(foundBest(tuning({ best }))[0]?.name).toBe('trial 7');
   });
 });

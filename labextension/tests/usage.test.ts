@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { UsageAnswer, UsageSample } from '../src/api-types';
-import { meanOf, usageCharts, usageSummary, usageTable, usageTexts } from '../src/models/usage';
+import type { TrialUsage, UsageAnswer, UsageSample } from '../src/api-types';
+import { meanOf, together, usageCharts, usageSummary, usageTable, usageTexts } from '../src/models/usage';
 
 const MEBIBYTE = 1 << 20;
 
@@ -97,4 +97,30 @@ it('has all that is drawn as a table, for files and for those who do not see it'
 it('leaves out a last sample that is of nobody any more', () => {
   const answer = { samples: [sample(0, null, 5), sample(2, 1, 0)], ranks: [] };
   expect(usageCharts(answer).x).toEqual([0]);
+});
+
+it('draws a tuning as the sum of its trials, or the newest of them in the order of their numbers', () => {
+  const trial = (number: number): TrialUsage => ({
+    number,
+    status: 'SUCCEEDED',
+    training: `trn_${number}`,
+    name: `hill-${number}`,
+    samples: [sample(0, null, 1), sample(2, number, 3)]
+  });
+  const tuning: UsageAnswer = {
+    samples: [sample(0, null, 2), sample(2, 3, 6)],
+    ranks: [],
+    trials: [trial(2), trial(1)],
+    counted: 3,
+    total: 3
+  };
+  expect(usageCharts(together(tuning)).charts[0]?.curves).toEqual([
+    { label: 'all trials', values: [null, 3], dash: 0 }
+  ]);
+  expect(usageCharts(tuning).charts[0]?.curves.map(({ label, values }) => [label, values])).toEqual([
+    ['trial 1', [null, 1]],
+    ['trial 2', [null, 2]]
+  ]);
+  expect(usageSummary(together(tuning)).rows.map(({ label }) => label)).toEqual(['all trials']);
+  expect(usageSummary(tuning).rows.map(({ label }) => label)).toEqual(['all trials', 'trial 1', 'trial 2']);
 });

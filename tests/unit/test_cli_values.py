@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orrery.client.cli.output import bytes_text, cell_text, fitting_columns, look_up, reference_label
+from orrery.client.cli.output import bytes_text, cell_text, fitting_columns, look_up, reference_label, trials_text
 from orrery.client.cli.tune import show_targets
 from orrery.client.cli.values import (
     parse_duration,
@@ -159,6 +159,12 @@ def test_cells_are_for_reading() -> None:
     assert bytes_text(124869) == "121.9 KiB"
     assert bytes_text(12) == "12 B"
     assert [duration_text(s) for s in (0, 61, 3600, 7500, 90000)] == ["0 s", "1 min 1 s", "1 h", "2 h 5 min", "1 d 1 h"]
+
+
+def test_a_tuning_is_told_by_its_trials() -> None:
+    counts = {"completed": 9, "running": 2, "failed": 1, "early_stopped": 0, "killed": 0, "total": 12}
+    assert trials_text(counts, 20) == "10 of 20, 2 running, 1 failed"
+    assert trials_text({}, 20) == "-"
 
 
 def test_a_narrow_terminal_loses_empty_columns_first_and_then_the_last() -> None:

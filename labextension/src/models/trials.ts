@@ -267,6 +267,8 @@ export function countByStatus(trials: readonly Trial[]): Map<Trial['status'], nu
 export interface Found {
   trial: number;
   training: string;
+  /** Its training's name. */
+  name: string;
   values: Json[];
   parameters: JsonObject;
 }
@@ -281,12 +283,33 @@ export function foundBest(tuning: Resource): Found[] {
           {
             trial,
             training,
+            // A platform that was older when the tuning ended told none.
+            name: typeof item.name === 'string' ? item.name : `trial ${trial}`,
             values: Array.isArray(values) ? values : [],
             parameters: isObject(parameters) ? parameters : {}
           }
         ]
       : [];
   });
+}
+
+/** "12 of 20", and how the others stand; null before it has begun. */
+export function countTrials(tuning: Resource): { done: string; others: string } | null {
+  const { trials } = tuning.status.outputs;
+  if (!isObject(trials)) {
+    return null;
+  }
+  const count = (name: string): number => Number(trials[name] ?? 0);
+  const most = plainText(tuning.spec.max_trials);
+  const others = [
+    [count('running'), 'in progress'],
+    [count('failed'), 'failed'],
+    [count('early_stopped') + count('killed'), 'stopped']
+  ].filter(([number]) => Number(number) > 0);
+  return {
+    done: `${count('total') - count('running')} of ${most}`,
+    others: others.map(([number, word]) => `${number} ${word}`).join(', ')
+  };
 }
 
 export function objectivesOf(tuning: Resource): Objective[] {

@@ -38,11 +38,21 @@ export function withoutEnd(samples: UsageSample[]): UsageSample[] {
   return samples.length > 1 && last?.memory_bytes === 0 ? samples.slice(0, -1) : samples;
 }
 
-/** The run itself where it is one process, else each of its ranks. */
+/** The run itself where it is one process, else each of its ranks; of a tuning its trials, in the order of their numbers. */
 function membersOf(answer: UsageAnswer): { label: string; samples: UsageSample[] }[] {
+  if (answer.trials && answer.trials.length > 0) {
+    return [...answer.trials]
+      .sort((a, b) => a.number - b.number)
+      .map(({ number, samples }) => ({ label: `trial ${number}`, samples: withoutEnd(samples) }));
+  }
   return answer.ranks.length > 0
     ? answer.ranks.map(({ rank, samples }) => ({ label: `rank ${rank}`, samples }))
-    : [{ label: 'run', samples: withoutEnd(answer.samples) }];
+    : [{ label: answer.trials ? 'all trials' : 'run', samples: withoutEnd(answer.samples) }];
+}
+
+/** A tuning's trials as one: their sum alone. */
+export function together(answer: UsageAnswer): UsageAnswer {
+  return { ...answer, trials: [] };
 }
 
 /** Charts of what is known: without a GPU there are none of it. A rank's curve begins and ends as it did. */
@@ -76,8 +86,13 @@ export interface UsageRow {
 
 /** The last, the mean and the most of all together and of each rank. */
 export function usageSummary(answer: UsageAnswer): { titles: string[]; rows: UsageRow[] } {
-  const all = { label: answer.ranks.length > 0 ? 'all' : 'run', samples: withoutEnd(answer.samples) };
-  const members = answer.ranks.length > 0 ? [all, ...membersOf(answer)] : [all];
+  const hasMembers = answer.ranks.length > 0 || (answer.trials?.length ?? 0) > 0;
+  const whole = answer.trials ? 'all trials' : 'all';
+  const all = {
+    label: hasMembers || answer.trials ? whole : 'run',
+    samples: withoutEnd(answer.samples)
+  };
+  const members = hasMembers ? [all, ...membersOf(answer)] : [all];
   const known = CHARTS.filter(([measure]) => all.samples.some(sample => sample[measure] !== null));
   return {
     titles: known.flatMap(([measure, title]) =>

@@ -7,9 +7,12 @@ import {
   formatNumber,
   formatTime,
   plainText,
+  plural,
   valueAt
 } from '../format';
 import { phaseOf } from '../models/kinds';
+import { countTrials, foundBest, objectivesOf, shown } from '../models/trials';
+import { usePanel } from './context';
 import { PhaseBadge, ProgressBar, ReferenceLink, Tags } from './parts';
 
 export function Cell(props: { kind: Kind; column: Column; resource: Resource }): JSX.Element | null {
@@ -34,11 +37,63 @@ export function Cell(props: { kind: Kind; column: Column; resource: Resource }):
       return typeof value === 'number' ? <span className="orr-Number">{formatNumber(value)}</span> : null;
     case 'tags':
       return Array.isArray(value) ? <Tags tags={value.map(String)} /> : null;
+    case 'trials':
+      return <Trials tuning={resource} />;
+    case 'best-trial':
+      return <BestTrial tuning={resource} />;
     case 'ref':
       return <References resource={resource} path={column.key.replace(/^spec\./, '')} value={value} />;
     default:
       return <span className="orr-Ellipsis">{plainText(value)}</span>;
   }
+}
+
+function Trials(props: { tuning: Resource }): JSX.Element | null {
+  const counts = countTrials(props.tuning);
+  return (
+    counts && (
+      <span className="orr-Ellipsis" title={[counts.done, counts.others].filter(Boolean).join(', ')}>
+        {counts.done}
+        {counts.others && <span className="orr-Muted"> · {counts.others}</span>}
+      </span>
+    )
+  );
+}
+
+/** The training that did best, and what it reached; of several objectives how many none beats. */
+function BestTrial(props: { tuning: Resource }): JSX.Element | null {
+  const { tuning } = props;
+  const { go } = usePanel();
+  const found = foundBest(tuning);
+  const objectives = objectivesOf(tuning);
+  const [best] = found;
+  const [objective] = objectives;
+  if (!best || !objective) {
+    return null;
+  }
+  if (objectives.length > 1) {
+    return (
+      <span className="orr-Ellipsis" title="No other trial beats one of these in every objective">
+        {plural(found.length, 'best trial')}
+      </span>
+    );
+  }
+  const reached = `${objective.metric} ${shown(best.values[0])}`;
+  return (
+    <>
+      <button
+        type="button"
+        className="orr-Link"
+        onClick={() => go.open('training', best.training)}
+        title={`Open ${best.name}`}
+      >
+        {best.name}
+      </button>
+      <span className="orr-Muted orr-Ellipsis" title={reached}>
+        {reached}
+      </span>
+    </>
+  );
 }
 
 function References(props: { resource: Resource; path: string; value: Json | undefined }): JSX.Element {

@@ -121,15 +121,15 @@ function Front(props: { resource: Resource; found: Found[] }): JSX.Element {
 
 function TrainingLink(props: { found: Found }): JSX.Element {
   const { go } = usePanel();
-  const { training, trial } = props.found;
+  const { training, trial, name } = props.found;
   return (
     <button
       type="button"
       className="orr-Link"
-      aria-label={`Open the training of trial ${trial}`}
+      title={`Open the training of trial ${trial}`}
       onClick={() => go.open('training', training)}
     >
-      Open
+      {name}
     </button>
   );
 }

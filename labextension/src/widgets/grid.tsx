@@ -34,7 +34,9 @@ const WIDTHS: Record<Column['type'], string> = {
   number: 'minmax(72px, 0.6fr)',
   bytes: 'minmax(76px, 0.6fr)',
   ref: 'minmax(104px, 1.6fr)',
-  tags: 'minmax(76px, 0.9fr)'
+  tags: 'minmax(76px, 0.9fr)',
+  trials: 'minmax(124px, 1fr)',
+  'best-trial': 'minmax(160px, 1.8fr)'
 };
 
 export function Grid(props: { model: ListModel; view: ListView }): JSX.Element {

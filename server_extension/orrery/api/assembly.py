@@ -36,6 +36,7 @@ from orrery.api import (
     resources,
     sweeps,
     system,
+    trial_usage,
     tunings,
     uploads,
 )
@@ -298,6 +299,7 @@ def _install_routes(assembly: Assembly, mode: str) -> None:
     upgrades = assembly.notebooks.upgrades
     app.include_router(notebook_upgrade.make_router(commands, upgrades, assembly.uses, user))
     app.include_router(tunings.make_router(commands, assembly.tunings, user))
+    app.include_router(trial_usage.make_router(commands, assembly.tunings, user))
     app.include_router(profiles.make_router(commands, user))
     app.include_router(mlflow.make_router(assembly.tracking, user))
     app.include_router(hub_servers.make_router(assembly.notebooks, assembly.platform.settings.hub_key))

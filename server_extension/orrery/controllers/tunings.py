@@ -332,11 +332,30 @@ class TuningController(Controller):
         }
         if len(objectives) == 1:
             best = self.trials.best(record.id, maximize=maximize[0])
-            shown["best"] = _in_short(best) if best is not None else None
+            shown["best"] = self._in_short([best])[0] if best is not None else None
         else:
             found = front(self.trials.succeeded(record.id), maximize)
-            shown["front"] = [_in_short(trial) for trial in found[:MAX_FRONT]]
+            shown["front"] = self._in_short(found[:MAX_FRONT])
         return shown
+
+    def _in_short(self, trials: list[Trial]) -> list[Json]:
+        """Each with its training's name, so that a list of tunings can tell it without asking."""
+        trainings = self.platform.store.find_many(trial.training_id for trial in trials)
+        found: list[Json] = []
+        for trial in trials:
+            targets = list(trial.targets or ())
+            training = trainings.get(trial.training_id)
+            found.append(
+                {
+                    "trial": trial.number,
+                    "training": trial.training_id,
+                    "name": training.name if training is not None else None,
+                    "value": targets[0] if targets else None,
+                    "values": targets,
+                    "parameters": trial.parameters,
+                }
+            )
+        return found
 
     def _progress(self, record: Record) -> Json:
         counts = self.trials.count(record.id)
@@ -374,14 +393,3 @@ class TuningController(Controller):
 
 def _failures(counts: dict[TrialStatus, int]) -> int:
     return sum(number for status, number in counts.items() if status.is_failure)
-
-
-def _in_short(trial: Trial) -> Json:
-    targets = list(trial.targets or ())
-    return {
-        "trial": trial.number,
-        "training": trial.training_id,
-        "value": targets[0] if targets else None,
-        "values": targets,
-        "parameters": trial.parameters,
-    }

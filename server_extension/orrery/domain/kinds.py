@@ -32,6 +32,10 @@ class ColumnType(StrEnum):
     BYTES = "bytes"
     REFERENCE = "ref"
     TAGS = "tags"
+    #: how many trials of a tuning are done, and how the others stand
+    TRIALS = "trials"
+    #: the trial of a tuning that did best: its training's name and what it reached
+    BEST_TRIAL = "best-trial"
 
 
 @dataclass(frozen=True)

@@ -246,17 +246,15 @@ TUNING = Kind(
     columns=(
         *COMMON_COLUMNS,
         Column("status.progress", "Progress", ColumnType.PROGRESS),
+        Column("status.outputs.trials", "Trials", ColumnType.TRIALS),
+        Column("status.outputs.best", "Best training", ColumnType.BEST_TRIAL),
         Column("spec.algorithm", "Algorithm", ColumnType.REFERENCE),
-        Column("status.outputs.trials.completed", "Completed", ColumnType.NUMBER),
-        Column("status.outputs.trials.running", "In progress", ColumnType.NUMBER),
-        Column("status.outputs.trials.failed", "Failed", ColumnType.NUMBER),
-        Column("status.outputs.best.value", "Best", ColumnType.NUMBER),
         Column("status.duration_seconds", "Time spent", ColumnType.DURATION),
         Column("spec.experiment", "Experiment", ColumnType.REFERENCE),
         Column("tags", "Tags", ColumnType.TAGS),
         *AGE_COLUMNS,
     ),
-    tabs=("overview", "trials", "plots", "lineage"),
+    tabs=("overview", "trials", "plots", "usage", "lineage"),
     undeletable={
         phase: "stop it first"
         for phase in (

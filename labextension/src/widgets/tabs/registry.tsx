@@ -47,7 +47,7 @@ const TABS: Record<string, TabDefinition> = {
   'try-model': { name: 'try-model', title: 'Try it', Body: ModelPlaygroundTab },
   monitoring: { name: 'monitoring', title: 'Monitoring', Body: MonitoringTab },
   lineage: { name: 'lineage', title: 'Lineage', Body: LineageTab },
-  usage: { name: 'usage', title: 'Usage', Body: UsageTab }
+  usage: { name: 'usage', title: 'Monitoring', Body: UsageTab }
 };
 
 export function tabsOf(kind: Kind, resource: Resource): TabDefinition[] {

@@ -1,5 +1,5 @@
 /** What a run used of the machine over time; of an endpoint, what its gateway counted. */
-import { useEffect, useMemo } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import type { Json, JsonObject, UsageAnswer } from '../../api-types';
 import {
   formatBytes,
@@ -8,14 +8,23 @@ import {
   humanize,
   isObject,
   plainText,
+  plural,
   safeFileName
 } from '../../format';
 import { trainingChartIcon } from '../../icons';
 import { toCsv } from '../../models/answers';
 import { useModel } from '../../models/model';
-import { formatMeasure, usageCharts, usageSummary, usageTable, usageTexts } from '../../models/usage';
+import {
+  formatMeasure,
+  together,
+  usageCharts,
+  usageSummary,
+  usageTable,
+  usageTexts
+} from '../../models/usage';
 import { Card } from '../cards';
 import { Chart } from '../chart';
+import { usePanel } from '../context';
 import { Busy, Empty, Note } from '../parts';
 import { saveFile } from '../save';
 import { FoldedTable } from './plots/frame';
@@ -44,12 +53,20 @@ export function UsageTab(props: TabProps): JSX.Element {
   if (!loader.value) {
     return <Busy />;
   }
-  const { samples, ranks, statistics } = loader.value;
+  const { samples, ranks, trials, statistics } = loader.value;
   return (
     <div className="orr-Overview">
-      {Array.isArray(samples) && Array.isArray(ranks) && (
-        <RunUsage answer={loader.value as unknown as UsageAnswer} name={resource.name} id={resource.id} />
-      )}
+      {Array.isArray(samples) &&
+        Array.isArray(ranks) &&
+        (Array.isArray(trials) ? (
+          <TuningUsage
+            answer={loader.value as unknown as UsageAnswer}
+            name={resource.name}
+            id={resource.id}
+          />
+        ) : (
+          <RunUsage answer={loader.value as unknown as UsageAnswer} name={resource.name} id={resource.id} />
+        ))}
       {isObject(statistics) && <Statistics values={statistics} />}
       {statistics === null && (
         <div className="orr-Muted">No requests yet: they are counted from the first one on.</div>
@@ -58,8 +75,50 @@ export function UsageTab(props: TabProps): JSX.Element {
   );
 }
 
-function RunUsage(props: { answer: UsageAnswer; name: string; id: string }): JSX.Element {
+interface RunUsageProps {
+  answer: UsageAnswer;
+  name: string;
+  id: string;
+}
+
+/** All trials of a tuning as one curve, or the newest of them one by one. */
+function TuningUsage(props: RunUsageProps): JSX.Element {
+  const { answer } = props;
+  const [isByTrial, setByTrial] = useState(false);
+  const shown = useMemo(() => (isByTrial ? answer : together(answer)), [answer, isByTrial]);
+  const { trials = [], counted = 0, total = 0 } = answer;
+  const curves = isByTrial ? trials.length : counted;
+  return (
+    <>
+      <div className="orr-Bar">
+        <div className="orr-Actions" role="group" aria-label="Curves">
+          {[false, true].map(choice => (
+            <button
+              key={String(choice)}
+              type="button"
+              className="orr-Button orr-mod-plain"
+              aria-pressed={isByTrial === choice}
+              onClick={() => setByTrial(choice)}
+              data-testid={choice ? 'orrery-usage-by-trial' : 'orrery-usage-together'}
+            >
+              {choice ? 'By trial' : 'All trials together'}
+            </button>
+          ))}
+        </div>
+        <span className="orr-Muted" role="status">
+          {curves < total ? `The newest ${curves} of ${plural(total, 'trial')}` : `${plural(total, 'trial')}`}
+          {!isByTrial && ', memory as the mean over each stretch'}
+        </span>
+      </div>
+      <RunUsage {...props} answer={shown} />
+    </>
+  );
+}
+
+function RunUsage(props: RunUsageProps): JSX.Element {
   const { answer, name, id } = props;
+  const word = answer.trials ? 'Trial' : answer.ranks.length > 0 ? 'Rank' : 'Processes';
+  const hasParts = answer.ranks.length > 0 || (answer.trials?.length ?? 0) > 0;
   const drawn = useMemo(() => usageCharts(answer), [answer]);
   const summary = useMemo(() => usageSummary(answer), [answer]);
   if (drawn.x.length === 0) {
@@ -76,7 +135,7 @@ function RunUsage(props: { answer: UsageAnswer; name: string; id: string }): JSX
   return (
     <>
       <Card
-        title={answer.ranks.length > 0 ? 'By rank' : 'In all'}
+        title={hasParts ? `By ${word.toLowerCase()}` : 'In all'}
         testId="orrery-usage-summary"
         action={
           <button
@@ -93,7 +152,7 @@ function RunUsage(props: { answer: UsageAnswer; name: string; id: string }): JSX
           <table className="orr-Table orr-mod-data">
             <thead>
               <tr>
-                <th scope="col">{answer.ranks.length > 0 ? 'Rank' : 'Processes'}</th>
+                <th scope="col">{word}</th>
                 {summary.titles.map((title, at) => (
                   <th key={at} scope="col" className="orr-Number">
                     {title}
@@ -104,7 +163,9 @@ function RunUsage(props: { answer: UsageAnswer; name: string; id: string }): JSX
             <tbody>
               {summary.rows.map(({ label, cells }) => (
                 <tr key={label}>
-                  <th scope="row">{label.replace(/^rank /, '')}</th>
+                  <th scope="row">
+                    <Part label={label} answer={answer} />
+                  </th>
                   {cells.map((cell, at) => (
                     <td key={at} className="orr-Number">
                       {cell}
@@ -136,6 +197,25 @@ function RunUsage(props: { answer: UsageAnswer; name: string; id: string }): JSX
         rest="the CSV has all of them"
       />
     </>
+  );
+}
+
+/** A trial leads to its training. */
+function Part(props: { label: string; answer: UsageAnswer }): JSX.Element {
+  const { go } = usePanel();
+  const words = props.label.replace(/^(rank|trial) /, '');
+  const trial = props.answer.trials?.find(({ number }) => props.label === `trial ${number}`);
+  return trial?.name ? (
+    <button
+      type="button"
+      className="orr-Link"
+      title={`Open ${trial.name}`}
+      onClick={() => go.open('training', trial.training)}
+    >
+      {words}
+    </button>
+  ) : (
+    <>{words}</>
   );
 }
 

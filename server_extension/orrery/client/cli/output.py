@@ -121,6 +121,12 @@ def _cell(resource: Resource, column: Column) -> str:
         return f"[{colour}]{escape(str(value))}[/{colour}]" if colour else escape(str(value))
     if column.type == "ref":
         value = reference_label(resource.document, column.key) or value
+    if column.type == "trials":
+        return escape(
+            trials_text(resource.status.outputs.get("trials") or {}, resource.document["spec"].get("max_trials"))
+        )
+    if column.type == "best-trial":
+        return escape(best_trial_text(resource))
     if column.key == "name" and resource.version:
         value = f"{value}@{resource.version}"
     return escape(cell_text(value, column.type))
@@ -169,6 +175,27 @@ def cell_text(value: Any, type_: str, now: datetime | None = None) -> str:
             return f"{value:g}" if isinstance(value, float) else str(value)
         case _:
             return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def trials_text(counts: Mapping[str, int], most: int | None) -> str:
+    """`12 of 20, 2 running, 1 failed`: done are those that are not running."""
+    if not counts:
+        return "-"
+    words = [f"{counts['total'] - counts['running']} of {most}"]
+    words += [f"{counts[name]} {name}" for name in ("running", "failed") if counts.get(name)]
+    return ", ".join(words)
+
+
+def best_trial_text(resource: Resource) -> str:
+    """`hill-7: height 9.81`; of several objectives how many trials no other beats."""
+    outputs, objectives = resource.status.outputs, resource.document["spec"].get("objectives") or ()
+    if front := outputs.get("front"):
+        return f"{len(front)} best {'trial' if len(front) == 1 else 'trials'}"
+    best = outputs.get("best")
+    if not best or not objectives:
+        return "-"
+    name = best.get("name") or f"trial {best['trial']}"
+    return f"{name}: {objectives[0]['metric']} {cell_text(best['value'], 'number')}"
 
 
 def bytes_text(count: float) -> str:
