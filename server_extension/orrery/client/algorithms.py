@@ -87,7 +87,7 @@ class Algorithms(Collection[Algorithm]):
         entry_point: str | None = None,
         metrics: Mapping[str, str] | None = None,
         progress: bool = True,
-    ) -> Iterator[Algorithm]:
+    ) -> Generator[Algorithm]:
         """As `put`, for a run that is begun inside the block: where that is refused, nothing has been registered."""
         made, before = self._put(name, files, entry_point, metrics, progress=progress)
         try:
