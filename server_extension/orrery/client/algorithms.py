@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from orrery.client.builtin import Algorithm, DatasetVersion, Visibility
@@ -87,7 +87,7 @@ class Algorithms(Collection[Algorithm]):
         entry_point: str | None = None,
         metrics: Mapping[str, str] | None = None,
         progress: bool = True,
-    ) -> Iterator[Algorithm]:
+    ) -> Generator[Algorithm]:
         """As `put`, for a run that is begun inside the block: where that is refused, nothing has been registered."""
         made, before = self._put(name, files, entry_point, metrics, progress=progress)
         try:
