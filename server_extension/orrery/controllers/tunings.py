@@ -12,8 +12,8 @@ from typing import Final
 from pydantic import BaseModel
 
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome, Platform
-from orrery.controllers.earlier_runs import earlier_runs, value_of
-from orrery.controllers.search_spaces import check_grid, example, fit_space
+from orrery.controllers.earlier_runs import check_earlier, earlier_runs, value_of
+from orrery.controllers.search_spaces import check_grid, check_search, example, fit_space
 from orrery.controllers.trainings import TrainingController
 from orrery.domain.access import User
 from orrery.domain.algorithms import check_is_ready, check_metric
@@ -69,6 +69,9 @@ class TuningController(Controller):
         space = fit_space(spec.space, algorithm.spec["parameters_schema"])
         if spec.sampler == "grid":
             check_grid(space)
+        if draft.before is None:
+            check_search(spec, space)
+            check_earlier(self.platform.metrics, draft.references, spec)
         for number, objective in enumerate(spec.objectives):
             check_metric(algorithm, objective.metric, path=f"spec.objectives.{number}.metric")
         shared = {name: getattr(spec, name) for name in RunSpec.model_fields}
@@ -115,7 +118,13 @@ class TuningController(Controller):
             known = self.studies.begin(self.definition(record), runs)
         except Invalid as error:
             return Outcome(event="refused", reason=error.code, message=error.message)
-        return Outcome(event="started", outputs={**self._shown(record), "earlier": known})
+        left_out = len(runs) - known
+        outside = f"{left_out} of {len(runs)} earlier runs lie outside of the space: the search does not know them"
+        return Outcome(
+            event="started",
+            message=outside if left_out > 0 else None,
+            outputs={**self._shown(record), "earlier": known},
+        )
 
     def _search(self, record: Record) -> Outcome:
         study = self.definition(record)
