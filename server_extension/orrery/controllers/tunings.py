@@ -232,22 +232,31 @@ class TuningController(Controller):
             "register_model": False,
             "trial": {"tuning": record.id, "number": suggestion.number},
         }
-        name = f"{record.name[:_NAME_LENGTH]}-{suggestion.number}"
-        try:
-            training = self._train(record, name, spec, suggestion.number)
-        except NameTaken:
-            training = self._train(record, f"{name}-{record.id[-6:]}", spec, suggestion.number)
+        training = self._train(record, spec, suggestion.number)
         now = self.platform.store.clock()
         self.trials.add(
             Trial(record.id, suggestion.number, training.id, TrialStatus.CREATED, dict(suggestion.parameters), now)
         )
 
-    def _train(self, record: Record, name: str, spec: Json, number: int) -> Record:
+    def _train(self, record: Record, spec: Json, number: int) -> Record:
+        """The trial's training: that of an earlier turn that was cut off, else a new one under a name that is free."""
+        key = f"trial:{record.id}:{number}"
+        made = self.platform.store.made_with(record.owner, key)
+        if made is not None:
+            # under whichever name: it may have been taken then, and the tuning renamed since
+            return made
+        name = f"{record.name[:_NAME_LENGTH]}-{number}"
+        try:
+            return self._make(record, name, spec, key)
+        except NameTaken:
+            return self._make(record, f"{name}-{record.id[-6:]}", spec, key)
+
+    def _make(self, record: Record, name: str, spec: Json, key: str) -> Record:
         new = NewResource(
             name=name, spec=spec, owner=record.owner, visibility=record.visibility, group=record.group, tags=record.tags
         )
         groups = frozenset({record.group}) if record.group else frozenset[str]()
-        owner, key = User(record.owner, groups), f"trial:{record.id}:{number}"
+        owner = User(record.owner, groups)
         return self.commands.create(owner, TRAINING, new, idempotency_key=key, by_platform=True)
 
     def _follow(self, record: Record, study: Definition) -> list[Trial]:
