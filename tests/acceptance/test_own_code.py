@@ -132,6 +132,14 @@ def test_another_training_begins_from_the_checkpoints_of_one(client: Client, fol
     assert "goes on after epoch 4" in "".join(second.logs())
 
 
+def test_why_a_run_failed_is_told_once_on_the_command_line(platform: RunningPlatform, tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text("print('begun')\nraise ValueError('a bad batch')\n")
+    failed = platform.cli("train", "--script", str(tmp_path / "run.py"), "--name", "told-once", "--wait")
+    assert failed.returncode == 1
+    assert failed.stderr.count("ValueError: a bad batch") == 1
+    assert "told-once failed: exit code : 1" in failed.stderr
+
+
 def test_a_refused_run_leaves_nothing_of_its_code_behind(client: Client) -> None:
     first, second = {"run.py": b"print('first')"}, {"run.py": b"print('second')"}
     with pytest.raises(Invalid, match="instance type 'huge' is unknown"):

@@ -274,6 +274,17 @@ def test_several_objectives_have_a_front(client: Client) -> None:
     assert tuning.register_model("middle", trial=chosen["trial"]).spec["training"] == chosen["training"]
 
 
+def test_an_earlier_training_that_teaches_nothing_is_refused_with_the_reason(client: Client) -> None:
+    client.algorithms.create("flat", {"flat.py": b"from orrery.jobs import report; report.result({'height': 1.0})"})
+    client.train("flat", name="flat-1", register_model=False, wait=True)
+    client.train("hill", name="muted", parameters={"x": 1, "mute": True}, wait=True)
+    options: dict[str, Any] = {"space": {"x": "0..5"}, "name": "refused"}
+    with pytest.raises(Invalid, match="flat-1 ran another algorithm and was given no value of x: leave it out"):
+        client.tune("hill", objective="maximize:height", earlier=["flat-1"], **options)
+    with pytest.raises(Invalid, match="muted has no cost: leave it out"):
+        client.tune("hill", objective="minimize:cost", earlier=["training/muted"], **options)
+
+
 def test_a_search_knows_earlier_runs(client: Client) -> None:
     earlier = client.tune(
         "hill", name="earlier", space={"x": "0,1,2,3"}, objective="maximize:height", sampler="grid", wait=True, trials=4
@@ -285,7 +296,7 @@ def test_a_search_knows_earlier_runs(client: Client) -> None:
         space={"x": "0,1,2,3,4"},
         objective="maximize:height",
         trials=2,
-        earlier=[earlier, alone],
+        earlier=[f"tuning/{earlier.name}", alone],
         wait=True,
     )
     assert tuning.status.outputs["earlier"] == 5
@@ -361,6 +372,9 @@ def test_it_is_stopped_goes_on_and_a_trial_is_stopped_alone(client: Client) -> N
         ({"space": {"x": "0..5"}, "parameters": {"x": 1}}, "keep one of the two"),
         ({"objective": "height"}, "write maximize:METRIC"),
         ({"objective": ["maximize:height", "minimize:cost"], "early_stop": "median"}, "single objective"),
+        ({"space": {"kind": "flat,steep"}, "sampler": "cma-es"}, "kind is a choice: take tpe, random or grid"),
+        ({"start_step": 3}, "start_step is 3, and no training is stopped early: set early_stop"),
+        ({"early_stop_metric": "depth"}, "early_stop_metric is 'depth', and no training is stopped early"),
         ({"space": {"x": "a lot"}, "objective": "maximize:height"}, "must be a number"),
     ],
 )

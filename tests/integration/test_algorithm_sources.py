@@ -176,16 +176,16 @@ def test_what_went_wrong_is_said_and_tried_again(client: Client, server: Archive
 def test_what_can_be_told_at_once_is_refused_at_once(platform: RunningPlatform, server: ArchiveServer) -> None:
     refusals: list[tuple[dict[str, Any], str, str]] = [
         ({"type": "archive", "url": "http://example.org/x.zip"}, "spec.source", "only https is"),
-        ({"type": "archive", "url": "https://ann:x@example.org/x.zip"}, "spec.source.url", "match pattern"),
-        ({"type": "archive", "url": "https://example.org/x.zip", "sha256": "12"}, "spec.source.sha256", "match"),
+        ({"type": "archive", "url": "https://ann:x@example.org/x.zip"}, "spec.source.url", "of the form"),
+        ({"type": "archive", "url": "https://example.org/x.zip", "sha256": "12"}, "spec.source.sha256", "of the form"),
         ({"type": "archive", "url": "https://example.org/x.zip", "path": "../x"}, "spec.source.path", "without '..'"),
-        ({"type": "archive"}, "spec.source.url", "Field required"),
+        ({"type": "archive"}, "spec.source.url", "is needed"),
         ({"type": "ftp", "url": "ftp://x"}, "spec.source", "'git', 'archive', 'dataset', 'storage'"),
         ({"type": "dataset", "dataset": "absent"}, "spec.source.dataset", "does not exist"),
         ({"type": "archive", "url": "https://x.org/x", "secret": "no"}, "spec.source.secret", "has no secret 'no'"),
         # as it was written before there were several
         ({"url": "http://example.org/x.git"}, "spec.source", "http:// is not allowed for sources"),
-        ({"revision": "x"}, "spec.source.url", "Field required"),
+        ({"revision": "x"}, "spec.source.url", "is needed"),
     ]
     with platform.client() as http:
         for source, path, message in refusals:

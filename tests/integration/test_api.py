@@ -178,9 +178,10 @@ def test_a_file_never_uploaded_is_refused(alice: httpx.Client) -> None:
         ({"datasets": {"train": "iris", "extra": "iris"}}, "spec.datasets.extra", "knows no dataset 'extra'"),
         ({"instance_type": "gpu-huge"}, "spec.instance_type", "'gpu-huge' is unknown"),
         ({"priority": "URGENT"}, "spec.priority", "'URGENT'"),
-        ({"max_seconds": 0}, "spec.max_seconds", "greater than or equal to 1"),
+        ({"max_seconds": 0}, "spec.max_seconds", "must be at least 1, not 0"),
         ({"experiment": "none-such"}, "spec.experiment", "'none-such' does not exist"),
-        ({"epochs": 3}, "spec.epochs", "Extra inputs"),
+        ({"epochs": 3}, "spec.epochs", "there is no such field"),
+        ({"max_second": 3}, "spec.max_second", "did you mean 'max_seconds'?"),
     ],
 )
 def test_a_bad_training_names_the_field_the_value_and_the_remedy(

@@ -123,3 +123,70 @@ def test_what_is_exported_names_what_it_refers_to_and_can_be_applied(
     assert copied.stderr == "training copied created\n"
     assert wait_settled(alice, "trainings", "copied")["status"]["phase"] == "COMPLETE"
     assert "made by the platform" in platform.cli("export", "dataset-version", "iris", user="alice").stderr
+
+
+CODE = """\
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument('--trees', type=int)
+parser.parse_args()
+"""
+
+
+def test_an_algorithm_and_a_dataset_move_to_another_platform_with_their_files(
+    platform: RunningPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = tmp_path / "forest"
+    code.mkdir()
+    (code / "train.py").write_text(CODE)
+    (code / "helper.py").write_bytes("x = 'Größe'\r\n".encode())
+    made = platform.cli("algorithm", "create", "forest", str(code), "--entry", "train.py", user="alice")
+    assert made.returncode == 0, made.stderr
+    exported = platform.cli("export", "algorithm", "forest", user="alice")
+    assert exported.returncode == 0, exported.stderr
+    assert "oid" not in exported.stdout and "parser.add_argument('--trees', type=int)" in exported.stdout
+    same = tmp_path / "forest.yaml"
+    same.write_text(exported.stdout, newline="")
+    again = platform.cli("apply", "-f", str(same), user="alice")
+    assert again.stderr.splitlines() == ["algorithm forest as it should be"]
+    monkeypatch.chdir(tmp_path)
+    with_data = platform.cli("export", "dataset", "iris", "--files", "files", user="alice")
+    assert with_data.returncode == 0, with_data.stderr
+    with platform.client("alice") as here:
+        content = here.get("datasets/iris/files/data.csv").content
+    assert (tmp_path / "files" / "dataset" / "iris" / "data.csv").read_bytes() == content
+    (tmp_path / "data.yaml").write_text(with_data.stdout)
+    with RunningPlatform(tmp_path / "other") as other:
+        for file in ("forest.yaml", "data.yaml"):
+            applied = other.cli("apply", "-f", str(tmp_path / file))
+            assert applied.returncode == 0, applied.stderr
+        with other.client() as there, platform.client("alice") as here:
+            for path in ("train.py", "helper.py"):
+                address = f"algorithms/forest/files/{path}"
+                assert there.get(address).content == here.get(address).content
+            assert list(there.get("algorithms/forest").json()["spec"]["parameters_schema"]["properties"]) == ["trees"]
+            assert wait_settled(there, "datasets", "iris")["status"]["phase"] == "READY"
+            spec = {"algorithm": "forest", "parameters": {"trees": 3}, "register_model": False}
+            there.post("trainings", json={"name": "one", "spec": spec}).raise_for_status()
+            assert wait_settled(there, "trainings", "one")["status"]["phase"] == "COMPLETE"
+
+
+def test_files_that_are_no_text_need_a_folder_and_a_document_reads_nothing_outside_its_own(
+    platform: RunningPlatform, tmp_path: Path
+) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "run.py").write_text("print(1)\n")
+    (tmp_path / "code" / "weights.bin").write_bytes(b"\xff\x00\xfe")
+    made = platform.cli("algorithm", "create", "binary", str(tmp_path / "code"), "--entry", "run.py", user="alice")
+    assert made.returncode == 0, made.stderr
+    refused = platform.cli("export", "algorithm", "binary", user="alice")
+    assert refused.returncode == 2
+    assert "a file 'weights.bin' that is no text" in refused.stderr and "--files files" in refused.stderr
+    (tmp_path / "inner").mkdir()
+    for source, said in (("../code/run.py", "leads out of the document's folder"), ("gone.py", "there is no file")):
+        document = f"kind: algorithm\nname: stolen\nspec:\n  files: [{{path: run.py, from: {source}}}]\n"
+        (tmp_path / "inner" / "it.yaml").write_text(document)
+        refused = platform.cli("apply", "-f", str(tmp_path / "inner" / "it.yaml"), user="alice")
+        assert refused.returncode == 2 and said in refused.stderr, refused.stderr
+    piped = platform.cli("apply", "-f", "-", stdin=document, user="alice")
+    assert piped.returncode == 2 and "apply it from a file" in piped.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orrery.client.displays import rate_text, start_text
+from orrery.client.failures import RunFailed
 from orrery.client.resources import Progress
 
 
@@ -37,3 +38,12 @@ def test_when_a_job_starts(seconds: float | None, text: str) -> None:
 )
 def test_how_fast_it_goes(rate: float | None, unit: str | None, text: str) -> None:
     assert rate_text(Progress(rate=rate, rate_unit=unit)) == text
+
+
+def test_the_last_lines_of_a_failed_run_are_told_once() -> None:
+    log = "line 1\nTraceback:\n    raise ValueError('a bad batch')\nValueError: a bad batch"
+    message = "training a failed: exit code : 1\n    raise ValueError('a bad batch')\nValueError: a bad batch\nretry it"
+    failed = RunFailed(message, log_tail=log)
+    assert failed.summary == "training a failed: exit code : 1\nretry it"
+    assert str(failed).count("ValueError: a bad batch") == 1
+    assert str(RunFailed(message)) == message

@@ -133,17 +133,25 @@ def test_of_several_ranks_the_first_cause_is_told(failures: list[dict[str, objec
     assert found.error is not None and found.error["message"] == told
 
 
-def test_a_rank_that_was_killed_is_told_the_memory_seen() -> None:
-    ended = Exit(ExitReason.FAILED, 137, NOW, NOW, peak_memory_bytes=700 << 20)
-    error = {
-        "code": "failed",
-        "message": "exit code : -9 (pid: 7), rank 1: killed\nlast words",
-        "details": {"status": -9},
-    }
-    assert explain_failure(error, ended, None) == (
-        "exit code : -9 (pid: 7), rank 1: killed; all that the run used together peaked at 700 MiB\nlast words"
-    )
-    assert explain_failure({**error, "details": {"status": 1}}, ended, None) == error["message"]
+@pytest.mark.parametrize(
+    ("reason", "allowed", "why"),
+    [
+        (ExitReason.FAILED, 800 << 20, "most likely for want of memory ("),
+        (ExitReason.OUT_OF_MEMORY, 8 << 30, "for want of memory ("),
+        (ExitReason.FAILED, 8 << 30, "not for want of memory as far as was seen ("),
+        (ExitReason.FAILED, None, "not for want of memory as far as was seen ("),
+    ],
+)
+def test_a_kill_is_explained_by_memory_only_where_that_was_seen(
+    reason: ExitReason, allowed: int | None, why: str
+) -> None:
+    ended = Exit(reason, 137, NOW, NOW, peak_memory_bytes=700 << 20)
+    message = "exit code : -9 (pid: 7), rank 1: it was killed\nlast words"
+    error = {"code": "failed", "message": message, "details": {"status": -9}}
+    told = explain_failure(error, ended, None, allowed)
+    assert told.startswith(f"exit code : -9 (pid: 7), rank 1: it was killed: {why}all of it together peaked at 700 MiB")
+    assert told.endswith("\nlast words")
+    assert explain_failure({**error, "details": {"status": 1}}, ended, None, allowed) == error["message"]
 
 
 def test_a_rank_of_torchrun_is_told_whose_it_is_in_a_name_of_ours(tmp_path: Path) -> None:

@@ -235,3 +235,13 @@ def test_what_is_no_notebook_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.ipynb").write_text("[]")
     with pytest.raises(Invalid, match="not a Jupyter notebook"):
         read_algorithm(tmp_path / "a.ipynb")
+
+
+def test_what_is_required_and_left_out_gets_the_schemas_default() -> None:
+    schema = {
+        "properties": {"rate": {"type": "number", "default": 0.1}, "depth": {"type": "integer", "default": 3}},
+        "required": ["rate"],
+    }
+    # what is not required has its default where the code has it
+    assert validate(schema, {}) == {"rate": 0.1}
+    assert validate(schema, {"rate": "0.5"}) == {"rate": 0.5}

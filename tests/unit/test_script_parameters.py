@@ -123,10 +123,10 @@ def test_values_become_arguments() -> None:
     ]
 
 
-def test_a_kill_is_explained_as_want_of_memory() -> None:
+def test_a_kill_is_told_with_the_last_lines() -> None:
     told = explain_status(-9, 41, ["epoch 1", "loading"])
     assert told.startswith("exit code : -9 (pid: 41)")
-    assert "memory" in told and told.endswith("epoch 1\nloading")
+    assert "it was killed" in told and told.endswith("epoch 1\nloading")
     assert explain_status(3, 41, ["ValueError: no"]).splitlines() == ["exit code : 3 (pid: 41)", "ValueError: no"]
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from orrery import errors
-from orrery.domain.problems import place_of
+from orrery.domain.problems import names_beside, place_of, say, tell
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +61,10 @@ def install(app: FastAPI) -> None:
         return answer(error)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
-        return JSONResponse(*validation_body(error.errors(), error.body))
+    async def invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+        field = getattr(request.scope.get("route"), "body_field", None)
+        model = None if field is None else field.field_info.annotation
+        return JSONResponse(*validation_body(error.errors(), error.body, model))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
@@ -83,23 +85,19 @@ def install(app: FastAPI) -> None:
         return JSONResponse(error_body("internal", message), 500)
 
 
-def validation_body(problems: Any, body: Any) -> tuple[dict[str, Any], int]:
-    """FastAPI's list of problems in our shape: (body, status). A body that is no JSON is 400."""
+def validation_body(problems: Any, body: Any, model: Any = None) -> tuple[dict[str, Any], int]:
+    """FastAPI's list of problems in our shape: (body, status). A body that is no JSON is 400.
+
+    `model`: what the body was to be, for the names of fields that were meant.
+    """
     fields: list[dict[str, str]] = []
     for problem in problems:
         where, *parts = problem["loc"]
         if where not in ("body", "query", "path", "header"):
             parts = problem["loc"]
         location = [str(part) for part in (place_of(body, parts) if where == "body" else parts)]
-        message = str(problem["msg"]).removeprefix("Value error, ")
         if problem["type"] == "json_invalid":
             reason = problem.get("ctx", {}).get("error", "")
             return error_body("bad_json", f"the body is not JSON (at character {problem['loc'][-1]}: {reason})"), 400
-        given = problem.get("input")
-        if problem["type"] not in ("missing", "value_error") and not isinstance(given, dict | list):
-            message = f"{message}, not {given!r}"
-        fields.append({"path": ".".join(location), "message": message})
-    first = "; ".join(
-        f"{field['path']}: {field['message']}" if field["path"] else field["message"] for field in fields[:3]
-    )
-    return error_body("invalid", first, {"fields": fields}), 422
+        fields.append({"path": ".".join(location), "message": say(problem, names_beside(model, location))})
+    return error_body("invalid", tell(fields), {"fields": fields}), 422

@@ -63,7 +63,9 @@ class Lines(Silent):
             return
         self._last = now
         percent = f" {fraction:.0%}" if fraction is not None else ""
-        self._write(f"{resource.kind} {resource.qualified_name}: {status.phase}{percent}{explain(resource, ' - ')}")
+        # why it failed is the error that the wait ends with
+        why = "" if status.state in ("Failed", "Cancelled") else explain(resource, " - ")
+        self._write(f"{resource.kind} {resource.qualified_name}: {status.phase}{percent}{why}")
 
 
 class RichBar:
@@ -121,7 +123,7 @@ def explain(resource: Resource, before: str = "") -> str:
     status = resource.status
     queue: dict[str, Any] = status.outputs.get("queue") or {}
     if status.state in ("Failed", "Cancelled") and status.message:
-        text = status.message
+        text = status.message.partition("\n")[0]
     elif status.state == "Pending" and queue.get("place"):
         text = f"number {queue['place']} in the queue{_reason(queue)}"
     elif status.state in ("Running", "Pending", "Active") and status.progress is not None:

@@ -31,8 +31,15 @@ class RunFailed(OrreryError):
         #: the last lines of its log
         self.log_tail = log_tail
 
+    @property
+    def summary(self) -> str:
+        """The message, without those further lines of it that the end of the log has as well."""
+        first, *rest = self.message.split("\n")
+        logged = {line.strip() for line in self.log_tail.splitlines()}
+        return "\n".join([first, *(line for line in rest if line.strip() not in logged)])
+
     def __str__(self) -> str:
-        return f"{self.message}\n\nThe end of its log:\n{self.log_tail}" if self.log_tail else self.message
+        return f"{self.summary}\n\nThe end of its log:\n{self.log_tail}" if self.log_tail else self.message
 
 
 class RunStopped(RunFailed):

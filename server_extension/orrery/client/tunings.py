@@ -150,13 +150,13 @@ class Tunings(Collection[Tuning]):
 
         `space`: what may be tried for each hyperparameter: `"2..8"`, `"log:0.01..0.3"`, `"gbtree,dart"`,
         `"0.1..0.5 if booster=dart"`, or `{"low", "high", "step", "log"}` or `{"values": [...]}`. `objective`:
-        `"maximize:roc_auc"`, or several. `earlier`: tunings and trainings (names mean trainings) that the search knows
-        from the beginning. `early_stop_metric`: what is watched for early stopping, `"minimize:validation_log_loss"`;
-        else the objective. `start_after` and all from `environment` to `data_gib` are of each training, as
-        `trainings.create` takes them.
+        `"maximize:roc_auc"`, or several. `earlier`: tunings and trainings that the search knows from the beginning; a
+        name means a training, `"tuning/NAME"` a tuning. `early_stop_metric`: what is watched for early stopping,
+        `"minimize:validation_log_loss"`; else the objective. `start_after` and all from `environment` to `data_gib` are
+        of each training, as `trainings.create` takes them.
         """
         objectives = [objective] if isinstance(objective, str | Mapping) else list(objective)
-        tunings = [run for run in earlier if isinstance(run, Tuning)]
+        tunings, trainings = split_earlier(earlier)
         named = {"train": dataset, **(datasets or {})}
         return super().create(
             name,
@@ -175,7 +175,7 @@ class Tunings(Collection[Tuning]):
             min_trials=min_trials,
             start_step=start_step,
             earlier_tunings=tunings or None,
-            earlier_trainings=[run for run in earlier if not isinstance(run, Tuning)] or None,
+            earlier_trainings=trainings or None,
             experiment=experiment,
             instance_type=instance_type,
             image=image,
@@ -217,3 +217,19 @@ class Tunings(Collection[Tuning]):
             "instance_type": instance_type,
         }
         return estimate_memory(self.client.transport, self.plural, spec)
+
+
+def split_earlier(
+    earlier: Sequence[str | Training | Tuning],
+) -> tuple[list[str | Tuning], list[str | Training]]:
+    """The tunings and the trainings among them; `tuning/` or `training/` before a name says what it is of."""
+    tunings: list[str | Tuning] = []
+    trainings: list[str | Training] = []
+    for run in earlier:
+        if isinstance(run, Tuning):
+            tunings.append(run)
+        elif isinstance(run, str) and run.startswith("tuning/"):
+            tunings.append(run.removeprefix("tuning/"))
+        else:
+            trainings.append(run.removeprefix("training/") if isinstance(run, str) else run)
+    return tunings, trainings

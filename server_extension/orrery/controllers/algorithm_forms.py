@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from orrery.domain.algorithms import SCHEMA_FILE, AlgorithmSpec, MemoryDeclaration, is_notebook
 from orrery.domain.datasets import DatasetFile
+from orrery.domain.problems import say
 from orrery.domain.records import Json
 from orrery.errors import Invalid
 from orrery.jobs.declaration import declared_by, parameters_source
@@ -62,7 +63,7 @@ def _memory(declared: Mapping[str, Any], where: str) -> Json:
     try:
         return MemoryDeclaration.model_validate(declared).model_dump(mode="json")
     except ValidationError as error:
-        problem = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        problem = say(error.errors()[0])
         raise _refused(f"{where}: orrery.memory of its metadata: {problem}") from error
 
 

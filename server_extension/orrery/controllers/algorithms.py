@@ -18,6 +18,7 @@ from orrery.controllers.secrets import Secrets, check_secrets
 from orrery.controllers.storages import Folder, Storages, copy_in
 from orrery.domain.algorithms import ALGORITHM, FETCHING, AlgorithmSpec, choose_entry_point
 from orrery.domain.datasets import DatasetFile
+from orrery.domain.problems import say
 from orrery.domain.records import Json, Record
 from orrery.domain.sources import MAX_FILES, ArchiveSource, DatasetSource, Source, StorageSource
 from orrery.errors import Invalid, OrreryError
@@ -127,7 +128,7 @@ class AlgorithmController(Controller):
                 }
             )
         except ValidationError as error:
-            raise Invalid(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from error
+            raise Invalid(say(error.errors()[0])) from error
         for file in spec.files:
             self.platform.objects.claim(file.oid)
         return complete(self.platform.objects, with_entry_point(spec, "spec.source"))

@@ -15,7 +15,7 @@ from orrery.controllers.contract import Changes, Controller, Draft, NewResource,
 from orrery.domain.access import SYSTEM_OWNER, Act, User, Visibility, require
 from orrery.domain.ids import check_name, make_id
 from orrery.domain.kinds import Action, Kind, Spec
-from orrery.domain.problems import place_of
+from orrery.domain.problems import names_beside, place_of, say, tell
 from orrery.domain.records import Json, Record, Target, object_ids
 from orrery.domain.references import named_references, parse_reference, replace_references
 from orrery.errors import Invalid, NameTaken, NotFound, OrreryError, Stale, WrongPhase
@@ -417,17 +417,11 @@ def parse_spec(model: type[T], document: Json) -> T:
     except ValidationError as error:
         prefix = "spec" if issubclass(model, Spec) else ""
         fields: list[Json] = []
-        for problem in error.errors(include_url=False, include_context=False):
-            path = ".".join(str(part) for part in (prefix, *place_of(document, problem["loc"])) if part != "")
-            message = problem["msg"].removeprefix("Value error, ")
-            given = problem.get("input")
-            if not isinstance(given, dict | list) and problem["type"] not in ("missing", "value_error"):
-                message = f"{message}, not {given!r}"
-            fields.append({"path": path, "message": message})
-        first = "; ".join(
-            f"{item['path']}: {item['message']}" if item["path"] else item["message"] for item in fields[:3]
-        )
-        raise Invalid(first, fields=fields) from error
+        for problem in error.errors(include_url=False):
+            place = place_of(document, problem["loc"])
+            path = ".".join(str(part) for part in (prefix, *place) if part != "")
+            fields.append({"path": path, "message": say(problem, names_beside(model, place))})
+        raise Invalid(tell(fields), fields=fields) from error
 
 
 def check_made_by_platform(kind: Kind, spec: Spec) -> None:

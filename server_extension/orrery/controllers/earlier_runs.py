@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
 
 from orrery.domain.records import Json, Record
 from orrery.domain.tunings import TuningSpec
+from orrery.errors import Invalid
 from orrery.store.metrics import MetricStore
 from orrery.store.resources import ResourceStore
 from orrery.store.trials import TrialStore
@@ -22,6 +24,26 @@ def value_of(metrics: MetricStore, training: Record, metric: str) -> float | Non
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         return None
     return float(value)
+
+
+def check_earlier(metrics: MetricStore, references: Mapping[str, Record], spec: TuningSpec) -> None:
+    """Raises: Invalid for an earlier training, named as such, that the search could learn nothing from."""
+    for index in range(len(spec.earlier_trainings)):
+        training = references[f"earlier_trainings.{index}"]
+        missing = [one.metric for one in spec.objectives if value_of(metrics, training, one.metric) is None]
+        parameters = {**training.outputs.get("parameters", {}), **training.spec["parameters"]}
+        if training.phase != "COMPLETE":
+            why = f"is {training.phase}, and the search learns from what is COMPLETE"
+        elif missing:
+            why = f"has no {missing[0]}"
+        elif not spec.space.keys() & parameters.keys():
+            searched = ", ".join(spec.space)
+            other = training.spec["algorithm"] != references["algorithm"].id
+            why = f"{'ran another algorithm and ' if other else ''}was given no value of {searched}"
+        else:
+            continue
+        message = f"{training.label} {why}: leave it out of the earlier trainings"
+        raise Invalid(message, fields=[{"path": f"spec.earlier_trainings.{index}", "message": message}])
 
 
 def earlier_runs(store: ResourceStore, metrics: MetricStore, trials: TrialStore, spec: TuningSpec) -> list[EarlierRun]:

@@ -12,6 +12,7 @@ from orrery.controllers.rates import Rate
 from orrery.domain.records import Json, Record, utc_now
 from orrery.errors import UnknownJob
 from orrery.executors.contract import Executor, Exit, ExitReason, JobState
+from orrery.executors.shim import human_bytes
 from orrery.jobs.distributed import precedence
 from orrery.store.metrics import MetricStore, Point, parse_value
 
@@ -19,6 +20,8 @@ from orrery.store.metrics import MetricStore, Point, parse_value
 FOLLOW_SECONDS: Final = 0.5
 #: a waiting job is looked at when the executor tells of it, and now and then all the same
 WAITING_SECONDS: Final = 600.0
+#: what was killed having used so much of what it might was killed for that, most likely
+NEAR_LIMIT: Final = 0.8
 
 
 def make_job_id(record: Record, attempt: int) -> str:
@@ -189,32 +192,50 @@ def metric_history(metrics: MetricStore, record: Record) -> dict[str, list[Point
     return series
 
 
-def explain_failure(error: Json | None, exit_: Exit, limit_seconds: float | None) -> str:
-    """What the job said of its failure; else what its end tells. One that was killed is told its memory's peak."""
+def explain_failure(
+    error: Json | None, exit_: Exit, limit_seconds: float | None, memory_bytes: int | None = None
+) -> str:
+    """What the job said of its failure; else what its end tells. Of one that was killed, whether memory was why.
+
+    `memory_bytes`: how much it might use in all.
+    """
     if error is None:
-        return explain_exit(exit_, limit_seconds)
+        return explain_exit(exit_, limit_seconds, memory_bytes)
     message = str(error["message"])
     details: Json = error.get("details") or {}
-    if details.get("status") == -9 and exit_.peak_memory_bytes:
+    if details.get("status") == -9:
         first, _, rest = message.partition("\n")
-        seen = f"{first}; all that the run used together peaked at {exit_.peak_memory_bytes / (1 << 20):,.0f} MiB"
-        return "\n".join(filter(None, (seen, rest)))
+        return "\n".join(filter(None, (f"{first}: {_why_killed(exit_, memory_bytes)}", rest)))
     return message
 
 
-def explain_exit(exit_: Exit, limit_seconds: float | None) -> str:
+def explain_exit(exit_: Exit, limit_seconds: float | None, memory_bytes: int | None = None) -> str:
     """Why a job ended badly, for a person, where the job itself did not say."""
-    peak = f"its memory peaked at {exit_.peak_memory_bytes / (1 << 20):,.0f} MiB"
     match exit_.reason:
         case ExitReason.TIMED_OUT:
             return f"ended after its maximum of {limit_seconds:g} seconds; raise max_seconds, or make it shorter"
         case ExitReason.OUT_OF_MEMORY:
-            return f"ran out of memory ({peak}); choose an instance type with more memory"
+            return f"ran out of memory ({_peak(exit_)}); choose an instance type with more memory"
         case ExitReason.LOST:
             return exit_.message or "the machine or its supervisor died while it ran; retry it"
         case ExitReason.OUT_OF_STORAGE:
             return f"ran out of storage: {exit_.message}; raise data_gib, or have it write less"
         case _ if exit_.code == -9:
-            return f"exit code : -9: killed, likely out of memory ({peak}); choose an instance type with more memory"
+            return f"exit code : -9: killed: {_why_killed(exit_, memory_bytes)}"
         case _:
             return exit_.message or f"exit code: {exit_.code}; its log says more"
+
+
+def _why_killed(exit_: Exit, memory_bytes: int | None) -> str:
+    """Want of memory where the kernel said so, or its peak came near to what it might use; else that it was not."""
+    if exit_.reason is ExitReason.OUT_OF_MEMORY:
+        return f"for want of memory ({_peak(exit_)}); choose an instance type with more memory"
+    if memory_bytes and exit_.peak_memory_bytes >= NEAR_LIMIT * memory_bytes:
+        allowed = f" of {human_bytes(memory_bytes)}"
+        return f"most likely for want of memory ({_peak(exit_)}{allowed}); choose an instance type with more memory"
+    allowed = f" of the {human_bytes(memory_bytes)} that it had" if memory_bytes else ""
+    return f"not for want of memory as far as was seen ({_peak(exit_)}{allowed}); somebody or the code itself did it"
+
+
+def _peak(exit_: Exit) -> str:
+    return f"all of it together peaked at {exit_.peak_memory_bytes / (1 << 20):,.0f} MiB"

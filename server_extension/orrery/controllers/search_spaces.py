@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from orrery.domain.records import Json
 from orrery.domain.search_space import Dimension, grid, in_order, is_active
+from orrery.domain.tunings import TuningSpec
 from orrery.errors import Invalid
 from orrery.jobs.parameters import validate
 
@@ -27,6 +28,23 @@ def check_grid(space: Mapping[str, Dimension]) -> None:
             pass
     except ValueError as error:
         raise Invalid(str(error), fields=[{"path": _PATH, "message": str(error)}]) from None
+
+
+def check_search(spec: TuningSpec, space: Mapping[str, Dimension]) -> None:
+    """Raises: Invalid where a setting would do nothing: of a strategy or of early stopping."""
+    if spec.sampler == "cma-es" and all(dimension.values is not None for dimension in space.values()):
+        message = (
+            f"cma-es searches numbers, and {', '.join(space)} "
+            f"{'is a choice' if len(space) == 1 else 'are all choices'}: take tpe, random or grid"
+        )
+        raise Invalid(message, fields=[{"path": "spec.sampler", "message": message}])
+    for name in ("start_step", "early_stop_metric"):
+        if spec.early_stop == "none" and getattr(spec, name):
+            message = (
+                f"{name} is {getattr(spec, name)!r}, and no training is stopped early: "
+                f"set early_stop (median, asha or hyperband), or leave {name} out"
+            )
+            raise Invalid(message, fields=[{"path": f"spec.{name}", "message": message}])
 
 
 def example(space: Mapping[str, Dimension]) -> Json:

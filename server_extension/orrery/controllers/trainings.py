@@ -301,7 +301,9 @@ class TrainingController(Controller):
         if event == "broke":
             failure = {
                 "reason": error["code"] if error else exit_.reason.value.lower(),
-                "message": jobs.explain_failure(error, exit_, record.spec.get("max_seconds")),
+                "message": jobs.explain_failure(
+                    error, exit_, record.spec.get("max_seconds"), self._memory_bytes(record)
+                ),
             }
         return Outcome(
             event=event,
@@ -310,6 +312,11 @@ class TrainingController(Controller):
             outputs={**told.outputs, **jobs.usage_outputs(exit_), **kept},
             internal={**told.internal, **state, "failure": failure},
         )
+
+    def _memory_bytes(self, record: Record) -> int | None:
+        """What all its nodes may use together; None: its instance type is not offered any more."""
+        size = self.platform.settings.instance_types.get(record.spec["instance_type"])
+        return None if size is None else size.memory_bytes * int(record.spec.get("nodes") or 1)
 
     # at its end
 

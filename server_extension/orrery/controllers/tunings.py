@@ -12,8 +12,8 @@ from typing import Final
 from pydantic import BaseModel
 
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome, Platform
-from orrery.controllers.earlier_runs import earlier_runs, value_of
-from orrery.controllers.search_spaces import check_grid, example, fit_space
+from orrery.controllers.earlier_runs import check_earlier, earlier_runs, value_of
+from orrery.controllers.search_spaces import check_grid, check_search, example, fit_space
 from orrery.controllers.trainings import TrainingController
 from orrery.domain.access import User
 from orrery.domain.algorithms import check_is_ready, check_metric
@@ -69,6 +69,9 @@ class TuningController(Controller):
         space = fit_space(spec.space, algorithm.spec["parameters_schema"])
         if spec.sampler == "grid":
             check_grid(space)
+        if draft.before is None:
+            check_search(spec, space)
+            check_earlier(self.platform.metrics, draft.references, spec)
         for number, objective in enumerate(spec.objectives):
             check_metric(algorithm, objective.metric, path=f"spec.objectives.{number}.metric")
         shared = {name: getattr(spec, name) for name in RunSpec.model_fields}
@@ -115,7 +118,13 @@ class TuningController(Controller):
             known = self.studies.begin(self.definition(record), runs)
         except Invalid as error:
             return Outcome(event="refused", reason=error.code, message=error.message)
-        return Outcome(event="started", outputs={**self._shown(record), "earlier": known})
+        left_out = len(runs) - known
+        outside = f"{left_out} of {len(runs)} earlier runs lie outside of the space: the search does not know them"
+        return Outcome(
+            event="started",
+            message=outside if left_out > 0 else None,
+            outputs={**self._shown(record), "earlier": known},
+        )
 
     def _search(self, record: Record) -> Outcome:
         study = self.definition(record)
@@ -223,22 +232,31 @@ class TuningController(Controller):
             "register_model": False,
             "trial": {"tuning": record.id, "number": suggestion.number},
         }
-        name = f"{record.name[:_NAME_LENGTH]}-{suggestion.number}"
-        try:
-            training = self._train(record, name, spec, suggestion.number)
-        except NameTaken:
-            training = self._train(record, f"{name}-{record.id[-6:]}", spec, suggestion.number)
+        training = self._train(record, spec, suggestion.number)
         now = self.platform.store.clock()
         self.trials.add(
             Trial(record.id, suggestion.number, training.id, TrialStatus.CREATED, dict(suggestion.parameters), now)
         )
 
-    def _train(self, record: Record, name: str, spec: Json, number: int) -> Record:
+    def _train(self, record: Record, spec: Json, number: int) -> Record:
+        """The trial's training: that of an earlier turn that was cut off, else a new one under a name that is free."""
+        key = f"trial:{record.id}:{number}"
+        made = self.platform.store.made_with(record.owner, key)
+        if made is not None:
+            # under whichever name: it may have been taken then, and the tuning renamed since
+            return made
+        name = f"{record.name[:_NAME_LENGTH]}-{number}"
+        try:
+            return self._make(record, name, spec, key)
+        except NameTaken:
+            return self._make(record, f"{name}-{record.id[-6:]}", spec, key)
+
+    def _make(self, record: Record, name: str, spec: Json, key: str) -> Record:
         new = NewResource(
             name=name, spec=spec, owner=record.owner, visibility=record.visibility, group=record.group, tags=record.tags
         )
         groups = frozenset({record.group}) if record.group else frozenset[str]()
-        owner, key = User(record.owner, groups), f"trial:{record.id}:{number}"
+        owner = User(record.owner, groups)
         return self.commands.create(owner, TRAINING, new, idempotency_key=key, by_platform=True)
 
     def _follow(self, record: Record, study: Definition) -> list[Trial]:

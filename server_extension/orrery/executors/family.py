@@ -97,6 +97,12 @@ def _memory_bytes(pid: int, resident: int) -> int:
     return resident
 
 
+def resident_bytes(pid: int) -> int:
+    """All its pages, those that others hold as well included; 0 for one that is gone."""
+    fields = stat_fields(pid)
+    return int(fields[21]) * PAGE_BYTES if fields else 0
+
+
 class Process(NamedTuple):
     parent: int
     #: those of children that it has waited for included

@@ -27,12 +27,17 @@ LATEST = 1440
 
 
 class Sampler:
-    """`is_endless`: of something that is to run for ever, of which the latest is kept."""
+    """`is_endless`: of something that is to run for ever, of which the latest is kept.
 
-    def __init__(self, path: str, launch: Mapping[str, Any], *, is_endless: bool) -> None:
+    `shared_bytes`: what a program that was forked, not executed, has in common with the process that it came of. It
+    takes no memory of its own, though the kernel counts it to the size of whatever is started from there.
+    """
+
+    def __init__(self, path: str, launch: Mapping[str, Any], *, is_endless: bool, shared_bytes: int = 0) -> None:
         environment: Mapping[str, str] = launch.get("environment") or {}
         ranks = _number(environment.get(RANKS), 1)
         self.peak_bytes = 0
+        self._shared_bytes = shared_bytes
         self.cpu_seconds = 0.0
         self._ranks = _Ranks(ranks) if ranks > 1 else None
         capacity = LATEST if is_endless else capacity_for(ranks if ranks > 1 else 0)
@@ -57,7 +62,7 @@ class Sampler:
         cpu = sum(process.cpu_seconds for process in family.values())
         self.cpu_seconds = max(self.cpu_seconds, cpu + ended.ru_utime + ended.ru_stime)
         # The largest single process that has ended, for what rose and fell between two samples.
-        self.peak_bytes = max(self.peak_bytes, memory, ended.ru_maxrss * 1024)
+        self.peak_bytes = max(self.peak_bytes, memory, ended.ru_maxrss * 1024 - self._shared_bytes)
         if self._devices and self._gpus is None:
             self._gpus, self._devices = GpuSeconds.open(self._devices), ()
         now = time.time()

@@ -32,7 +32,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
 from orrery.executors.disk_use import DiskWatch
-from orrery.executors.family import boot_id, descendants, group_exists, group_of, oom_kills, start_ticks
+from orrery.executors.family import boot_id, descendants, group_exists, group_of, oom_kills, resident_bytes, start_ticks
 from orrery.executors.history import timestamp
 from orrery.executors.masking import mask_stream
 from orrery.executors.sampling import Sampler
@@ -45,6 +45,8 @@ ENDLESS_PERIOD_SECONDS = 5.0
 MEASURING_PART = 0.01
 #: beyond this multiple of the memory asked for, the program is ended
 OVERUSE = 1.5
+#: how a program ends that was killed, or whose own program was, and tells so as a shell does
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 #: how long what a program printed last may take to be masked
 DRAIN_SECONDS = 2.0
 #: room kept on the disk from the start, so that the end can be told even when the disk is full by then
@@ -116,7 +118,8 @@ class Shim:
         with open(self.path("launch.json"), "rb") as file:
             self.launch = json.load(file)
         self.is_endless = bool(self.launch.get("is_endless"))
-        self.sampler = Sampler(self.path("usage.jsonl"), self.launch, is_endless=self.is_endless)
+        shared = resident_bytes(os.getpid()) if self.body else 0
+        self.sampler = Sampler(self.path("usage.jsonl"), self.launch, is_endless=self.is_endless, shared_bytes=shared)
         self._keep_room_for_exit()
         if os.path.exists(self.path("stop")):
             self._write_exit("STOPPED", None, "stopped before it started")
@@ -357,7 +360,7 @@ class Shim:
             return self.ending, code, self.ending_message
         if code == 0:
             return "COMPLETED", 0, ""
-        if code == -signal.SIGKILL and oom_kills() > self.oom_kills:
+        if code in KILLED and oom_kills() > self.oom_kills:
             return (
                 "OUT_OF_MEMORY",
                 code,

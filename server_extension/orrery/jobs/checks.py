@@ -46,7 +46,10 @@ def check_values(schema: Schema, values: Mapping[str, Any]) -> tuple[dict[str, A
         except _Refused as refused:
             faults.append((name, f"parameter {name!r} is {_shown(value)}; it must be {refused}"))
     for name in schema.get("required", []):
-        if name not in values:
+        if name not in values and "default" in properties.get(name, {}):
+            # it must be given, and the schema says what is given where nobody else does
+            checked[name] = properties[name]["default"]
+        elif name not in values:
             wanted = describe(properties.get(name, {}))
             faults.append((name, f"parameter {name!r} is missing; it must be given and be {wanted}"))
     return checked, faults

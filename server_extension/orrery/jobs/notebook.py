@@ -379,7 +379,7 @@ def _is_error(line: bytes) -> bool:
 
 def _death(status: int | None, error: Exception) -> str:
     if status == -signal.SIGKILL:
-        return "the kernel was killed, most likely for want of memory; choose a larger instance type or less data"
+        return "the kernel was killed"
     if status is not None and status < 0:
         return f"the kernel crashed with signal {signal.Signals(-status).name}; the log's end may tell why"
     return f"the kernel ended by itself ({error}); the log's end may tell why"

@@ -95,7 +95,7 @@ def read_parameters(source: str) -> dict[str, Any]:
 def validate(schema: Mapping[str, Any], values: Mapping[str, Any], *, path: str = "parameters") -> dict[str, Any]:
     """`values` as the schema's types; text from a command line becomes a number or a boolean where one is asked for.
 
-    Defaults are not filled in: the notebook has them.
+    Defaults are not filled in: the notebook has them. But for what is required: a schema file may have the only one.
     Raises: Invalid with one entry in `details["fields"]` for each fault; its message is the first's.
     """
     checked, faults = check_values(schema, values)

@@ -181,8 +181,9 @@ def explain_status(
     """Why it ended badly, in words, with the end of what it said. `rank`: where there were others."""
     why = f"exit code : {status} (pid: {pid})" + ("" if rank is None else f", rank {rank}")
     if status == -signal.SIGKILL:
+        # whether for want of memory, the platform tells, which knows how much it had
         seen = f" (its memory peaked at {peak_bytes / (1 << 20):,.0f} MiB)" if peak_bytes else ""
-        why += f": it was killed, most likely for want of memory{seen}; choose a larger instance type"
+        why += f": it was killed{seen}"
     elif status < 0:
         why += f": it crashed with {signal.Signals(-status).name}"
     return "\n".join([why, *last_lines[-3 if rank is None else -_LAST_LINES_OF_RANK :]])

@@ -41,13 +41,16 @@ class RecordRows:
         row = connection.execute(statement, {"sought": resource_id}).first()
         return to_record(row) if row is not None else None
 
-    def answered(self, connection: Connection, user: str, key: str, fingerprint: str) -> Record | None:
-        """What an earlier request with this idempotency key made. Raises: Stale when it asked for something else."""
+    def answered(self, connection: Connection, user: str, key: str, fingerprint: str | None) -> Record | None:
+        """What an earlier request with this idempotency key made.
+
+        Raises: Stale when it asked for something else than `fingerprint`; None: whatever it asked for.
+        """
         c = tables.idempotency.c
         row = connection.execute(select(tables.idempotency).where(c.user == user, c.key == key)).first()
         if row is None:
             return None
-        if row.fingerprint != fingerprint:
+        if fingerprint is not None and row.fingerprint != fingerprint:
             raise Stale(f"Idempotency-Key {key!r} was used for another request; make a new key for each")
         return self.find(connection, row.resource_id)
 

@@ -111,6 +111,11 @@ class ResourceStore:
             found = {row.owner: to_record(row) for row in rows}
         return next((found[owner] for owner in owners if owner in found), None)
 
+    def made_with(self, user: str, key: str) -> Record | None:
+        """What was made with the user's idempotency key, whatever was asked for, in the trash or not."""
+        with self.database.read() as connection:
+            return self._rows.answered(connection, user, key, None)
+
     def list(self, query: Query) -> Page:
         with self.database.read() as connection:
             rows = connection.execute(make_page_select(query)).all()

@@ -156,10 +156,12 @@ def tell(error: errors.OrreryError) -> None:
     """The message, and where there are several things wrong, each of them."""
     from orrery.client.failures import RunFailed, field_messages
 
+    message = error.message
     if isinstance(error, RunFailed) and error.log_tail:
         note(f"{error.log_tail}\n")
+        message = error.summary
     # echo takes the colour out where stderr is no terminal
-    typer.echo(f"{typer.style('Error:', fg=typer.colors.RED, bold=True)} {error.message}", err=True)
+    typer.echo(f"{typer.style('Error:', fg=typer.colors.RED, bold=True)} {message}", err=True)
     fields = [(path, message) for path, message in field_messages(error) if message not in error.message]
     for path, message in fields:
         note(f"  {path}: {message}")

@@ -166,7 +166,21 @@ def export(resource: Resource) -> Json:
 
 
 def write_manifests(documents: list[Json]) -> str:
-    return "---\n".join(yaml.safe_dump(document, sort_keys=False, allow_unicode=True) for document in documents)
+    return "---\n".join(
+        yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True) for document in documents
+    )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines stand as they are, so that code can be read."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)  # pyright: ignore[reportUnknownMemberType]
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 # --- comparing ---

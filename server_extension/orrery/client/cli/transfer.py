@@ -20,13 +20,23 @@ def register(app: typer.Typer) -> None:
         app.command(command.__name__, rich_help_panel="Resources")(command)
 
 
-def export(kind: KindArgument, names: NamesArgument) -> None:
-    """Print resources as YAML that `orrery apply` takes, with names in the place of ids.
+def export(
+    kind: KindArgument,
+    names: NamesArgument,
+    files: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Save their files there; else texts stand in the YAML itself."),
+    ] = None,
+) -> None:
+    """Print resources as YAML that `orrery apply` takes, here or on another platform, with names in the place of ids.
 
     \b
-    Example:
+    Examples:
       orrery export template quick deep > templates.yaml
+      orrery export algorithm forest > forest.yaml
+      orrery export dataset breast --files files > breast.yaml
     """
+    from orrery.client.cli.manifest_files import with_files
     from orrery.client.cli.manifests import export as document_of
     from orrery.client.cli.manifests import write_manifests
 
@@ -34,7 +44,10 @@ def export(kind: KindArgument, names: NamesArgument) -> None:
         declaration = client.declaration(kind)
         if not declaration.creatable:
             raise Invalid(f"a {declaration.title.lower()} is made by the platform and cannot be applied from a file")
-        documents = [document_of(client.kind(kind).get(name)) for name in names]
+        if files is not None and files.is_absolute():
+            raise Invalid(f"--files {str(files)!r} must lie beside the YAML; give a folder below this one")
+        found = [client.kind(kind).get(name) for name in names]
+        documents = [with_files(resource, document_of(resource), files) for resource in found]
     typer.echo(write_manifests(documents), nl=False)
 
 
@@ -52,11 +65,14 @@ def apply(
       orrery export training breast-1 | sed 's/breast-1/breast-2/' | orrery apply -f -
     """
     from orrery.client.cli.applying import carry_out, make_plan
+    from orrery.client.cli.manifest_files import send_files
     from orrery.client.cli.manifests import read_manifests
 
     manifests = read_manifests(_read(file), "stdin" if file == "-" else file)
     with connect() as client:
-        steps = make_plan(client, manifests)
+        # files are sent for a dry run as well: what nothing holds is removed by and by
+        sent = send_files(client, manifests, None if file == "-" else Path(file).parent)
+        steps = make_plan(client, sent)
         if dry_run:
             for step in steps:
                 _tell(step, dry_run=True)
