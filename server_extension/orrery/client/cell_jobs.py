@@ -31,6 +31,7 @@ from orrery.client.waiting import wait_until_phase
 from orrery.errors import Invalid
 from orrery.jobs import cell_job
 from orrery.jobs.names import cell_names
+from orrery.jobs.state import ADDED
 
 if TYPE_CHECKING:
     from orrery.client.builtin import Training
@@ -125,8 +126,10 @@ def _pack(
     begin = ["from orrery.jobs import cell_job", "cell_job.receive()"]
     begin += [f"{name} = {value!r}" for name, value in parameters.items()]
     sources = ["\n".join(begin), cell, f"cell_job.send_back({list(assigned)!r})"]
+    # the one in the middle is all that there is, for who wrote it
+    notes: list[dict[str, Any]] = [{"papermill": {ADDED: True}}, {}, {"papermill": {ADDED: True}}]
     notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(source) for source in sources],
+        cells=[nbformat.v4.new_code_cell(source, metadata=added) for source, added in zip(sources, notes, strict=True)],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     )
     files: dict[str, Source] = dict(companions(Path.cwd() / NOTEBOOK))
