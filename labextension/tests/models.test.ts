@@ -292,7 +292,10 @@ it('takes out of an executed notebook what running has added, so that cells coun
       metadata: { tags: ['injected-parameters'], papermill: { added: true } }
     }
   ];
-  expect(withoutAdded({ cells: [...added, ...own] as unknown as Json, nbformat: 4 })).toEqual({ cells: own, nbformat: 4 });
+  expect(withoutAdded({ cells: [...added, ...own] as unknown as Json, nbformat: 4 })).toEqual({
+    cells: own,
+    nbformat: 4
+  });
 });
 
 it('tells notebooks apart by their cells and outputs, not by metadata or how text is split', () => {
