@@ -134,8 +134,15 @@ def test_a_training_waits_for_its_moment_and_can_be_stopped_before(client: Clien
     training.stop().wait(progress=False)
     assert (training.status.phase, training.status.message) == ("STOPPED", "stopped before it began")
 
+    before = datetime.now(UTC)
+    by_words = client.run_notebook(path, name="tonight", wait=False, start_after="2h")
+    after = datetime.now(UTC)
+    asked = datetime.fromisoformat(by_words.spec["start_after"])
+    assert before <= asked - timedelta(hours=2) <= after
+    by_words.stop()
+
     soon = datetime.now(UTC) + timedelta(seconds=3)
-    done = client.run_notebook(path, name="soon", progress=False, start_after=soon)
+    done = client.run_notebook(path, name="soon", progress=False, start_after=timedelta(seconds=3))
     assert done.status.phase == "COMPLETE" and done.status.message == ""
     assert done.status.started_at is not None and done.status.started_at >= soon
     with pytest.raises(Invalid, match="timezone"):

@@ -64,6 +64,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", action="append", default=[], metavar="[KEY=]DATASET")
     parser.add_argument("--nodes", type=int, metavar="N", help="run it on so many nodes at once")
     parser.add_argument("--max-time", metavar="TIME")
+    parser.add_argument("--start-after", metavar="WHEN", help="22:00, 2h ...")
+    parser.add_argument("--priority", choices=["high", "normal", "low"], type=str.lower)
     parser.add_argument("--no-wait", action="store_true")
     return parser
 
@@ -90,6 +92,8 @@ def run_cell(line: str, cell: str, namespace: Mapping[str, Any]) -> None:
             instance_type=asked.instance,
             nodes=asked.nodes,
             max_seconds=parse_duration(asked.max_time) if asked.max_time else None,
+            start_after=asked.start_after,
+            priority=asked.priority,
             register_model=False,
             progress=False,
         )
