@@ -17,6 +17,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_home_of_ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the client writes without being told where does not reach the home of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORRERY_HOME", str(tmp_path_factory.mktemp("orrery-home")))
+        yield
+
+
 @pytest.fixture
 def home() -> Iterator[Path]:
     """An empty `$ORRERY_HOME`; its path is short, because sockets within it must stay under 108 characters."""

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import type { Json } from '../src/api-types';
 import { withKnownDetails } from '../src/models/events';
 import { Deletion } from '../src/models/deletion';
 import { ListModel } from '../src/models/list';
 import { LogModel } from '../src/models/log';
 import { countRanks, linesOf } from '../src/models/ranks';
-import { forkedSpec, forkOf, isSameNotebook } from '../src/models/notebooks';
+import { forkedSpec, forkOf, isSameNotebook, withoutAdded } from '../src/models/notebooks';
 import { rebase } from '../src/models/upload';
 import { MemoryPlatform, TRAINING, event, makeResource, until } from './platform';
 
@@ -272,6 +273,29 @@ it('forks an executed notebook without its outputs, and remembers what it was ru
   const { datasets, parameters, register_model } = run;
   expect(forkedSpec(fork)).toEqual({ datasets, parameters, register_model });
   expect(forkedSpec(executed)).toEqual({});
+});
+
+it('takes out of an executed notebook what running has added, so that cells count as in its source', () => {
+  const own = [
+    { cell_type: 'markdown', source: 'Title', metadata: {} },
+    {
+      cell_type: 'code',
+      source: 'a = 1',
+      metadata: { tags: ['injected-parameters'], papermill: { added: false } }
+    }
+  ];
+  const added = [
+    { cell_type: 'markdown', source: 'An exception', metadata: { tags: ['papermill-error-cell-tag'] } },
+    {
+      cell_type: 'code',
+      source: 'a = 2',
+      metadata: { tags: ['injected-parameters'], papermill: { added: true } }
+    }
+  ];
+  expect(withoutAdded({ cells: [...added, ...own] as unknown as Json, nbformat: 4 })).toEqual({
+    cells: own,
+    nbformat: 4
+  });
 });
 
 it('tells notebooks apart by their cells and outputs, not by metadata or how text is split', () => {

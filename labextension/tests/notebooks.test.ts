@@ -3,7 +3,7 @@ import type { Contents } from '@jupyterlab/services';
 import { describe, expect, it, vi } from 'vitest';
 import { ApiError } from '../src/api';
 import type { JsonObject } from '../src/api-types';
-import { localMinute } from '../src/forms/inputs';
+import { localMinute, nextTime } from '../src/forms/inputs';
 import { ResultNotebooks, resultPath } from '../src/models/result-notebooks';
 import { changedCell, resumeWith, savedKernel, withoutOutputs } from '../src/models/resume-notebook';
 import { companionsOf } from '../src/models/send-notebook';
@@ -87,10 +87,17 @@ describe('the result of a notebook', () => {
     const contents = new MemoryContents();
     const storage = memoryStorage();
     const results = new ResultNotebooks(orrery, contents.manager, storage);
+    const announced: unknown[] = [];
+    orrery.api.extension = <T>(...call: unknown[]): Promise<T> => {
+      announced.push(call);
+      return Promise.resolve({ followed: true } as T);
+    };
     results.follow(makeResource({ name: 'report-1' }), 'work/report.ipynb');
     const path = 'work/report-report-1.ipynb';
     expect(results.targetOf('trn_1')).toBe(path);
     await vi.waitFor(() => expect(contents.saved.get(path)).toEqual({ cells: ['first'] }));
+    // the Jupyter server brings it where no page is open
+    expect(announced).toEqual([['POST', 'results', { run: 'trn_1', name: 'alice/report-1', path }]]);
     results.dispose();
 
     // the page was loaded again
@@ -158,5 +165,11 @@ describe('a moment in a form', () => {
   it('is shown by the clock here', () => {
     expect(localMinute(new Date(2026, 0, 31, 22, 5))).toBe('2026-01-31T22:05');
     expect(localMinute(new Date('never'))).toBe('');
+  });
+
+  it('may be the next time that it is ten in the evening', () => {
+    const at = (day: number, hour: number, minute = 0): Date => new Date(2026, 0, day, hour, minute);
+    expect(nextTime(at(31, 21, 59), 22)).toEqual(at(31, 22));
+    expect(nextTime(at(31, 22), 22)).toEqual(at(32, 22));
   });
 });

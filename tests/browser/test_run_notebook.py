@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,10 @@ def lab(tmp_path: Path) -> Iterator[tuple[Jupyter, httpx.Client]]:
         nbformat.write(failing, work / "failing.ipynb")
         ranks = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(RANKS)], metadata={"kernelspec": kernel})
         nbformat.write(ranks, work / "ranks.ipynb")
+        go = work / "go"
+        wait = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.05)"
+        waiting = [nbformat.v4.new_code_cell(cell) for cell in (wait, "print('this', 'is', 'the', 'end')")]
+        nbformat.write(nbformat.v4.new_notebook(cells=waiting, metadata={"kernelspec": kernel}), work / "waiting.ipynb")
         yield running
 
 
@@ -125,6 +130,39 @@ def test_a_notebook_runs_on_two_nodes_as_the_form_says(
     look(page, "run-notebook-nodes-files")
     result = tmp_path / "work" / f"ranks-{client.get('trainings').json()['items'][0]['name']}.ipynb"
     wait_until(lambda: result.exists() and "rank 0 of 2" in result.read_text(), what="the result notebook")
+
+
+def test_a_notebook_is_sent_for_later_and_its_result_comes_with_the_page_closed(
+    lab: tuple[Jupyter, httpx.Client], page: Page, tmp_path: Path
+) -> None:
+    jupyter, client = lab
+    open_lab(page, jupyter)
+    execute(page, "orrery:run-notebook", {"path": "ranks.ipynb"})
+    form = panel(page, "orrery-form-training")
+    form.get_by_role("button", name="In 1 hour").click()
+    start = form.get_by_label("Start after", exact=True)
+    expect(start).to_have_value(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d"))
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        start.scroll_into_view_if_needed()
+        look(page, f"run-notebook-later-{theme}")
+        assert violations(page, ".orr-Panel") == []
+    form.get_by_test_id("orrery-submit").click()
+    detail = panel(page, "orrery-detail-training")
+    expect(detail).to_contain_text("starts at", timeout=LONG_MILLISECONDS)
+    look(page, "run-notebook-later")
+    (later,) = client.get("trainings").json()["items"]
+    client.post(f"trainings/{later['id']}/stop", json={}).raise_for_status()
+
+    execute(page, "orrery:run-notebook", {"path": "waiting.ipynb"})
+    form = panel(page, "orrery-form-training")
+    name = form.get_by_label("Name", exact=True).input_value()
+    form.get_by_test_id("orrery-submit").click()
+    expect(panel(page, "orrery-detail-training")).to_be_visible(timeout=LONG_MILLISECONDS)
+    page.close()
+    (tmp_path / "work" / "go").touch()
+    result = tmp_path / "work" / f"waiting-{name}.ipynb"
+    wait_until(lambda: result.exists() and "this is the end" in result.read_text(), seconds=90, what="the result")
 
 
 def test_a_failed_notebook_is_edited_and_resumed_at_the_failed_cell(

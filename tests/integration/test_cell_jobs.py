@@ -131,6 +131,15 @@ def test_on_several_nodes_each_runs_the_cell_and_the_first_ones_variables_come_b
     assert notebook.run("print(rank)").stdout == "0\n"
 
 
+def test_a_cell_is_sent_for_later(notebook: Notebook, client: Client) -> None:
+    shown = notebook.run("%%job --no-wait --name later --start-after 2h --priority low\nlate = 1")
+    assert shown.error == ""
+    sent = client.trainings.get("later")
+    assert sent.spec["priority"] == "LOW"
+    wait_until(lambda: sent.refresh().status.reason == "starts_later", what="the reason why it waits")
+    sent.stop().wait(progress=False)
+
+
 def test_an_error_shows_the_jobs_traceback(notebook: Notebook) -> None:
     shown = notebook.run("%%job --name broken\ndef inner():\n    return 1 / 0\ninner()")
     assert "return 1 / 0" in shown.stdout and "inner()" in shown.stdout

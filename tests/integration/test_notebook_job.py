@@ -73,11 +73,37 @@ def test_progress_comes_from_the_cells_unless_the_notebook_tells_its_own(tmp_pat
     assert [(report["fraction"], report["message"]) for report in job.of("progress")] == [(0.4, "here")]
 
 
+def test_cells_are_counted_as_their_author_sees_them(tmp_path: Path) -> None:
+    """The injected parameters are not among them, nor are they in a notebook that is run again as a run has left it."""
+    parameters = {"year": 2026}
+    write_notebook(tmp_path / "first", "print(year)", "year / 0", "3", parameters="year = 2000")
+    first = run_job(tmp_path / "first", {"type": "notebook", "parameters": parameters})
+    assert [report["message"] for report in first.of("progress")] == ["cell 1 of 4", "cell 2 of 4"]
+    assert first.error["message"] == "cell 3 of 4: ZeroDivisionError: division by zero"
+    assert first.error["details"]["cell"] == 3
+    left = executed(tmp_path / "first")
+    assert len(left) == 7  # the parameters, and two notes of the failure
+
+    (tmp_path / "again" / "work").mkdir(parents=True)
+    copy = (tmp_path / "first" / "work" / "output.ipynb").read_text()
+    (tmp_path / "again" / "work" / "input.ipynb").write_text(copy)
+    again = run_job(tmp_path / "again", {"type": "notebook", "parameters": parameters})
+    assert again.error["message"] == first.error["message"]
+
+    # one that its author has put there counts
+    fork = json.loads(copy)
+    for cell in fork["cells"]:
+        cell["metadata"].pop("papermill", None)
+    (tmp_path / "again" / "work" / "input.ipynb").write_text(json.dumps(fork))
+    forked = run_job(tmp_path / "again", {"type": "notebook", "parameters": parameters})
+    assert forked.error["message"] == "cell 4 of 5: ZeroDivisionError: division by zero"
+
+
 def test_a_failing_cell_is_the_jobs_error_and_the_rest_stays_unrun(tmp_path: Path) -> None:
     job = run_notebook(tmp_path, "x = 1", "x / 0", "print('never')")
     assert job.code == 1
     assert job.error["code"] == "cell_failed"
-    assert job.error["message"] == "ZeroDivisionError: division by zero"
+    assert job.error["message"] == "cell 2 of 3: ZeroDivisionError: division by zero"
     assert "never" not in job.log and "ZeroDivisionError" in job.log
     assert "\x1b[" not in job.log
 
@@ -99,7 +125,8 @@ def test_a_kernel_that_dies_is_told_as_such(tmp_path: Path) -> None:
     job = run_notebook(tmp_path, "print('before')", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "3")
     assert job.code == 1
     assert job.error["code"] == "kernel_died"
-    assert job.error["message"] == "the kernel was killed" and job.error["details"]["status"] == -9
+    assert job.error["message"] == "cell 2 of 3: the kernel was killed"
+    assert job.error["details"]["status"] == -9
     assert executed(tmp_path)[0]["outputs"]
 
 

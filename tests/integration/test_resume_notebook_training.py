@@ -74,6 +74,24 @@ def test_a_killed_kernel_goes_on_in_its_cell_and_files_are_there(client: Client,
     assert training.status.outputs["kernel_state"] is None and training.next_cell is None
 
 
+def test_with_parameters_cells_are_counted_as_in_the_source(client: Client, tmp_path: Path) -> None:
+    path = write(tmp_path / "counted.ipynb", ["kept = 'one'", *DONE, "1 / 0", LAST])
+    with pytest.raises(RunFailed, match="cell 5 of 6: ZeroDivisionError"):
+        client.run_notebook(path, name="counted", parameters={"year": 2026}, progress=False)
+    training = client.trainings.get("counted")
+    assert training.next_cell == (5, 6)
+    assert training.status.progress is not None and training.status.progress.message == "cell 4 of 6"
+    # the executed notebook, edited as Lab does it, holds the parameters and notes of the failure besides
+    for notebook in (json.loads(path.read_text()), training.notebook()):
+        changed = next(cell for cell in notebook["cells"] if "table.csv" in "".join(cell["source"]))
+        changed["source"] = "steps.append('other')"
+        other = tmp_path / "other-counted.ipynb"
+        other.write_text(json.dumps(notebook))
+        with pytest.raises(Invalid, match="cell 3 was changed or removed") as refused:
+            training.resume(other)
+        assert refused.value.details["changed_cell"] == 3
+
+
 def test_a_changed_done_cell_is_refused_by_its_number_and_starting_over_is_offered(
     client: Client, tmp_path: Path
 ) -> None:
@@ -116,8 +134,15 @@ def test_a_training_waits_for_its_moment_and_can_be_stopped_before(client: Clien
     training.stop().wait(progress=False)
     assert (training.status.phase, training.status.message) == ("STOPPED", "stopped before it began")
 
+    before = datetime.now(UTC)
+    by_words = client.run_notebook(path, name="tonight", wait=False, start_after="2h")
+    after = datetime.now(UTC)
+    asked = datetime.fromisoformat(by_words.spec["start_after"])
+    assert before <= asked - timedelta(hours=2) <= after
+    by_words.stop()
+
     soon = datetime.now(UTC) + timedelta(seconds=3)
-    done = client.run_notebook(path, name="soon", progress=False, start_after=soon)
+    done = client.run_notebook(path, name="soon", progress=False, start_after=timedelta(seconds=3))
     assert done.status.phase == "COMPLETE" and done.status.message == ""
     assert done.status.started_at is not None and done.status.started_at >= soon
     with pytest.raises(Invalid, match="timezone"):

@@ -74,6 +74,7 @@ def test_a_clock_means_the_next_time_that_it_is_so() -> None:
     now = datetime(2026, 1, 30, 21, 0).astimezone()
     assert parse_moment("22:00", now) == datetime(2026, 1, 30, 22, 0).astimezone()
     assert parse_moment("7:30", now) == datetime(2026, 1, 31, 7, 30).astimezone()
+    assert parse_moment("1h30m", now) == parse_moment("+90m", now) == datetime(2026, 1, 30, 22, 30).astimezone()
     assert parse_moment("2026-02-01T22:00") == datetime(2026, 2, 1, 22, 0).astimezone()
     assert parse_moment("2026-02-01T22:00+05:00").isoformat() == "2026-02-01T22:00:00+05:00"
 

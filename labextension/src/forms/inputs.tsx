@@ -78,17 +78,47 @@ export function MomentInput(props: WidgetProps): JSX.Element {
     const moment = new Date(text);
     props.onChange(Number.isNaN(moment.getTime()) ? undefined : moment.toISOString());
   };
+  const isFixed = props.disabled || props.readonly;
   return (
-    <input
-      id={props.id}
-      className="orr-Input"
-      type="datetime-local"
-      value={typeof props.value === 'string' ? localMinute(new Date(props.value)) : ''}
-      disabled={props.disabled || props.readonly}
-      aria-describedby={described(props.id)}
-      onChange={event => change(event.target.value)}
-    />
+    <>
+      <input
+        id={props.id}
+        className="orr-Input"
+        type="datetime-local"
+        value={typeof props.value === 'string' ? localMinute(new Date(props.value)) : ''}
+        disabled={isFixed}
+        aria-describedby={described(props.id)}
+        onChange={event => change(event.target.value)}
+      />
+      <span className="orr-Moments">
+        {Object.entries(LATER).map(([label, later]) => (
+          <button
+            key={label}
+            type="button"
+            className="orr-Link"
+            disabled={isFixed}
+            onClick={() => props.onChange(later(new Date()).toISOString())}
+          >
+            {label}
+          </button>
+        ))}
+      </span>
+    </>
   );
+}
+
+const HOUR = 3600_000;
+/** What is often meant by later. */
+const LATER: Record<string, (now: Date) => Date> = {
+  'In 1 hour': now => new Date(now.getTime() + HOUR),
+  'At 22:00': now => nextTime(now, 22)
+};
+
+/** The next time that it is this hour by the clock here. */
+export function nextTime(now: Date, hour: number): Date {
+  const today = new Date(now.getFullYear(), now.getMonth(), now.getDate(), hour);
+  const isPast = today.getTime() <= now.getTime();
+  return isPast ? new Date(now.getFullYear(), now.getMonth(), now.getDate() + 1, hour) : today;
 }
 
 /** `2026-01-31T22:00` by the clock here; empty for what is no moment. */

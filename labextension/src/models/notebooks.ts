@@ -17,6 +17,8 @@ export interface NotebookOf {
   parameters?: JsonObject;
   /** To change and run again: without outputs, and with what it was run with in its metadata. */
   fork?: JsonObject;
+  /** To change and go on with: without the cells that the run has added, so that cells count as in its source. */
+  edited?: boolean;
 }
 
 /** Where a fork's metadata says what it was run with; the panels in notebooks write the same. */
@@ -41,7 +43,8 @@ export async function openNotebook(
   }
   const id = of.id.includes('/') ? (await api.get(kind.plural, of.id)).id : of.id;
   const fetched = await api.request<JsonObject>('GET', `${resourcePath(kind.plural, id)}/notebook`);
-  const forked = of.fork ? forkOf(fetched, of.fork) : fetched;
+  const own = of.edited ? withoutAdded(fetched) : fetched;
+  const forked = of.fork ? forkOf(own, of.fork) : own;
   const notebook = of.parameters ? withParameters(forked, of.parameters) : forked;
   const path = `${NOTEBOOK_FOLDER}/${safeFileName(of.name)}.ipynb`;
   const present = await readNotebook(contents, path);
@@ -89,6 +92,15 @@ export function withParameters(notebook: JsonObject, parameters: JsonObject): Js
     ].join('\n')
   };
   cells.splice(cells.findIndex(cell => isTagged(cell, 'parameters')) + 1, 0, injected);
+  return { ...notebook, cells: cells as unknown as Json };
+}
+
+/** Without what running has added: its parameters, and the notes where it was cut off. */
+export function withoutAdded(notebook: JsonObject): JsonObject {
+  const isAdded = ({ metadata }: Cell): boolean =>
+    metadata?.tags?.includes('papermill-error-cell-tag') === true ||
+    (isObject(metadata?.papermill) && metadata.papermill.added === true);
+  const cells = ((notebook.cells ?? []) as unknown as Cell[]).filter(cell => !isAdded(cell));
   return { ...notebook, cells: cells as unknown as Json };
 }
 

@@ -46,9 +46,24 @@ export class ResultNotebooks extends Model {
   }
 
   follow(run: Resource, source: string): void {
-    this.targets.set(run.id, resultPath(source, run.name));
+    const path = resultPath(source, run.name);
+    this.targets.set(run.id, path);
     this.keep();
+    void this.announce(run, path);
     void this.write(run.id);
+  }
+
+  /** The Jupyter server brings the result as well, also where this page is closed. */
+  private async announce(run: Resource, path: string): Promise<void> {
+    try {
+      await this.orrery.api.extension('POST', 'results', {
+        run: run.id,
+        name: `${run.owner}/${run.name}`,
+        path
+      });
+    } catch (error) {
+      this.failed.emit(error);
+    }
   }
 
   private onEvent(_: unknown, event: ResourceEvent): void {

@@ -169,6 +169,7 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           id: text(args.id),
           name: text(args.name),
           ...(args.parameters ? { parameters: args.parameters as JsonObject } : {}),
+          edited: args.aside === true,
           ...(args.fork ? { fork: args.fork as JsonObject } : {})
         });
         if (path !== null) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -241,12 +241,23 @@ class Datasets(Collection[Dataset]):
         return self.get(reference).profile()
 
 
-def moment(given: datetime | str | None) -> str | None:
-    """As the platform takes it; one without a time zone is local."""
-    found = datetime.fromisoformat(given) if isinstance(given, str) else given
-    if found is not None and found.tzinfo is None:
-        found = found.astimezone()
-    return found.isoformat() if found is not None else None
+def moment(given: datetime | timedelta | str | None) -> str | None:
+    """As the platform takes it: a text as on the command line (`22:00`, `2h`); one without a time zone is local.
+
+    Raises: Invalid.
+    """
+    from orrery.client.cli.values import parse_moment
+
+    match given:
+        case None:
+            return None
+        case str():
+            found = parse_moment(given)
+        case timedelta():
+            found = datetime.now().astimezone() + given
+        case _:
+            found = given if given.tzinfo is not None else given.astimezone()
+    return found.isoformat()
 
 
 class Trainings(Collection[Training]):
@@ -266,7 +277,7 @@ class Trainings(Collection[Training]):
         image: str | Resource | None = None,
         priority: Priority | None = None,
         max_seconds: int | None = None,
-        start_after: datetime | str | None = None,
+        start_after: datetime | timedelta | str | None = None,
         model_name: str | None = None,
         register_model: bool | None = None,
         checkpoint_from: str | Training | None = None,
@@ -289,9 +300,10 @@ class Trainings(Collection[Training]):
         `nodes` run a script side by side, each holding the instance type; torchrun starts `processes_per_node` on each.
         `secrets`: environment variables by the names of secrets of one's own (`client.secrets.set(name, value)`).
         `target` is the column to predict, short for `parameters={"target": ...}`; `datasets` gives further ones by the
-        names that the algorithm knows them by. `start_after` is a moment before which it waits; without a time zone, in
-        the local one. `input_checkpoint`, `output` and `output_checkpoint` are folders in storages that an
-        administrator has set up (`obs://bucket/folder`); `data_gib` is the most that each node's files may take, GiB.
+        names that the algorithm knows them by. `start_after` is a moment before which it waits (without a time zone, in
+        the local one; "22:00" is the next time that it is so), or how long it waits. `input_checkpoint`, `output` and
+        `output_checkpoint` are folders in storages that an administrator has set up (`obs://bucket/folder`); `data_gib`
+        is the most that each node's files may take, GiB.
         """
         named = {"train": dataset, "validation": validation, "test": test, **(datasets or {})}
         return super().create(

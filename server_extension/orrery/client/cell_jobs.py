@@ -31,6 +31,7 @@ from orrery.client.waiting import wait_until_phase
 from orrery.errors import Invalid
 from orrery.jobs import cell_job
 from orrery.jobs.names import cell_names
+from orrery.jobs.state import ADDED
 
 if TYPE_CHECKING:
     from orrery.client.builtin import Training
@@ -63,6 +64,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", action="append", default=[], metavar="[KEY=]DATASET")
     parser.add_argument("--nodes", type=int, metavar="N", help="run it on so many nodes at once")
     parser.add_argument("--max-time", metavar="TIME")
+    parser.add_argument("--start-after", metavar="WHEN", help="22:00, 2h ...")
+    parser.add_argument("--priority", choices=["high", "normal", "low"], type=str.lower)
     parser.add_argument("--no-wait", action="store_true")
     return parser
 
@@ -89,6 +92,8 @@ def run_cell(line: str, cell: str, namespace: Mapping[str, Any]) -> None:
             instance_type=asked.instance,
             nodes=asked.nodes,
             max_seconds=parse_duration(asked.max_time) if asked.max_time else None,
+            start_after=asked.start_after,
+            priority=asked.priority,
             register_model=False,
             progress=False,
         )
@@ -125,8 +130,10 @@ def _pack(
     begin = ["from orrery.jobs import cell_job", "cell_job.receive()"]
     begin += [f"{name} = {value!r}" for name, value in parameters.items()]
     sources = ["\n".join(begin), cell, f"cell_job.send_back({list(assigned)!r})"]
+    # the one in the middle is all that there is, for who wrote it
+    notes: list[dict[str, Any]] = [{"papermill": {ADDED: True}}, {}, {"papermill": {ADDED: True}}]
     notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(source) for source in sources],
+        cells=[nbformat.v4.new_code_cell(source, metadata=added) for source, added in zip(sources, notes, strict=True)],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     )
     files: dict[str, Source] = dict(companions(Path.cwd() / NOTEBOOK))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orrery.client import result_notes
+from orrery.client.discovery import platform_file, read_platform_file
+from orrery.client.failures import NoPlatform
 from orrery.client.resources import Json
 from orrery.client.uploads import plan, upload_files
 from orrery.client.waiting import Display, wait_until_settled
@@ -42,8 +46,10 @@ def run_notebook(
 ) -> Training:
     """Run the notebook as a job, as it lies on the disk.
 
-    Modules and packages beside it, a `requirements.txt` and `files` go with it. With `wait` the result grows cell by
-    cell in `save_to`: else in `NAME.ipynb` beside it, or in `NOTEBOOK-NAME.ipynb` for a name of your own. On several
+    Modules and packages beside it, a `requirements.txt` and `files` go with it. The result grows cell by cell in
+    `save_to`: with `wait` by itself, else where a JupyterLab of yours runs over that folder (`result_place` says so;
+    `follow_result` fetches it). Without `save_to` that is `NAME.ipynb` beside the notebook, or `NOTEBOOK-NAME.ipynb`
+    for a name of your own. On several
     `nodes` each runs the notebook and finds the others by MASTER_ADDR, RANK and the like: the result is that of the
     first; a notebook is one process on each, so that `processes_per_node` can only be 1. `options` are those of
     `trainings.create`.
@@ -72,14 +78,64 @@ def run_notebook(
         progress=progress,
         **settings,
     )
+    result = run if run.startswith(stem) else f"{source.stem}-{run}"
+    target = Path(save_to).expanduser() if save_to is not None else source.with_name(f"{result}.ipynb")
+    note = result_notes.Note(training.id, training.qualified_name, str(target.absolute()), _platform_of(client))
+    # also where it is waited for: whoever waits may be interrupted
+    with contextlib.suppress(OSError):  # the run has begun: without a note `result_place` knows of none
+        result_notes.leave(result_notes.notes_folder(), note)
     if wait:
-        from orrery.client.displays import make_display
-
-        result = run if run.startswith(stem) else f"{source.stem}-{run}"
-        target = Path(save_to).expanduser() if save_to is not None else source.with_name(f"{result}.ipynb")
-        display = _Saving(make_display(training, progress), target)
-        wait_until_settled(training, timeout_seconds=None, display=display)
+        _save_to_the_end(training, target, progress)
     return training
+
+
+def follow_result(training: Training, save_to: str | os.PathLike[str] | None = None, *, progress: bool = True) -> Path:
+    """Wait for a run of a notebook, and have its result grow in `save_to`, which is returned.
+
+    Default: where it was to go when it was begun; else `NAME.ipynb` here. Raises: RunFailed; the result is saved all
+    the same.
+    """
+    note = result_notes.find(result_notes.notes_folder(), training.id)
+    if save_to is not None:
+        target = Path(save_to).expanduser()
+    else:
+        target = Path(note.target) if note is not None else Path.cwd() / f"{training.name}.ipynb"
+    _save_to_the_end(training, target, progress)
+    return target
+
+
+def result_place(training: Training) -> tuple[Path, bool] | None:
+    """Where the result of a run that was begun here is to go, and whether a JupyterLab brings it there just now.
+
+    None where that is not known: it was begun elsewhere, or its result is there already.
+    """
+    folder = result_notes.notes_folder()
+    note = result_notes.find(folder, training.id)
+    if note is None:
+        return None
+    return Path(note.target), any(server.brings(note) for server in result_notes.servers(folder))
+
+
+def _save_to_the_end(training: Training, target: Path, progress: bool) -> None:
+    from orrery.client.displays import make_display
+
+    display = _Saving(make_display(training, progress), target)
+    try:
+        wait_until_settled(training, timeout_seconds=None, display=display)
+    finally:
+        if training.has_settled():
+            result_notes.remove(result_notes.notes_folder(), training.id)
+
+
+def _platform_of(client: Client) -> str | None:
+    """Its address; None where it is the one that runs in `$ORRERY_HOME`, whose address may change."""
+    platform = client.transport.platform
+    if platform.source is not None:
+        return None
+    try:
+        return None if read_platform_file(platform_file()).url == platform.url else platform.url
+    except NoPlatform:
+        return platform.url
 
 
 def upload_changed(client: Client, path: str | os.PathLike[str]) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -131,7 +131,7 @@ class Tunings(Collection[Tuning]):
         image: str | Resource | None = None,
         priority: Priority | None = None,
         max_seconds: int | None = None,
-        start_after: datetime | str | None = None,
+        start_after: datetime | timedelta | str | None = None,
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         nodes: int | None = None,

@@ -18,15 +18,13 @@ from orrery.domain.records import Json, Record
 from orrery.domain.trainings import ResumeBody
 from orrery.errors import Invalid, NotFound
 from orrery.executors.contract import Executor, FileInfo
-from orrery.jobs.state import STATE_FILE, STATE_FOLDER, State, has_tag, place_to_go_on, read_state
+from orrery.jobs.state import MARKER, STATE_FILE, STATE_FOLDER, CellNumbers, State, has_tag, place_to_go_on, read_state
 from orrery.store.objects import ObjectStore
 
 #: files of the done cells that go with a state
 MAX_FILES: Final = 1000
 MAX_NOTEBOOK_BYTES: Final = 64 << 20
 _MAX_DESCRIPTION_BYTES: Final = 4 << 20
-#: Papermill's tag on what it adds to a failed notebook
-_MARKER: Final = "papermill-error-cell-tag"
 #: not the done cells' work, or kept otherwise
 _APART: Final = (f"{STATE_FOLDER}/", f"{CHECKPOINTS}/", f"{CHECKPOINT_INPUT}/", "datasets/", "tensorboard/")
 
@@ -124,10 +122,11 @@ def check_resume(record: Record, body: ResumeBody, objects: ObjectStore) -> Json
 def _check_done_cells(cells: list[Json], done: list[str]) -> None:
     _, changed = place_to_go_on(cells, done)
     if changed is not None:
+        number = CellNumbers(cells)[changed]
         raise Invalid(
-            f"cell {changed + 1} was changed or removed, and it has been run already; put it back as it was, "
+            f"cell {number} was changed or removed, and it has been run already; put it back as it was, "
             "or start over with the changed notebook",
-            changed_cell=changed + 1,
+            changed_cell=number,
         )
 
 
@@ -145,4 +144,4 @@ def _cells(objects: ObjectStore, oid: str) -> list[Json]:
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):  # pyright: ignore[reportUnknownVariableType]
         raise Invalid("the file is not a Jupyter notebook: it has no cells; save it again in JupyterLab")
     found = cast("list[Json]", cells)
-    return [cell for cell in found if not has_tag(cell, _MARKER)]
+    return [cell for cell in found if not has_tag(cell, MARKER)]

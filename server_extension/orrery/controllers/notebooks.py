@@ -169,6 +169,11 @@ class NotebookController(Controller):
 
     def find(self, user: str, server: str) -> Record | None:
         """The notebook of a server; one in the trash where no other has its name."""
+        # mostly they are called alike; another one's server has no such name
+        named = self.platform.store.list(Query(kind=self.kind.name, owner=user, name=server)).items
+        if named and named[0].outputs.get("server", server) == server:
+            return named[0]
+        # it was renamed, had its name from one before, or is in the trash
         found = [record for record in self._all(user) if record.outputs.get("server", record.name) == server]
         return next((record for record in found if record.deleted_at is None), found[0] if found else None)
 

@@ -18,6 +18,7 @@ from tornado import web
 from traitlets import Bool, Float, Int, List, Unicode
 
 from orrery import __version__
+from orrery.client.result_notes import Server, notes_folder
 from orrery.errors import OrreryError
 from orrery.extension import dashboards, start_page
 from orrery.extension.activity.handlers import make_handlers
@@ -32,6 +33,7 @@ from orrery.extension.kernel_places import Places
 from orrery.extension.kernel_specs import add_environments
 from orrery.extension.local import LocalPlatform, default_home
 from orrery.extension.proxy import Platform, PlatformHandler
+from orrery.extension.result_notebooks import ResultNotebookHandler, ResultNotebooks
 from orrery.extension.terminals import add_environments_to_terminals
 
 #: between two questions for the instance types that kernels are offered on
@@ -134,10 +136,16 @@ class OrreryExtension(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         options = {"platform": self.platform}
+        server: Any = self.serverapp
+        # the platform of this home is found anew at each start, at another address
+        url = self.platform.url.rstrip("/").removesuffix("/api/v1") if isinstance(self.platform, HubPlatform) else None
+        place = Server(str(Path(server.root_dir).expanduser().resolve()), url)
+        self.results = ResultNotebooks(self.platform, notes_folder(), place, self.log)
         self.handlers.extend(
             [
                 (r"/orrery-extension/status", StatusHandler, options),
                 (r"/orrery-extension/kernels", InstanceKernelsHandler),
+                (r"/orrery-extension/results", ResultNotebookHandler, {"results": self.results}),
                 (APP_PATH, AppHandler, options),
                 (r"/orrery(/.*)", PlatformHandler, options),
             ]
@@ -168,6 +176,7 @@ class OrreryExtension(ExtensionApp):
         add_environments_to_terminals(serverapp)
         self.platform.start()
         self._watching = asyncio.create_task(self.watch.run(), name="activity")
+        self._bringing = asyncio.create_task(self.results.run(), name="result notebooks")
         self._offering = asyncio.create_task(self._offer_instances(), name="instance types")
 
     async def _offer_instances(self) -> None:
@@ -184,7 +193,7 @@ class OrreryExtension(ExtensionApp):
             await asyncio.sleep(pause)
 
     async def stop_extension(self) -> None:
-        for task in (self._watching, self._offering):
+        for task in (self._watching, self._bringing, self._offering):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task

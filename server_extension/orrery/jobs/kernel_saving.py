@@ -32,6 +32,7 @@ from orrery.jobs.state import (
     LIMIT_SECONDS_VARIABLE,
     NOTEBOOK_FILE,
     STATE_FILE,
+    CellNumbers,
     State,
     Unsaved,
     cell_hash,
@@ -86,6 +87,7 @@ class KernelSaving:
         self._cells_seconds = 0.0
         self._spent_seconds = 0.0
         self._expected_seconds = 0.0
+        self._numbers = CellNumbers(())
         self._told: tuple[Unsaved, ...] | None = None
         self._is_begun = False
 
@@ -101,6 +103,7 @@ class KernelSaving:
 
     def place(self, nb: Any) -> int:
         """The index of the cell to begin with, 0 without a state. Raises: Invalid where the notebook does not fit."""
+        self._numbers = CellNumbers(nb.cells)
         path = self.folder / STATE_FILE
         if not path.is_file():
             return 0
@@ -110,9 +113,8 @@ class KernelSaving:
             raise Invalid(f"the kernel's saved state cannot be read: {error}; begin again with `retry`") from None
         begin, changed = place_to_go_on(nb.cells, self.resumed.done)
         if changed is not None:
-            raise Invalid(
-                f"cell {changed + 1} is not the one that was run before; put it back, or begin again with `retry`"
-            )
+            number = self._numbers[changed]
+            raise Invalid(f"cell {number} is not the one that was run before; put it back, or begin again with `retry`")
         self._refuse_what_is_missing(nb, begin)
         return begin
 
@@ -130,11 +132,12 @@ class KernelSaving:
                 return  # the cell itself will tell
             for name in names.reads:
                 if name in missing and name not in assigned:
+                    number = self._numbers[index]
                     raise Invalid(
-                        f"cell {index + 1} needs the variable {missing[name]}. It could not be saved: make it again in "
-                        f"cell {begin + 1} and resume with the changed notebook, or begin again with `retry`",
+                        f"cell {number} needs the variable {missing[name]}. It could not be saved: make it again in "
+                        f"cell {self._numbers[begin]} and resume with the changed notebook, or begin again by `retry`",
                         variable=name,
-                        cell=index + 1,
+                        cell=number,
                     )
             assigned.update(names.assigns)
 
@@ -202,8 +205,8 @@ class KernelSaving:
         (self.folder / "namespace.new").replace(self.folder / namespace)
         _link(output, self.folder / NOTEBOOK_FILE)
         self.state = State(
-            cell=following + 1,
-            cells=len(nb.cells),
+            cell=self._numbers[following],
+            cells=self._numbers.count,
             done=tuple(cell_hash(cell) for cell in nb.cells[:following] if is_code(cell)),
             saved_at=datetime.now(UTC).isoformat(),
             bytes=saved["bytes"],
@@ -224,7 +227,9 @@ class KernelSaving:
                 file.unlink()
         if unsaved != self._told:
             self._told = unsaved
-            report.state(following + 1, "", [{"name": u.name, "type": u.type, "reason": u.reason} for u in unsaved])
+            report.state(
+                self._numbers[following], "", [{"name": u.name, "type": u.type, "reason": u.reason} for u in unsaved]
+            )
 
     # its end
 

@@ -27,12 +27,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
-from papermill.execute import (
-    ERROR_MARKER_TAG,
-    prepare_notebook_metadata,
-    raise_for_execution_errors,
-    remove_error_markers,
-)
+from papermill.execute import prepare_notebook_metadata, raise_for_execution_errors, remove_error_markers
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
@@ -41,7 +36,7 @@ from orrery.executors.masking import mask_json, secret_values
 from orrery.jobs import report
 from orrery.jobs.kernel import Kernel
 from orrery.jobs.kernel_saving import KernelError, KernelSaving
-from orrery.jobs.state import STATE_FOLDER
+from orrery.jobs.state import ADDED, INJECTED, MARKER, STATE_FOLDER, CellNumbers, has_tag, is_added
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -60,7 +55,8 @@ class Record(NotebookExecutionManager):
     def __init__(self, nb: nbformat.NotebookNode, path: Path, *, counts_cells: bool) -> None:
         super().__init__(nb, output_path=str(path), progress_bar=False)
         self.path = path
-        self.count = len(nb.cells)
+        self.numbers = CellNumbers(nb.cells)
+        self._added = [index for index, cell in enumerate(nb.cells) if is_added(cell)]
         #: the end of what its cells have printed
         self.said = ""
         self.counts_cells = counts_cells
@@ -72,6 +68,11 @@ class Record(NotebookExecutionManager):
         temporary.write_text(nbformat.v4.writes(self.nb), "utf-8")
         temporary.replace(self.path)
         self.last_save_time = self.now()
+
+    def mark_added(self) -> None:
+        """Once Papermill has begun, which forgets it."""
+        for index in self._added:
+            self.nb.cells[index].metadata.papermill[ADDED] = True
 
     def say(self, text: str) -> None:
         _log(text)
@@ -91,8 +92,10 @@ class Record(NotebookExecutionManager):
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         super().cell_complete(cell, cell_index=cell_index, **kwargs)
-        if self.counts_cells and cell_index is not None and cell.metadata.papermill["status"] != self.FAILED:
-            done, cells = cell_index + 1, len(self.nb.cells)
+        if not self.counts_cells or cell_index is None or cell_index in self._added:
+            return
+        if cell.metadata.papermill["status"] != self.FAILED:
+            done, cells = self.numbers[cell_index], self.numbers.count
             report.progress(done / cells, step=done, steps=cells, message=f"cell {done} of {cells}")
 
 
@@ -185,6 +188,7 @@ class Engine(NBClientEngine):
     ) -> Any:
         record.notebook_start()
         saving.mark_done(record.nb, begin)
+        record.mark_added()
         try:
             options: dict[str, Any] = {"timeout": None, "startup_timeout": 60, "kernel_name": kernel_name}
             client = Client(record, kernel, stop, saving, begin, **options)
@@ -287,8 +291,8 @@ def _execute(record: Record, kernel: Kernel, stop: Stop, saving: KernelSaving, b
     except PapermillExecutionError as error:
         _note(record, saving)
         message = f"{error.ename}: {error.evalue}{saving.explain(error.ename, error.evalue)}"
-        cell = error.cell_index + 1
-        _report_once(mark, "cell_failed", _of_rank(message, cell, record), cell=cell)
+        place = error.cell_index
+        _report_once(mark, "cell_failed", _place(message, place, record), cell=record.numbers[place])
         return EXIT_FAILED
     except (DeadKernelError, RuntimeError) as error:
         place = record.cut_off_in
@@ -296,26 +300,26 @@ def _execute(record: Record, kernel: Kernel, stop: Stop, saving: KernelSaving, b
         if stop.asked:
             return EXIT_STOPPED
         status = kernel.exit_code()
-        message = _of_rank(_death(status, error), None if place is None else place + 1, record)
+        message = _place(_death(status, error), place, record)
         _report_once(mark, "kernel_died", message, status=status)
         return EXIT_FAILED
     saving.discard()
     return EXIT_OK
 
 
-def _of_rank(message: str, cell: int | None, record: Record) -> str:
-    """Where there are others: which rank failed, in which cell, and its last words."""
+def _place(message: str, index: int | None, record: Record) -> str:
+    """In which cell it failed; where there are other ranks also in which one, with its last words."""
     rank = report.this_rank()
-    if rank is None:
-        return message
-    where = f"rank {rank}" if cell is None else f"rank {rank}, cell {cell} of {record.count}"
-    return "\n".join([f"{where}: {message}", *record.last_lines])
+    cell = "" if index is None else record.numbers.say(index)
+    where = ", ".join(filter(None, ("" if rank is None else f"rank {rank}", cell)))
+    said = [] if rank is None else record.last_lines
+    return "\n".join([f"{where}: {message}" if where else message, *said])
 
 
 def _note(record: Record, saving: KernelSaving) -> None:
     """Say at the notebook's top where a resume goes on; the next run takes it out like Papermill's own markers."""
     if text := saving.note():
-        record.nb.cells.insert(0, nbformat.v4.new_markdown_cell(text, metadata={"tags": [ERROR_MARKER_TAG]}))
+        record.nb.cells.insert(0, nbformat.v4.new_markdown_cell(text, metadata={"tags": [MARKER]}))
     record.save()
 
 
@@ -332,7 +336,11 @@ def _load(
             f"{input_path.name!r} is not a Jupyter notebook ({reason}); save it again in JupyterLab"
         ) from None
     if parameters:
+        # one that a run before has added is replaced; one of the author's own stays the author's
+        is_known = any(has_tag(cell, INJECTED) and not is_added(cell) for cell in nb.cells)
         nb = parameterize_notebook(nb, dict(parameters), kernel_name=kernel_name, language="python")
+        injected = next(cell for cell in nb.cells if has_tag(cell, INJECTED))
+        injected.metadata["papermill"] = {ADDED: not is_known}
     nb = prepare_notebook_metadata(nb, input_path.name, output_path.name)
     return remove_error_markers(nb)
 

@@ -20,6 +20,10 @@ LIMIT_BYTES_VARIABLE: Final = "ORRERY_STATE_BYTES"
 LIMIT_SECONDS_VARIABLE: Final = "ORRERY_STATE_SECONDS"
 FORMAT: Final = 1
 INJECTED: Final = "injected-parameters"
+#: Papermill's tag on what it adds to a notebook that has failed
+MARKER: Final = "papermill-error-cell-tag"
+#: in the `papermill` metadata of a cell: a run has put it there
+ADDED: Final = "added"
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Unsaved:
 class State:
     """The content of `state.json`."""
 
-    #: the cell to go on with, counted from 1 in the executed notebook
+    #: the cell to go on with, as its author counts them (`CellNumbers`)
     cell: int
     cells: int
     #: hashes of the code cells that are done, the injected parameters left out
@@ -107,6 +111,36 @@ def is_code(cell: Mapping[str, Any]) -> bool:
 def has_tag(cell: Mapping[str, Any], tag: str) -> bool:
     metadata: Mapping[str, Any] = cell.get("metadata") or {}
     return tag in (metadata.get("tags") or ())
+
+
+def is_added(cell: Mapping[str, Any]) -> bool:
+    """Whether a run has added it: its parameters, or a note where it was cut off."""
+    metadata: Mapping[str, Any] = cell.get("metadata") or {}
+    told = cast("Mapping[str, Any]", metadata.get("papermill") or {})
+    return has_tag(cell, MARKER) or bool(told.get(ADDED))
+
+
+class CellNumbers:
+    """The cells of a notebook as its author sees and counts them: from 1, text too, without what runs have added.
+
+    `numbers[index]` is the number of the cell at `index`; that of an added one is its predecessor's, or 1; beyond the
+    end it goes on.
+    """
+
+    def __init__(self, cells: Iterable[Mapping[str, Any]]) -> None:
+        self._numbers: list[int] = []
+        self.count = 0
+        for cell in cells:
+            self.count += not is_added(cell)
+            self._numbers.append(max(1, self.count))
+
+    def __getitem__(self, index: int) -> int:
+        beyond = index - len(self._numbers)
+        return self._numbers[index] if beyond < 0 else self.count + beyond + 1
+
+    def say(self, index: int) -> str:
+        """`cell 3 of 9`; of a cell that is sent alone, nothing."""
+        return f"cell {self[index]} of {self.count}" if self.count > 1 else ""
 
 
 def cell_hash(cell: Mapping[str, Any]) -> str:

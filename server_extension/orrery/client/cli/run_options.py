@@ -14,7 +14,7 @@ PriorityOption = Annotated[Priority | None, typer.Option(case_sensitive=False, h
 ExperimentOption = Annotated[str | None, typer.Option(help="The experiment that it is listed under.")]
 StartAfterOption = Annotated[
     str | None,
-    typer.Option(metavar="WHEN", help="Wait until then: 22:00, 2026-01-31T22:00, or with a zone, ...+01:00."),
+    typer.Option(metavar="WHEN", help="Wait until then: 22:00, 2h (in two hours), 2026-01-31T22:00, ...+01:00."),
 ]
 MaxTimeOption = Annotated[str | None, typer.Option(help="End it (of a tuning, each training) after 90s, 15m, 2h, 1d.")]
 EnvironmentOption = Annotated[

@@ -324,7 +324,13 @@ def _print_training(training: Training, output: Output) -> None:
 
 
 def run(
-    notebook: Annotated[str, typer.Argument(metavar="NOTEBOOK.ipynb", help="The notebook, as it lies on the disk.")],
+    notebook: Annotated[
+        str | None, typer.Argument(metavar="[NOTEBOOK.ipynb]", help="The notebook, as it lies on the disk.")
+    ] = None,
+    follow: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Wait for a run that was begun before, and fetch its result as it grows."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The run's name; else the notebook's and the time.")] = None,
     parameter: Annotated[
         list[str] | None,
@@ -343,7 +349,7 @@ def run(
     max_time: MaxTimeOption = None,
     start_after: StartAfterOption = None,
     save_to: Annotated[
-        str | None, typer.Option("--to", metavar="FILE", help="With --wait: where the result notebook is saved.")
+        str | None, typer.Option("--to", metavar="FILE", help="Where the result notebook goes; else beside it.")
     ] = None,
     wait: WaitOption = False,
     output: OutputOption = Output.TABLE,
@@ -354,10 +360,23 @@ def run(
     Examples:
       orrery run report.ipynb -p year=2026 --instance cpu-medium --wait
       orrery run ddp.ipynb --nodes 2 --wait
+      orrery run --follow report-20260131-235959
+
+    Without --wait the result is brought by the JupyterLab that runs over the notebook's folder; where none runs, by
+    --follow.
     """
     from orrery.client.cli.values import parse_datasets, parse_duration, parse_pairs
+    from orrery.client.notebook_runs import follow_result, result_place
 
+    if (notebook is None) == (follow is None):
+        raise Invalid("give a notebook to run, or with --follow the name of a run that was begun before")
     with connect() as client:
+        if follow is not None:
+            training = client.trainings.get(follow)
+            note(f"the result of {training.qualified_name} is in {follow_result(training, save_to)}")
+            _print_training(training, output)
+            return
+        assert notebook is not None
         training = client.run_notebook(
             notebook,
             name=name,
@@ -373,8 +392,12 @@ def run(
             wait=wait,
         )
         note(f"training {training.qualified_name} is {training.status.phase}")
-        if not wait:
+        place = None if wait else result_place(training)
+        if place is not None and place[1]:
+            note(f"Its result grows in {place[0]}, where JupyterLab brings it")
             note(f"Follow it with: orrery wait training {training.name}")
+        elif not wait:
+            note(f"Follow it, and fetch its result, with: orrery run --follow {training.name}")
         _print_training(training, output)
 
 

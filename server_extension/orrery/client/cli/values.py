@@ -111,8 +111,14 @@ def parse_duration(text: str) -> int:
 
 
 def parse_moment(text: str, now: datetime | None = None) -> datetime:
-    """`22:00` is the next time that it is so; a date and time without a zone are local. Raises: Invalid."""
+    """`22:00` is the next time that it is so, `2h` is in two hours; a date and time without a zone are local.
+
+    Raises: Invalid.
+    """
     now = now or datetime.now().astimezone()
+    after = text.strip().removeprefix("+")
+    if after and after[-1] in "dhms" and _DURATION.fullmatch(after):
+        return now + timedelta(seconds=parse_duration(after))
     try:
         if len(text) <= len("22:00"):
             clock = time.fromisoformat(text.zfill(len("22:00")))
@@ -121,7 +127,7 @@ def parse_moment(text: str, now: datetime | None = None) -> datetime:
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo is not None else moment.astimezone()
     except ValueError:
-        raise Invalid(f"{text!r} is no moment; write for instance 22:00, 2026-01-31T22:00 or ...+01:00") from None
+        raise Invalid(f"{text!r} is no moment; write for instance 22:00, 2h, 2026-01-31T22:00 or ...+01:00") from None
 
 
 def read_text(source: str) -> str:

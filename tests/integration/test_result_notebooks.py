@@ -1,0 +1,126 @@
+"""Results of notebooks that were sent to run are brought beside them by a real JupyterLab server, or fetched."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orrery import Client, RunFailed
+from orrery.client.notebook_runs import follow_result, result_place
+from orrery.client.result_notes import Announced, Note, Server, leave, notes_folder, read_notes, servers
+from orrery.testing.jupyter import jupyter_lab
+from orrery.testing.platform import RunningPlatform
+from orrery.testing.waiting import wait_until
+
+
+def write(path: Path, *cells: str) -> Path:
+    code = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    document = {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "cells": [{**code, "id": f"c{place}", "source": source} for place, source in enumerate(cells)],
+    }
+    path.write_text(json.dumps(document))
+    return path
+
+
+def waiting_for(go: Path) -> tuple[str, str]:
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.05)\nprint('the', 'end')"
+    return "print('first', 'cell')", wait
+
+
+def orrery(home: Path, *words: str) -> str:
+    """What the command line says to the person."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("ORRERY_URL", "ORRERY_TOKEN")}
+    done = subprocess.run(
+        [sys.executable, "-m", "orrery.client.cli", *words],
+        env={**environment, "ORRERY_HOME": str(home)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def has(path: Path, words: str) -> bool:
+    return path.exists() and words in path.read_text()
+
+
+def test_jupyterlab_brings_the_result_of_a_run_that_the_command_line_began_also_after_its_restart(
+    tmp_path: Path,
+) -> None:
+    home, work, go = tmp_path / "home", tmp_path / "work", tmp_path / "go"
+    (work / "reports").mkdir(parents=True)
+    path = write(work / "reports" / "long.ipynb", *waiting_for(go))
+    result = work / "reports" / "long-1.ipynb"
+    with jupyter_lab(home, work) as lab:
+        with lab.client() as asking:
+            wait_until(lambda: asking.get("/orrery/readyz").is_success, seconds=90, what="the platform")
+        said = orrery(home, "run", str(path), "--name", "long-1")
+        assert f"Its result grows in {result}, where JupyterLab brings it" in said
+        # cell by cell, while it runs
+        wait_until(lambda: has(result, "first cell"), seconds=90, what="the first cell's output")
+        assert not has(result, "the end")
+        assert [note.target for note in read_notes(home / "result-notebooks")] == [str(result)]
+    # it ends while no server is there
+    assert list(servers(home / "result-notebooks")) == []
+    go.touch()
+    with jupyter_lab(home, work):
+        wait_until(lambda: has(result, "the end"), seconds=120, what="the result")
+        wait_until(lambda: not read_notes(home / "result-notebooks"), what="the note to be taken away")
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunningPlatform:
+    monkeypatch.setenv("ORRERY_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ORRERY_URL", raising=False)
+    monkeypatch.delenv("ORRERY_TOKEN", raising=False)
+    return RunningPlatform(tmp_path / "home")
+
+
+def test_where_no_server_runs_it_is_fetched_by_its_name(platform: RunningPlatform, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    path = write(tmp_path / "alone.ipynb", *waiting_for(go))
+    result = tmp_path / "alone-1.ipynb"
+    with platform, Client() as client:
+        said = orrery(tmp_path / "home", "run", str(path), "--name", "alone-1")
+        assert "fetch its result, with: orrery run --follow alone-1" in said
+        training = client.trainings.get("alone-1")
+        assert result_place(training) == (result, False)
+        go.touch()
+        assert f"the result of {training.qualified_name} is in {result}" in orrery(
+            tmp_path / "home", "run", "--follow", "alone-1"
+        )
+        assert has(result, "the end")
+        assert result_place(training) is None
+
+        failing = client.run_notebook(write(tmp_path / "bad.ipynb", "1 / 0"), wait=False)
+        elsewhere = tmp_path / "elsewhere.ipynb"
+        with pytest.raises(RunFailed, match="ZeroDivisionError"):
+            follow_result(failing, elsewhere, progress=False)
+        assert has(elsewhere, "ZeroDivisionError")
+        assert read_notes(notes_folder()) == []
+
+
+def test_a_server_brings_what_is_of_its_platform_and_below_its_folder(tmp_path: Path) -> None:
+    server = Server(str(tmp_path / "work"), None)
+    note = Note("trn1", "ann/report", str(tmp_path / "work" / "deep" / "r.ipynb"), None)
+    assert server.brings(note)
+    assert not server.brings(Note("trn1", "ann/report", str(tmp_path / "work" / ".." / "r.ipynb"), None))
+    assert not server.brings(Note("trn1", "ann/report", note.target, "https://hub.example/services/orrery"))
+
+    announced = Announced(tmp_path / "notes", server)
+    leave(tmp_path / "notes", note)
+    (tmp_path / "notes" / "strange.json").write_text("no json")
+    assert list(servers(tmp_path / "notes")) == [server]
+    assert read_notes(tmp_path / "notes") == [note]
+    os.close(announced._descriptor)  # as when its process is killed  # pyright: ignore[reportPrivateUsage]
+    assert list(servers(tmp_path / "notes")) == []
+    assert not announced.path.exists()
