@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from orrery.testing.apps import publish, slider_notebook
 from orrery.testing.hub import PASSWORD, Hub
@@ -52,20 +52,31 @@ def open_lab(page: Page, jupyter: Jupyter) -> None:
     expect(page.get_by_test_id("orrery-side-bar")).to_contain_text("Signed in as")
 
 
+def app_of(page: Page) -> FrameLocator:
+    """The app's own page, in the frame of the platform's."""
+    return page.frame_locator("iframe[data-pass]")
+
+
 def use_slider(page: Page, rows: int = 0) -> None:
     """Move the slider by its keys; the kernel answers."""
-    expect(page.get_by_role("heading", name="A small report")).to_be_visible(timeout=LONG_MILLISECONDS)
-    handle = page.get_by_role("slider")
+    app = app_of(page)
+    expect(app.get_by_role("heading", name="A small report")).to_be_visible(timeout=LONG_MILLISECONDS)
+    handle = app.get_by_role("slider")
     expect(handle).to_be_visible(timeout=LONG_MILLISECONDS)
     handle.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_text(f"{rows} rows, 10 is twice 5")).to_be_visible()
+    expect(app.get_by_text(f"{rows} rows, 10 is twice 5")).to_be_visible()
 
 
 def nothing_of_the_platform(page: Page) -> bool:
-    """Whether what runs in the page has no origin: neither its cookies nor its answers are the platform's."""
-    return page.evaluate(
+    """Whether what runs in the app has no origin: neither its cookies nor its answers are the platform's.
+
+    Nor is there anything in the address.
+    """
+    frame = page.locator("iframe[data-pass]").element_handle().content_frame()
+    assert frame is not None and "~" not in page.url
+    return frame.evaluate(
         """async () => {
         try { if (document.cookie !== '') return false } catch { /* as it should be */ }
         const answer = await fetch(location.pathname.split('/apps/')[0] + '/api/v1/auth/whoami').catch(() => null);
@@ -116,7 +127,7 @@ def test_a_notebook_is_published_from_the_file_browser_and_opened(jupyter: Jupyt
     detail.get_by_test_id("orrery-action-sleep").click()
     page.get_by_role("dialog").get_by_role("button", name="Put to sleep").click()
     expect(detail.get_by_test_id("orrery-phase").first).to_have_attribute("data-phase", "ASLEEP")
-    # the address with the old ticket leads to the door, and from there to the page again
+    # its address leads to the door, and from there to the page again
     dashboard.emulate_media(color_scheme="dark")
     dashboard.reload()
     expect(dashboard.get_by_role("heading", name="report is waking up…")).to_be_visible()
@@ -152,10 +163,11 @@ def test_tensorboard_shows_a_trainings_scalars(jupyter: Jupyter, page: Page) -> 
     board = opened.value
     board.set_default_timeout(30_000)
     expect(board).to_have_title(re.compile("boxes-1 · TensorBoard"), timeout=LONG_MILLISECONDS)
-    expect(board.get_by_text("boxes-1", exact=True).first).to_be_visible()
-    board.get_by_role("combobox", name="Filter tags (regex)").fill("validation_log_loss")
+    shown = app_of(board)
+    expect(shown.get_by_text("boxes-1", exact=True).first).to_be_visible()
+    shown.get_by_role("combobox", name="Filter tags (regex)").fill("validation_log_loss")
     board.keyboard.press("Escape")
-    card = board.locator("scalar-card").filter(has_text="validation_log_loss").first
+    card = shown.locator("scalar-card").filter(has_text="validation_log_loss").first
     expect(card).to_be_visible(timeout=LONG_MILLISECONDS)
     # below each chart a table, once its line is drawn
     expect(card.get_by_text("Smoothed", exact=True)).to_be_visible(timeout=LONG_MILLISECONDS)
@@ -191,7 +203,7 @@ def test_behind_a_hub_others_visit_what_is_public_through_its_log_in(hub: Hub, c
         expect(page.get_by_role("heading", name="shared is waking up…")).to_be_visible(timeout=LONG_MILLISECONDS)
         expect(page.get_by_role("link", name="Back to the hub")).to_have_attribute("href", "/hub/home")
         use_slider(page)
-        assert page.url.startswith(f"{hub.orrery}/apps/{dashboard['id']}/~")
+        assert page.url == f"{hub.orrery}/apps/{dashboard['id']}/"
         assert nothing_of_the_platform(page)
         look(page, "08-hub")
     with closing(chromium.new_context(viewport={"width": 1280, "height": 800})) as context:
@@ -202,7 +214,7 @@ def test_behind_a_hub_others_visit_what_is_public_through_its_log_in(hub: Hub, c
         page.wait_for_url(re.compile(r"/lab(\?|$)"), timeout=LONG_MILLISECONDS)
         page.goto(f"{hub.url}/user/ada/orrery/apps/{dashboard['id']}/")
         use_slider(page)
-        assert page.url.startswith(f"{hub.url}/user/ada/orrery/apps/{dashboard['id']}/~")
+        assert page.url == f"{hub.url}/user/ada/orrery/apps/{dashboard['id']}/"
         assert nothing_of_the_platform(page)
 
 

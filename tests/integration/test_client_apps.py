@@ -13,7 +13,7 @@ import pytest
 
 import orrery
 from orrery.errors import Invalid, WrongPhase
-from orrery.testing.apps import slider_notebook
+from orrery.testing.apps import inside, slider_notebook
 from orrery.testing.platform import RunningPlatform
 from orrery.testing.waiting import wait_until
 
@@ -51,7 +51,7 @@ def test_a_notebook_is_published_with_its_data_and_opened(
     assert [file["path"] for file in made.spec["files"]] == ["report.ipynb", "helper.py"]
     address = made.open()
     assert address.startswith(f"{platform.url}/apps/{made.id}/~")
-    page = httpx.get(address, timeout=120)
+    page = httpx.get(inside(address), timeout=120)
     assert page.status_code == 200 and "A small report" in page.text and "import ipywidgets" not in page.text
     made.stop().wait(progress=False)
     with pytest.raises(WrongPhase, match="is stopped"):
@@ -69,7 +69,7 @@ def test_the_command_line_publishes_and_opens(platform: RunningPlatform, tmp_pat
     words = ("dashboard", "publish", "cli", str(notebook), "-p", "rounds=7", "--show-code", "--idle-minutes", "2")
     url = run(platform, *words)
     assert url.startswith(f"{platform.url}/apps/dsh_")
-    address = run(platform, "open", "dashboard/cli")
+    address = inside(run(platform, "open", "dashboard/cli"))
     page = httpx.get(address, timeout=120)
     assert page.status_code == 200 and "IntSlider(value=7" in page.text
     assert "ipywidgets" in page.text, "the code is shown"

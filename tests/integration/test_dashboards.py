@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import nbformat
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -79,7 +81,7 @@ def test_a_visit_wakes_it_its_widgets_answer_and_it_falls_asleep(
     wait_phase(alice, dashboard, "ASLEEP")
     wait_until(lambda: not replicas(platform, dashboard), what="nothing of it runs")
     left = httpx.get(address, headers={"Accept": "text/html"}, timeout=60)
-    assert left.status_code == 302 and left.headers["location"] == f"/apps/{dashboard['id']}/"
+    assert left.status_code == 503 and f'data-door="/apps/{dashboard["id"]}/"' in left.text
     told = knock(platform.url, dashboard["id"], alice.headers)
     assert re.search(r"usually takes about (a second|\d+ seconds)", told.text), told.text
     act(alice, dashboard, "stop")
@@ -145,6 +147,25 @@ def test_only_those_who_may_read_it_get_in(platform: RunningPlatform, alice: htt
         assert alice.patch(f"dashboards/{app}", json={"visibility": "group", "group": "team"}).status_code == 200
         assert knock(url, app, carol.headers).status_code == 404
         for_bob = enter(url, app, bob.headers)
+        # what stands in the address he opens counts once, for a minute, and says no more of him than it must
+        entrance = bob.post(f"dashboards/{app}/visit").json()["entrance"]
+        claims = jwt.decode(entrance.rpartition("~")[2].strip("/"), options={"verify_signature": False})
+        assert (claims["sub"], claims["groups"], "admin" in claims) == ("bob", ["team"], False)
+        assert claims["exp"] <= time.time() + 60
+        exchanged = httpx.get(f"{url}{entrance}", timeout=60)
+        assert exchanged.status_code == 302 and exchanged.headers["location"] == f"/apps/{app}/"
+        value, *words = exchanged.headers["set-cookie"].split("; ")
+        assert value.startswith("orrery-app=") and words == [f"Path=/apps/{app}/", "HttpOnly", "SameSite=Lax"]
+        again = httpx.get(f"{url}{entrance}", timeout=60)
+        assert again.status_code == 503 and "set-cookie" not in again.headers
+        cookie = {"Cookie": value}
+        assert httpx.post(f"{url}/apps/{app}/~/keep", headers=cookie, timeout=60).status_code == 204
+        assert httpx.post(f"{url}/apps/{app}/~/keep", timeout=60).status_code == 403
+        # it opens the page around the app's, of this app; it is no way to the app's own pages, and no token
+        assert httpx.get(f"{url}/apps/{app}/", headers={**cookie, "Accept": "text/html"}).status_code == 200
+        assert httpx.get(f"{url}/apps/{app}/", headers=cookie).status_code == 401
+        assert httpx.get(f"{url}/apps/{app}/~{value.partition('=')[2]}/").status_code == 503
+        assert httpx.get(f"{url}/api/v1/auth/whoami", headers=cookie).status_code == 401
         page = httpx.get(for_bob, timeout=120)
         assert page.status_code == 200
 
@@ -157,7 +178,7 @@ def test_only_those_who_may_read_it_get_in(platform: RunningPlatform, alice: htt
         allowed = httpx.options(f"{for_bob}voila/api/shutdown/x", headers=preflight)
         assert allowed.status_code == 204 and allowed.headers["access-control-allow-headers"] == "*"
 
-        # a ticket opens one app, and is no token
+        # a pass opens one app, and is no token
         ticket = for_bob.rstrip("/").rpartition("~")[2]
         bearer = {"Authorization": f"Bearer {ticket}"}
         assert httpx.get(f"{url}/api/v1/auth/whoami", headers=bearer, timeout=60).status_code == 401
@@ -173,7 +194,9 @@ def test_only_those_who_may_read_it_get_in(platform: RunningPlatform, alice: htt
 
         # whoever is shut out is shut out at once, whatever they hold
         assert alice.patch(f"dashboards/{app}", json={"visibility": "private"}).status_code == 200
-        wait_until(lambda: httpx.get(for_bob, timeout=60).status_code == 503, what="the ticket is worth nothing")
+        wait_until(lambda: httpx.get(for_bob, timeout=60).status_code == 503, what="the pass is worth nothing")
+        shut_out = httpx.get(f"{url}/apps/{app}/", headers={**cookie, "Accept": "text/html"})
+        assert shut_out.status_code == 401, "the cookie neither"
         assert alice.patch(f"dashboards/{app}", json={"visibility": "public"}).status_code == 200
         assert httpx.get(enter(url, app, carol.headers), timeout=120).status_code == 200
         carols = carol.post(f"dashboards/{app}/sleep")

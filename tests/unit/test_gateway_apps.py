@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from orrery.domain.access import User
 from orrery.gateway.app_call import split_app_path
 from orrery.gateway.apps import AppTable
 from orrery.gateway.auth import Authenticator, Identity, TokenExpired, app_key, may_call
+from orrery.gateway.frame_page import render_frame
 from orrery.gateway.routes import App, BadRoutes, Routes, parse_routes, write_routes
+from orrery.gateway.visits import LEASE_SECONDS, Use, Visit, Visits, cookie_value, make_visit, read_visit
 
 
 @pytest.mark.parametrize(
@@ -22,7 +25,9 @@ from orrery.gateway.routes import App, BadRoutes, Routes, parse_routes, write_ro
         (b"/apps/dsh_1/~t.u.v/", ("dsh_1", b"t.u.v", b"/")),
         (b"/apps/dsh_1/~t/a/b", ("dsh_1", b"t", b"/a/b")),
         (b"/apps/dsh_1/~t", ("dsh_1", b"t", b"")),
-        (b"/apps/dsh_1/", None),
+        (b"/apps/dsh_1/~/keep", ("dsh_1", b"", b"/keep")),
+        (b"/apps/dsh_1/", ("dsh_1", None, b"/")),
+        (b"/apps/dsh_1/a/~t", ("dsh_1", None, b"/a/~t")),
         (b"/apps/dsh_1", None),
         (b"/apps/", None),
         (b"/apps/a%0d%0a/~t/", None),
@@ -31,7 +36,7 @@ from orrery.gateway.routes import App, BadRoutes, Routes, parse_routes, write_ro
     ],
 )
 def test_an_address_with_a_ticket_is_the_apps_and_any_other_the_platforms(
-    path: bytes, parts: tuple[str, bytes, bytes] | None
+    path: bytes, parts: tuple[str, bytes | None, bytes] | None
 ) -> None:
     assert split_app_path(path, b"/apps/") == parts
 
@@ -58,19 +63,61 @@ def test_a_ticket_opens_one_app_until_its_end_and_is_no_token(
     clock = Clock()
     monkeypatch.setattr("orrery.api.auth.time.time", clock)
     asked = authenticator(tmp_path, clock)
-    user = User("ann", frozenset({"team", "other"}))
-    ticket = signer.sign_ticket(user, "dsh_1", frozenset({"team"}), 60).encode()
-    assert asked.visitor("dsh_1", ticket) == Identity("ann", frozenset({"team"}))
-    assert asked.visitor("dsh_2", ticket) is None
-    assert asked.visitor("dsh_1", ticket[:-2] + b"xx") is None
-    assert asked.visitor("dsh_1", signer.sign(user, 60)[0].encode()) is None
+    key = asked.key
+    assert key is not None
+    user = User("ann", frozenset({"team"}))
+    ticket = signer.sign_ticket(user, "dsh_1", "a report", 60).encode()
+    visit = read_visit(key, "dsh_1", ticket, clock.now)
+    assert visit is not None and (visit.identity, visit.use) == (Identity("ann", frozenset({"team"})), Use.TICKET)
+    assert (visit.title, visit.expires_at) == ("a report", clock.now + 60)
+    assert read_visit(key, "dsh_2", ticket, clock.now) is None
+    assert read_visit(key, "dsh_1", ticket[:-2] + b"xx", clock.now) is None
+    assert read_visit(key, "dsh_1", signer.sign(user, 60)[0].encode(), clock.now) is None
     assert signer.read(ticket.decode()) is None
     refused: list[object] = []
     asked.identify(ticket, refused.append)
     assert not isinstance(refused[0], Identity)
+    # what it is exchanged for is read as well, and is the same each time
+    cookie = replace(visit, use=Use.COOKIE, expires_at=clock.now + 1000.0)
+    text = make_visit(key, "dsh_1", cookie)
+    assert text == make_visit(key, "dsh_1", cookie) and read_visit(key, "dsh_1", text, clock.now) == cookie
     clock.now += 61
     with pytest.raises(TokenExpired):
-        asked.visitor("dsh_1", ticket)
+        read_visit(key, "dsh_1", ticket, clock.now)
+
+
+def test_a_ticket_counts_once_and_a_pass_while_its_page_is_open() -> None:
+    clock = Clock()
+    visits = Visits(clock)
+    ticket = Visit(Identity("ann"), Use.TICKET, "a report", clock.now + 60, "1")
+    assert [visits.take(ticket), visits.take(ticket), visits.take(replace(ticket, id="2"))] == [True, False, True]
+    # a gateway that has just begun does not know which pages are open
+    assert visits.is_kept(b"pass")
+    clock.now += LEASE_SECONDS - 1
+    visits.keep(b"pass")
+    clock.now += LEASE_SECONDS - 1
+    assert visits.is_kept(b"pass") and not visits.is_kept(b"other")
+    clock.now += 1
+    assert not visits.is_kept(b"pass")
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        (None, None),
+        (b"a=b; orrery-app=x.y.z; c=d", b"x.y.z"),
+        (b"orrery-apps=x; not-orrery-app=y", None),
+    ],
+)
+def test_of_the_cookies_ours_is_found(header: bytes | None, value: bytes | None) -> None:
+    assert cookie_value(header) == value
+
+
+def test_the_page_around_an_app_shows_no_more_than_it_was_given() -> None:
+    page = render_frame('a "<b>"', "/x/apps/dsh_1", "p.q.r", "/?a=<script>&b='\"").decode()
+    assert page.count("<script>") == 1 and "<b>" not in page
+    assert 'data-rest="/?a=&lt;script&gt;&amp;b=&#x27;&quot;"' in page
+    assert "allow-same-origin" not in page and 'sandbox="allow-scripts' in page
 
 
 def test_the_keys_of_two_apps_differ() -> None:

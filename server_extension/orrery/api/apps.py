@@ -1,13 +1,15 @@
 """The door to apps: who is there, may they visit, and is it awake? Then a ticket, and the gateway takes over.
 
 `/apps/{id}/...` is asked again and again by the page that waits, until it answers with a redirect to the same place
-below a ticket (`orrery.gateway.app_call` says why). A visit wakes; nothing else about it changes anything.
+below a ticket, which the gateway exchanges for a cookie (`orrery.gateway.visits`). A visit wakes; nothing else about
+it changes anything.
 """
 
 # pyright: reportInvalidTypeForm=false, reportUnknownParameterType=false, reportUnknownArgumentType=false
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -28,7 +30,7 @@ from orrery.domain.kinds import App, Kind
 from orrery.domain.records import Record
 from orrery.errors import NotFound
 
-TICKET_SECONDS: Final = 12 * 3600
+TICKET_SECONDS: Final = 60
 _PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~%@+-]+)*/orrery")
 
 
@@ -41,7 +43,8 @@ class AppView(BaseModel):
     log: str = Field("", description="The last lines of its log, where it could not start.")
     entrance: str | None = Field(
         None,
-        description="Once it is awake: where it opens without a log-in for twelve hours, as you. Keep it to yourself.",
+        description="Once it is awake: where it opens without a log-in, as you: once, and within a minute. The browser "
+        "that opens it may come back for twelve hours.",
     )
 
 
@@ -62,7 +65,7 @@ def make_api(commands: Commands, hosts: Mapping[str, AppHost], signer: Signer, c
             look = host.visit(record, again=again)
             commands.wake()
             is_awake = look.state is AppState.AWAKE
-            entrance = f"/apps/{record.id}/~{_ticket(signer, user, record)}/" if is_awake else None
+            entrance = f"/apps/{record.id}/~{_ticket(signer, user, app, record)}/" if is_awake else None
             if look.address:
                 entrance = look.address
             answer = {"state": look.state.value, "message": look.message, "log": look.log, "entrance": entrance}
@@ -111,7 +114,9 @@ def make_router(
         if look.state is AppState.AWAKE and look.address:
             return RedirectResponse(look.address, 302, {"Cache-Control": "no-store"})
         if look.state is AppState.AWAKE:
-            target = f"{base_path}/apps/{app_id}/~{_ticket(signer, user, record)}/{quote(rest)}"
+            app = commands.store.kinds.named(record.kind).app
+            assert app is not None
+            target = f"{base_path}/apps/{app_id}/~{_ticket(signer, user, app, record)}/{quote(rest)}"
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(target + query, 302, {"Cache-Control": "no-store"})
         return _waiting(request, record, look, back, is_owner=is_allowed(user, Act.WRITE, record))
@@ -129,9 +134,12 @@ def _waiting(request: Request, record: Record, look: Look, back: tuple[str, str]
     return HTMLResponse(render(record.name, look, back=back, is_owner=is_owner), status, headers)
 
 
-def _ticket(signer: Signer, user: User, record: Record) -> str:
-    groups = user.groups & {record.owner, record.group or ""}
-    return signer.sign_ticket(user, record.id, groups, TICKET_SECONDS)
+def _ticket(signer: Signer, user: User, app: App, record: Record) -> str:
+    """With no more of the user than lets them in: an administrator who is let in as anybody is, is anybody there."""
+    plain = User(user.name, user.groups & {record.owner, record.group or ""})
+    visitor = plain if is_allowed(plain, Act.USE, record) else replace(plain, admin=user.admin)
+    title = record.name if app.is_main else f"{record.name} · {app.title}"
+    return signer.sign_ticket(visitor, record.id, title, TICKET_SECONDS)
 
 
 def way_back(request: Request, base_path: str) -> tuple[str, str]:

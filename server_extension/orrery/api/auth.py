@@ -64,14 +64,16 @@ class Signer:
         claims = {"sub": user.name, "groups": sorted(user.groups), "admin": user.admin, "exp": ends}
         return jwt.encode({**claims, **({"run": user.run} if user.run else {})}, self._key, _ALGORITHM), ends
 
-    def sign_ticket(self, user: User, app_id: str, groups: frozenset[str], lifetime_seconds: float) -> str:
-        """Lets `user` in to one app, at the gateway. It is no token: its key is made from ours and the app's id.
+    def sign_ticket(self, user: User, app_id: str, title: str, lifetime_seconds: float) -> str:
+        """Lets `user` in to one app, once, at the gateway (`orrery.gateway.visits`).
 
-        `groups`: those of the user's that matter there; the app's code can read the ticket in its address.
+        It is no token: its key is made from ours and the app's id. `user`: with those of their groups, and that right,
+        that matter there, since the app's code can read what follows from the ticket; `title`: what the page is called.
         """
         key = hmac.digest(self._key.encode(), f"orrery app {app_id}".encode(), "sha256")
-        claims = {"sub": user.name, "groups": sorted(groups), "exp": int(time.time() + lifetime_seconds)}
-        return jwt.encode({**claims, **({"admin": True} if user.admin else {})}, key, _ALGORITHM)
+        claims = {"sub": user.name, "groups": sorted(user.groups), "exp": int(time.time() + lifetime_seconds)}
+        only = {"use": "ticket", "title": title, "jti": secrets.token_urlsafe(12)}
+        return jwt.encode({**claims, **only, **({"admin": True} if user.admin else {})}, key, _ALGORITHM)
 
     def read(self, token: str) -> User | None:
         """The user; None when the token is not one of ours. Raises: Unauthenticated for one of ours that has ended."""

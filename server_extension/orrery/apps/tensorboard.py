@@ -3,14 +3,11 @@
     python -m orrery.apps.tensorboard FOLDER TITLE
 
 TensorBoard's page is sandboxed, as every app's is: it has no storage and no cookies in the browser, and may not start
-a worker from an address. So a store that lives as long as the page stands in for the one, and workers are started from
-a text that fetches them.
+a worker from an address (`orrery.apps.stand_ins`).
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import mimetypes
 import os
 import sys
@@ -20,35 +17,14 @@ from typing import Any, Final
 
 from tensorboard import default, program  # pyright: ignore[reportMissingTypeStubs]
 from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin  # pyright: ignore[reportMissingTypeStubs]
-from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import Client
 
 from orrery.apps.settings import HEALTH_PATH
+from orrery.apps.socket_server import Wsgi, make_socket_server
+from orrery.apps.stand_ins import SHOWN, STORAGE, WORKERS, put_in, source_of
 
 RELOAD_SECONDS: Final = 3
-_STAND_INS: Final = b"""for (const name of ["localStorage", "sessionStorage"]) {
-try { window[name].length } catch {
-const kept = new Map();
-Object.defineProperty(window, name, {value: {
-getItem: key => kept.get(String(key)) ?? null, setItem: (key, value) => void kept.set(String(key), String(value)),
-removeItem: key => void kept.delete(String(key)), clear: () => kept.clear(),
-key: index => [...kept.keys()][index] ?? null, get length() { return kept.size }}}) } }
-try { document.cookie } catch { Object.defineProperty(document, "cookie", {get: () => "", set: () => {}}) }
-window.Worker = class extends Worker { constructor(url, options) {
-const code = `importScripts(${JSON.stringify(new URL(url, document.baseURI).href)})`;
-super(URL.createObjectURL(new Blob([code], {type: "text/javascript"})), options) } };
-"""
-_HASH: Final = base64.b64encode(hashlib.sha256(_STAND_INS).digest()).decode()
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
-
-class Quiet(WSGIRequestHandler):
-    """Keeps connections, and writes no line for each request."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
+_STAND_INS: Final = STORAGE + WORKERS + SHOWN
 
 
 class FirstRead:
@@ -86,11 +62,11 @@ def with_stand_ins(app: Wsgi) -> Wsgi:
         begun: list[Any] = []
         page = b"".join(app(environ, lambda *words: begun.append(words)))
         status, headers = begun[0][:2]
-        page = page.replace(b"<head>", b"<head><script>" + _STAND_INS + b"</script>", 1)
+        page = put_in(page, _STAND_INS)
         page = page.replace(b"url(/font-roboto/", b"url(font-roboto/")
         kept = [
             # its policy knows the scripts of its page by their hashes
-            (name, value.replace("script-src ", f"worker-src blob:;script-src 'sha256-{_HASH}' ", 1))
+            (name, value.replace("script-src ", f"worker-src blob:;script-src {source_of(_STAND_INS)} ", 1))
             for name, value in headers
             if name.lower() != "content-length"
         ]
@@ -104,16 +80,13 @@ class SocketServer(program.TensorBoardServer):
     """Listens on the socket that the platform has chosen, and nowhere else."""
 
     def __init__(self, wsgi_app: Wsgi, flags: Any) -> None:
-        self._socket = os.environ["ORRERY_SOCKET"]
-        self._server = make_server(
-            f"unix://{self._socket}", 0, with_stand_ins(wsgi_app), threaded=True, request_handler=Quiet
-        )
+        self._server = make_socket_server(with_stand_ins(wsgi_app))
 
     def serve_forever(self) -> None:
         self._server.serve_forever()
 
     def get_url(self) -> str:
-        return f"unix:{self._socket}"
+        return f"unix:{os.environ['ORRERY_SOCKET']}"
 
 
 def main(folder: str, title: str) -> None:

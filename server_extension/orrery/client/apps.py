@@ -21,7 +21,7 @@ _PAUSE_SECONDS: Final = 0.25
 def open_app(resource: Resource, *, timeout: float = 120.0) -> str:
     """Wake the app of a resource that has one; the address at which it opens for you, in any browser.
 
-    The address lets whoever has it in, as you, for twelve hours.
+    The address lets whoever opens it in, as you: once, and within a minute. That browser may come back for 12 hours.
     Raises: Invalid for a kind without one, RunFailed with its log, WrongPhase where it is stopped, WaitTimeout.
     """
     verb = resource.client.declaration(resource.kind).visit
@@ -62,7 +62,7 @@ class Dashboard(Resource):
         return f"{public_url(self.client.url)}/apps/{self.id}/"
 
     def open(self, *, timeout: float = 120.0) -> str:
-        """Wake it; the address at which it opens for you, in any browser, for twelve hours."""
+        """Wake it; the address at which it opens for you, in any browser: once, and within a minute."""
         return open_app(self, timeout=timeout)
 
 

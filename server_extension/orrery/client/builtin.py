@@ -68,7 +68,7 @@ class Experiment(Resource):
     """A folder of trainings."""
 
     def tensorboard(self, *, timeout: float = 120.0) -> str:
-        """Wake the TensorBoard over all its trainings; the address at which it opens for you, for twelve hours."""
+        """Wake the TensorBoard over all its trainings; the address at which it opens for you, once, within a minute."""
         return open_app(self, timeout=timeout)
 
 
@@ -145,7 +145,7 @@ class Training(Resource):
         return (state["cell"], state["cells"]) if state else None
 
     def tensorboard(self, *, timeout: float = 120.0) -> str:
-        """Wake its TensorBoard, live while it runs; the address at which it opens for you, for twelve hours."""
+        """Wake its TensorBoard, live while it runs; the address at which it opens for you, once, within a minute."""
         return open_app(self, timeout=timeout)
 
     def __repr__(self) -> str:

@@ -99,7 +99,7 @@ class Tuning(Resource):
         return optuna.load_study(study_name=self.id, storage=JournalStorage(JournalFileBackend(str(journal))))
 
     def tensorboard(self, *, timeout: float = 120.0) -> str:
-        """Wake the TensorBoard over all its trials; the address at which it opens for you, for twelve hours."""
+        """Wake the TensorBoard over all its trials; the address at which it opens for you, once, within a minute."""
         return open_app(self, timeout=timeout)
 
 

@@ -1,8 +1,8 @@
 """Apps through the Jupyter server: `{base_url}orrery/apps/{id}/~{ticket}/...`, requests and WebSockets.
 
-The page of an app is sandboxed, so its requests come without Jupyter's cookies. They need none: the ticket in the
+The page of an app is sandboxed, so its requests come without Jupyter's cookies. They need none: what is in the
 address was given to somebody who had logged in here, and the platform's gateway checks it. So nothing is asked here,
-and nothing of this server's own credentials is passed on.
+and nothing of this server's own credentials is passed on: of the cookies the visitor's of that app alone.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What is passed on between a browser and the platform, and what never is. Pure.
 
-Jupyter's own credentials (cookies, tokens in headers and in the query) stop here; the platform gets its own token.
+Jupyter's own credentials (cookies, tokens in headers and in the query) stop here; the platform gets its own token. Of
+cookies, that of a visitor of one app alone crosses, in both directions (`orrery.gateway.visits`).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ WITHHELD_FROM_PLATFORM: Final = HOP_BY_HOP | frozenset(
     }
 )
 WITHHELD_FROM_BROWSER: Final = HOP_BY_HOP | frozenset({"set-cookie", "server", "date"})
+APP_COOKIE: Final = "orrery-app"
 WITHHELD_QUERY: Final = frozenset({"token", "_xsrf"})
 
 
@@ -114,6 +116,7 @@ def make_request_headers(
     return [
         ("Host", upstream.netloc),
         *((name, value) for name, value in received if name.lower() not in withheld),
+        *(("Cookie", cookie) for cookie in _app_cookies(received)),
         *([("Authorization", f"Bearer {upstream.token}")] if with_token else []),
         ("X-Forwarded-For", front.client_address),
         ("X-Forwarded-Host", front.host),
@@ -128,8 +131,17 @@ def make_response_headers(
     return [
         (name, relocate(value, upstream, front) if name.lower() == "location" else value)
         for name, value in received
-        if name.lower() not in WITHHELD_FROM_BROWSER
+        if name.lower() not in WITHHELD_FROM_BROWSER or _is_app_cookie(name, value)
     ]
+
+
+def _app_cookies(received: Iterable[tuple[str, str]]) -> list[str]:
+    sent = [part.strip() for name, value in received if name.lower() == "cookie" for part in value.split(";")]
+    return [cookie for cookie in sent if cookie.startswith(f"{APP_COOKIE}=")][:1]
+
+
+def _is_app_cookie(name: str, value: str) -> bool:
+    return name.lower() == "set-cookie" and value.startswith(f"{APP_COOKIE}=")
 
 
 def relocate(location: str, upstream: Upstream, front: Front) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from orrery.gateway.forwarding import forwarded_lines
 from orrery.gateway.platform_call import PlatformCall
 from orrery.gateway.routes import BadRoutes, parse_routes
 from orrery.gateway.stats import Stats
+from orrery.gateway.visits import Visits
 from orrery.gateway.whoami import Whoami
 from orrery.serving.http import Exchange, HttpError
 
@@ -87,6 +89,7 @@ class Gateway:
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
         self.apps = AppTable(self.now)
+        self.visits = Visits(time.time)
         self.active: set[EndpointCall] = set()
         self.waiting: set[EndpointCall] = set()
         self._held_bytes = 0
@@ -125,10 +128,19 @@ class Gateway:
         if exchange.head.path.startswith(self._prefix):
             self._endpoint(exchange)
         elif exchange.head.path.startswith(self._apps_prefix):
-            parts = split_app_path(exchange.head.path, self._apps_prefix)
-            call = PlatformCall(self, exchange) if parts is None else AppCall(self, exchange, *parts)
-            call.start()
+            self._app(exchange)
         else:
+            PlatformCall(self, exchange).start()
+
+    def _app(self, exchange: Exchange) -> None:
+        parts = split_app_path(exchange.head.path, self._apps_prefix)
+        if parts is None:
+            PlatformCall(self, exchange).start()
+            return
+        app_id, text, rest = parts
+        if text is not None:
+            AppCall(self, exchange, app_id, text, rest).start()
+        elif not AppCall(self, exchange, app_id, b"", rest).show_frame():
             PlatformCall(self, exchange).start()
 
     def _endpoint(self, exchange: Exchange) -> None:

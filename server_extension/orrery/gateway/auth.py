@@ -13,7 +13,7 @@ import hmac
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -47,6 +47,15 @@ class Identity:
     #: of a run's own token: the platform alone knows whether that has ended
     of_run: bool = False
 
+    @classmethod
+    def of_claims(cls, claims: Mapping[str, object]) -> Identity | None:
+        """Who a signed text names; None where it does not say it as it should."""
+        subject, groups = claims.get("sub"), cast("object", claims.get("groups") or [])
+        if not isinstance(subject, str) or not subject or not isinstance(groups, list):
+            return None
+        names = frozenset(name for name in cast("list[object]", groups) if isinstance(name, str))
+        return cls(subject, names, claims.get("admin") is True, of_run="run" in claims)
+
 
 def unauthenticated(message: str) -> HttpError:
     return HttpError(401, "unauthenticated", message, headers=_CHALLENGE)
@@ -70,7 +79,7 @@ def bearer_token(authorization: bytes | None) -> bytes | None:
 
 
 def app_key(key: bytes, app_id: str) -> bytes:
-    """What tickets to an app are signed with: a ticket is no token, and none for another app."""
+    """What lets visitors in to an app is signed with it: that is no token, and none for another app."""
     return hmac.digest(key, f"orrery app {app_id}".encode(), "sha256")
 
 
@@ -80,6 +89,18 @@ class TokenExpired(Exception):
 
 def verify_jwt(token: bytes, key: bytes, now: float) -> tuple[Identity, float] | None:
     """The identity in a token signed with `key` (HS256) and when it ends; None if it is no such token.
+
+    Raises: `TokenExpired`.
+    """
+    claims = read_jwt(token, key, now)
+    identity = None if claims is None else Identity.of_claims(claims)
+    if claims is None or identity is None:
+        return None
+    return identity, float(cast("float", claims["exp"]))
+
+
+def read_jwt(token: bytes, key: bytes, now: float) -> dict[str, object] | None:
+    """What a text signed with `key` (HS256) claims, with a number as its `exp`; None if it is none.
 
     Raises: `TokenExpired`.
     """
@@ -96,21 +117,13 @@ def verify_jwt(token: bytes, key: bytes, now: float) -> tuple[Identity, float] |
     claims = _json_part(parts[1])
     if claims is None:
         return None
-    subject, expires = claims.get("sub"), claims.get("exp")
-    groups = cast("object", claims.get("groups") or [])
-    if (
-        not isinstance(subject, str)
-        or not subject
-        or not isinstance(expires, int | float)
-        or not isinstance(groups, list)
-    ):
+    expires = claims.get("exp")
+    if not isinstance(expires, int | float):
         return None
     not_before = claims.get("nbf", 0)
     if now >= expires or not isinstance(not_before, int | float) or now < not_before - 30:
         raise TokenExpired
-    names = frozenset(name for name in cast("list[object]", groups) if isinstance(name, str))
-    identity = Identity(subject, names, claims.get("admin") is True, of_run="run" in claims)
-    return identity, float(expires)
+    return claims
 
 
 def _decode(part: bytes) -> bytes | None:
@@ -205,15 +218,10 @@ class Authenticator:
         if len(waiting) == 1:
             self._whoami(token, lambda answer: self._resolved(digest, answer, fresh_seconds))
 
-    def visitor(self, app_id: str, ticket: bytes) -> Identity | None:
-        """Who was let in to this app, by what the platform put into the address; None for any other text.
-
-        Raises: `TokenExpired`.
-        """
-        if self._key is None or len(ticket) > TOKEN_BYTES:
-            return None
-        verified = verify_jwt(ticket, app_key(self._key, app_id), self._clock())
-        return None if verified is None else verified[0]
+    @property
+    def key(self) -> bytes | None:
+        """What is signed and checked here; None while there is no key file."""
+        return self._key
 
     def _resolved(self, digest: bytes, answer: tuple[int, bytes] | None, fresh_seconds: float) -> None:
         now = self._clock()

@@ -66,7 +66,7 @@ def knock(url: str, app_id: str, headers: dict[str, str] | httpx.Headers, rest: 
 
 
 def enter(url: str, app_id: str, headers: dict[str, str] | httpx.Headers) -> str:
-    """Knock until the door opens; the address that it leads to, with the ticket and a slash at its end."""
+    """Knock until the door opens, and go in; the address of the app's own page, with its pass and a slash."""
 
     def opened() -> str | None:
         answer = knock(url, app_id, headers)
@@ -74,7 +74,20 @@ def enter(url: str, app_id: str, headers: dict[str, str] | httpx.Headers) -> str
         return answer.headers["location"] if answer.status_code == 302 else None
 
     location = wait_until(opened, seconds=WAKE_SECONDS, what=f"app {app_id} is awake")
-    return str(httpx.URL(url).join(location))
+    return inside(str(httpx.URL(url).join(location)), headers)
+
+
+def inside(entrance: str, headers: dict[str, str] | httpx.Headers | None = None) -> str:
+    """Exchange the ticket in an entrance as a browser does; the address of the app's own page, in its frame."""
+    sent = httpx.Headers(headers)
+    sent["Accept"] = "text/html"
+    with httpx.Client(headers=sent, timeout=120) as browser:
+        exchanged = browser.get(entrance)
+        assert exchanged.status_code == 302 and "~" not in exchanged.headers["location"], exchanged.text
+        page = browser.get(str(httpx.URL(entrance).join(exchanged.headers["location"])))
+    place, app_pass, rest = (re.search(rf'data-{name}="([^"]*)"', page.text) for name in ("place", "pass", "rest"))
+    assert place and app_pass and rest, f"{page.status_code} {page.text}"
+    return str(httpx.URL(entrance).join(f"{place[1]}/~{app_pass[1]}{rest[1]}"))
 
 
 class PageKernel:

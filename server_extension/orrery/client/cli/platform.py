@@ -92,7 +92,7 @@ def open_(
 ) -> None:
     """Print the platform's address; of a dashboard, or a run's TensorBoard, one that opens in any browser.
 
-    That wakes it. The address lets whoever has it in, as you, for twelve hours.
+    That wakes it. The address lets whoever opens it in, as you: once, and within a minute.
     """
     from orrery.client.apps import open_app
 
