@@ -13,6 +13,7 @@ import { useModel } from '../models/model';
 import { Cell } from './cells';
 import { usePanel, useTick } from './context';
 import { NoticeButton } from './notice';
+import { openRowMenu } from './row-menu';
 
 const ROW_HEIGHT = 36;
 const features = tableFeatures({});
@@ -303,7 +304,25 @@ interface RowProps {
 
 function Row(props: RowProps): JSX.Element {
   const { resource, kind, columns } = props;
-  const { go, kinds } = usePanel();
+  const context = usePanel();
+  const { go, kinds } = context;
+  const openMenu = (event: MouseEvent<HTMLElement>): void => {
+    // With Shift the browser's own, as in the rest of Lab.
+    if (event.shiftKey && event.button === 2) {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    const row = event.currentTarget;
+    const box = row.getBoundingClientRect();
+    // By the keyboard there is no pointer: it opens below the row's name.
+    const isPointer = event.button === 2;
+    const place = isPointer
+      ? { x: event.clientX, y: event.clientY }
+      : { x: Math.max(box.left, 0) + 40, y: box.bottom };
+    row.focus();
+    openRowMenu(context, kind, resource, place, row);
+  };
   const open = (event: MouseEvent<HTMLElement>): void => {
     const isControl = event.target instanceof Element && event.target.closest('button, input, a') !== null;
     if (isControl) {
@@ -333,6 +352,7 @@ function Row(props: RowProps): JSX.Element {
       tabIndex={props.isActive ? 0 : -1}
       onFocus={props.onActivate}
       onClick={open}
+      onContextMenu={openMenu}
       onMouseDown={keepText}
       style={{ gridTemplateColumns: props.template, transform: `translateY(${props.start}px)` }}
     >
