@@ -113,6 +113,8 @@ export interface Kind {
   tabs: string[];
   /** The web application that its resources have. */
   app?: { title: string; visit: string; is_main: boolean } | null;
+  /** Some are parts of something larger, named at this path of their spec: trials of a tuning. */
+  parts?: { path: string; title: string } | null;
   description?: string;
   /** What a delete takes with it, beside the resource. */
   deleting?: string;

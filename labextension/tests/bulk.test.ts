@@ -3,6 +3,7 @@ import type { IStateDB } from '@jupyterlab/statedb';
 import type { JsonObject } from '../src/api-types';
 import { Bulk, changedTags, describeResult } from '../src/models/bulk';
 import { Deletion } from '../src/models/deletion';
+import { insideValue } from '../src/models/list-columns';
 import { ListView } from '../src/models/list-view';
 import { MemoryPlatform, TRAINING, makeResource } from './platform';
 
@@ -110,13 +111,34 @@ describe('ListView', () => {
     expect(keys(again)).toEqual(['name', 'created_at']);
   });
 
+  it('shows the metrics and hyperparameters that were chosen, before the dates', async () => {
+    const saved = new Map<string, unknown>();
+    const run = makeResource({
+      spec: { parameters: { rounds: 20 } },
+      status: { ...makeResource().status, outputs: { metrics: { 'val.loss': 0.25, roc: { a: 1 } } } }
+    });
+    const view = await ListView.open(kind, makeState(saved));
+    const { metrics, parameters } = view.insideChoices([run]);
+    expect(metrics.map(({ title }) => title)).toEqual(['val.loss']);
+    expect(parameters.map(({ key }) => key)).toEqual(['parameter.rounds']);
+    view.setColumn('parameter.rounds', true);
+    view.setColumn('metric.val.loss', true);
+    const again = await ListView.open(kind, makeState(saved));
+    const shown = again.columns([run]).map(({ key }) => key);
+    expect(shown).toEqual(['name', 'parameter.rounds', 'metric.val.loss', 'created_at']);
+    expect(insideValue(run, 'metric.val.loss')).toBe(0.25);
+    expect(again.insideChoices([]).metrics.map(({ title }) => title)).toEqual(['val.loss']);
+    again.setColumn('parameter.rounds', false);
+    expect(again.columns([run]).map(({ key }) => key)).not.toContain('parameter.rounds');
+  });
+
   it('keeps the filter over a reload and drops it, not the order, when the list is closed', async () => {
     const saved = new Map<string, unknown>();
     const view = await ListView.open(kind, makeState(saved));
-    view.keep({ q: 'x', state: 'Failed', owner: '', tag: '', order: 'name', trashed: true });
+    view.keep({ q: 'x', state: 'Failed', owner: '', tag: '', parts: true, order: 'name', trashed: true });
     expect((await ListView.open(kind, makeState(saved))).query).toMatchObject({ q: 'x', state: 'Failed' });
     view.forgetFilter();
     const { query } = await ListView.open(kind, makeState(saved));
-    expect(query).toEqual({ q: '', state: '', owner: '', tag: '', order: 'name' });
+    expect(query).toEqual({ order: 'name', parts: true });
   });
 });

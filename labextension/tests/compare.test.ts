@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Resource } from '../src/api-types';
+import type { Resource, Schema } from '../src/api-types';
 import { CompareModel } from '../src/models/compare';
 import { bestOf, compareRuns, directionOf, makeAxis, plotsOf } from '../src/models/comparison';
 import { MemoryPlatform, event, makeResource, until } from './platform';
@@ -35,6 +35,24 @@ describe('a comparison', () => {
     expect(row('booster')?.differs).toBe(false);
     expect(row('logged')?.values).toEqual([1, 1]);
     expect(row('instance_type')?.differs).toBe(false);
+  });
+
+  it('tells a value that was given from one that was logged and from a default, and what is no hyperparameter', () => {
+    const schemas: Schema[] = [
+      { properties: { depth: { default: 3 }, logged: { default: 1 }, rate: { default: 0.3 } } },
+      { properties: { depth: { default: 3 }, penalty: { default: null } } }
+    ];
+    const runs = [run('a', {}, {}), run('b', { depth: 3 }, {})];
+    const rows = compareRuns(runs, schemas);
+    const row = (key: string): (typeof rows)[number] | undefined => rows.find(found => found.key === key);
+    expect(row('depth')).toMatchObject({ values: [3, 3], origins: ['default', 'given'], differs: false });
+    expect(row('logged')).toMatchObject({ values: [1, 1], origins: ['default', 'logged'], differs: false });
+    expect(row('rate')).toMatchObject({ values: [0.3, undefined], origins: ['default', undefined] });
+    expect(row('rate')?.differs).toBe(true);
+    // a default that is none is a value too; a row of nothing else is left out
+    expect(row('penalty')).toBeUndefined();
+    const parameters = rows.filter(({ section }) => section === 'Parameters').map(({ key }) => key);
+    expect(parameters).toEqual(['rate', 'depth', 'logged']);
   });
 
   it('marks the best where it is known what is better', () => {

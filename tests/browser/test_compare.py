@@ -36,6 +36,13 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stocked]:
         ids = [str(train(client, name, **parameters)["id"]) for name, parameters in settings.items()]
         for reference in ids:
             assert wait_settled(client, "trainings", reference)["status"]["phase"] == "COMPLETE"
+        spec = {
+            "algorithm": "logistic-regression",
+            "datasets": {"train": "flowers"},
+            "parameters": {"target": "species"},
+        }
+        client.post("trainings", json={"name": "log", "spec": spec}).raise_for_status()
+        assert wait_settled(client, "trainings", "log")["status"]["phase"] == "COMPLETE"
         yield lab, ids
 
 
@@ -64,6 +71,40 @@ def test_what_differs_is_told_and_the_rest_can_be_hidden(stocked: Stocked, page:
         use_theme(page, theme)
         look(page, f"compare-{theme}")
         assert violations(page, '[data-testid="orrery-compare"]') == []
+
+
+def test_runs_of_different_algorithms_tell_defaults_from_what_they_do_not_have(stocked: Stocked, page: Page) -> None:
+    page.set_viewport_size({"width": 1440, "height": 1300})
+    open_lab(page, stocked[0])
+    # as a user: two of the list
+    execute(page, "orrery:open-list", {"kind": "training"})
+    listed = panel(page, "orrery-list-training")
+    for name in ("log", "elm"):
+        listed.get_by_label(f"Select {name}").check()
+    listed.get_by_test_id("orrery-bulk-compare").click()
+    table = panel(page, "orrery-compare").get_by_test_id("orrery-compare-table")
+
+    def cells(title: str) -> Locator:
+        named = page.get_by_role("rowheader", name=title, exact=True)
+        return table.get_by_role("row").filter(has=named).get_by_role("cell")
+
+    expect(table).to_be_visible(timeout=LONG_MILLISECONDS)
+    # the newest comes first in the list
+    header = table.get_by_role("columnheader").all_inner_texts()
+    assert [text.split()[0] for text in header] == ["log", "elm"]
+    expect(cells("Learning rate")).to_have_text([re.compile("no such hyperparameter"), "0.05"])
+    expect(cells("Max depth")).to_have_text([re.compile("no such hyperparameter"), re.compile(r"^\d+ default$")])
+    expect(cells("Target")).to_have_text(["species", "species"])
+    # what differs stands before what does not
+    rows = table.locator("tbody").filter(has_text="Parameters").get_by_role("row")
+    differing = [row.get_attribute("data-differs") for row in rows.all()[1:]]
+    assert differing == sorted(differing, key=lambda found: found is None) and None in differing
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"compare-algorithms-{theme}")
+        assert violations(page, '[data-testid="orrery-compare"]') == []
+    panel(page, "orrery-compare").get_by_label("Only what differs").check()
+    expect(table.get_by_role("rowheader", name="Target", exact=True)).to_have_count(0)
 
 
 def test_the_curves_of_all_runs_are_drawn_over_each_other(stocked: Stocked, page: Page) -> None:

@@ -1,4 +1,4 @@
-"""What is found of tunings in a real JupyterLab: their list, and what their trials use of the machine."""
+"""What is found of tunings in a real JupyterLab: their list, their trials among the trainings, what these use."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stocked]:
             sdk.tune("work", name="one", space=SPACE, objective="maximize:height", trials=4, parallel=2, wait=True)
             both = ["maximize:height", "minimize:cost"]
             sdk.tune("work", name="two", space=SPACE, objective=both, trials=2, parallel=2, wait=True)
+            sdk.train("work", name="alone", parameters={"x": 1.5}, register_model=False, wait=True)
         yield lab, client
 
 
@@ -108,3 +109,75 @@ def test_what_the_trials_of_a_tuning_use_is_drawn_together_and_one_by_one(stocke
     assert violations(page, '[data-testid="orrery-detail-tuning"]:not(.lm-mod-hidden)') == []
     summary.get_by_role("button", name="2", exact=True).click()
     expect(panel(page, "orrery-detail-training").get_by_test_id("orrery-name")).to_have_text("one-2")
+
+
+def names(page: Page) -> list[str]:
+    listed = panel(page, "orrery-list-training")
+    return [text.splitlines()[0] for text in listed.get_by_role("rowheader").all_inner_texts()]
+
+
+def test_trials_are_listed_when_asked_for_with_the_columns_that_one_chooses(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    open_lab(page, lab)
+    execute(page, "orrery:open-list", {"kind": "training"})
+    listed = panel(page, "orrery-list-training")
+    expect(listed.get_by_test_id("orrery-row-alone")).to_be_visible(timeout=LONG_MILLISECONDS)
+    expect(listed.get_by_role("status").first).to_have_text("1")
+    execute(page, "orrery:show-side-bar")
+    side_bar = page.get_by_test_id("orrery-side-bar")
+    expect(side_bar.get_by_test_id("orrery-recent-alone")).to_be_visible()
+    expect(side_bar.get_by_test_id("orrery-recent-one-0")).to_have_count(0)
+    switch = listed.get_by_label("Trials of tunings")
+    switch.focus()
+    page.keyboard.press("Space")
+    expect(listed.get_by_role("status").first).to_have_text("7 found")
+
+    # columns of what they reached and were given, in order by the server
+    listed.get_by_test_id("orrery-columns-menu").click()
+    listed.get_by_role("group", name="Metrics").get_by_label("height").check()
+    listed.get_by_role("group", name="Hyperparameters").get_by_label("x", exact=True).check()
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"trainings-columns-{theme}")
+        assert violations(page, '[data-testid="orrery-list-training"]') == []
+    page.keyboard.press("Escape")
+    height = listed.get_by_role("columnheader", name="height")
+    listed.get_by_role("button", name="height").click()
+    expect(height).to_have_attribute("aria-sort", "descending")
+    items = client.get("trainings", params={"order": "-metric.height"}).json()["items"]
+    values = [item["status"]["outputs"]["metrics"]["height"] for item in items]
+    assert values == sorted(values, reverse=True) and len(values) == 7
+    expect(listed.get_by_role("rowheader").first).to_have_text(items[0]["name"])
+    assert names(page) == [item["name"] for item in items]
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"trainings-sorted-{theme}")
+        assert violations(page, '[data-testid="orrery-list-training"]') == []
+
+    # all of it is as it was when the list is opened again
+    kept = "async key => JSON.stringify(await window.jupyterapp.serviceManager.workspaces.fetch(key))"
+    page.wait_for_function(f"async () => (await ({kept})('default')).includes('metric.height')")
+    page.goto(f"{lab.url}/lab?token={lab.token}")
+    expect(panel(page, "orrery-list-training")).to_be_visible(timeout=LONG_MILLISECONDS)
+    expect(listed.get_by_role("rowheader").first).to_have_text(items[0]["name"])
+    expect(listed.get_by_label("Trials of tunings")).to_be_checked()
+    expect(listed.get_by_role("columnheader", name="x", exact=True)).to_be_visible()
+    listed.get_by_label("Trials of tunings").uncheck()
+    expect(listed.get_by_role("status").first).to_have_text("1")
+
+
+def test_where_there_are_but_trials_the_list_says_so(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    client.delete("trainings/alone").raise_for_status()
+    try:
+        open_lab(page, lab)
+        execute(page, "orrery:open-list", {"kind": "training"})
+        listed = panel(page, "orrery-list-training")
+        expect(listed.get_by_text("0 of 6 trainings match")).to_be_visible(timeout=LONG_MILLISECONDS)
+        expect(listed.get_by_text("Not shown at first: trials of tunings.")).to_be_visible()
+        assert violations(page, '[data-testid="orrery-list-training"]') == []
+        listed.get_by_role("button", name="Show all").click()
+        expect(listed.get_by_test_id("orrery-row-one-0")).to_be_visible()
+    finally:
+        alone = client.get("trainings", params={"trashed": True, "name": "alone"}).json()["items"][0]
+        client.post(f"trainings/{alone['id']}/restore").raise_for_status()

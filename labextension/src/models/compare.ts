@@ -1,12 +1,13 @@
 /** The runs of one comparison, followed live, with their metric curves. */
 import { Signal } from '@lumino/signaling';
 import { ApiError, errorMessage } from '../api';
-import type { Resource, ResourceEvent, Series } from '../api-types';
+import type { Kind, Resource, ResourceEvent, Schema, Series } from '../api-types';
 import { displayName } from '../format';
 import type { IOrrery } from '../tokens';
 import type { ComparisonRow } from './comparison';
 import { compareRuns } from './comparison';
 import { withKnownDetails } from './events';
+import { parameterPlace } from './hyperparameters';
 import { Model, throttle } from './model';
 import type { RunSeries } from './series';
 
@@ -27,6 +28,8 @@ export class CompareModel extends Model {
   private isVisible = false;
   private readonly stale = new Set<string>();
   private readonly series = new Map<string, Series[]>();
+  /** By the id of what the runs are of: the hyperparameters that it declares; null where that cannot be read. */
+  private readonly declared = new Map<string, Schema | null>();
   private readonly reloadSoon = throttle(() => void this.loadStale(), RELOAD_AT_MOST_EVERY);
 
   constructor(
@@ -103,9 +106,42 @@ export class CompareModel extends Model {
         this.stale.add(answer.id);
       }
     }
+    await this.readDeclared(kind);
     this.isLoaded = true;
     this.derive();
     this.notify();
+  }
+
+  /** Once for each algorithm: what is left to its defaults is compared as well. */
+  private async readDeclared(kind: Kind): Promise<void> {
+    const source = this.orrery.kinds.get(parameterPlace(kind)?.sourceKind ?? '');
+    const missing = new Set(this.runs.map(run => this.sourceOf(run)).filter(id => !this.declared.has(id)));
+    missing.delete('');
+    if (!source) {
+      return;
+    }
+    await Promise.all(
+      [...missing].map(async id => {
+        try {
+          const found = await this.orrery.api.get(source.plural, id);
+          const schema = found.spec.parameters_schema ?? found.status.outputs.parameters_schema;
+          this.declared.set(id, (schema ?? {}) as Schema);
+        } catch (error) {
+          if (error instanceof ApiError && (error.status === 404 || error.status === 403)) {
+            // A run of what one may not see: its defaults stay unknown.
+            this.declared.set(id, null);
+          } else {
+            this.error = errorMessage(error);
+          }
+        }
+      })
+    );
+  }
+
+  private sourceOf(run: Resource): string {
+    const kind = this.orrery.kinds.get(this.kindName);
+    const path = kind ? parameterPlace(kind)?.sourcePath : undefined;
+    return run.references.find(reference => reference.path === path)?.id ?? '';
   }
 
   private put(run: Resource): void {
@@ -115,7 +151,10 @@ export class CompareModel extends Model {
   }
 
   private derive(): void {
-    this.rows = compareRuns(this.runs);
+    this.rows = compareRuns(
+      this.runs,
+      this.runs.map(run => this.declared.get(this.sourceOf(run)))
+    );
     this.curves = this.runs.map(run => ({ label: displayName(run), series: this.series.get(run.id) ?? [] }));
   }
 

@@ -1,6 +1,10 @@
 /** Runs laid side by side: which of their settings differ, which did best by each metric, which plots belong together. */
-import type { Json, JsonObject, Resource } from '../api-types';
+import type { Json, JsonObject, Resource, Schema } from '../api-types';
+import { plainSchema } from '../forms/schema';
 import { asTyped, displayName, formatDuration, humanize, isObject, plainText } from '../format';
+
+/** Where a hyperparameter's value is from: it was given, told by the run itself, or left to its default. */
+export type Origin = 'given' | 'logged' | 'default';
 
 export interface ComparisonRow {
   section: 'Run' | 'Parameters' | 'Metrics';
@@ -8,6 +12,8 @@ export interface ComparisonRow {
   title: string;
   /** One a run; undefined where a run has none. */
   values: (Json | undefined)[];
+  /** Of a hyperparameter, one a run; undefined where what the run is of has no such hyperparameter. */
+  origins?: (Origin | undefined)[];
   differs: boolean;
   /** The runs that did best, where it is known what is better. */
   best: number[];
@@ -39,10 +45,31 @@ export function bestOf(metric: string, values: (Json | undefined)[]): number[] {
   return values.flatMap((value, index) => (value === best ? [index] : []));
 }
 
-export function parametersOf(run: Resource): JsonObject {
-  const logged = run.status.outputs.parameters;
-  const asked = run.spec.parameters;
-  return { ...(isObject(logged) ? logged : {}), ...(isObject(asked) ? asked : {}) };
+interface Setting {
+  value: Json;
+  origin: Origin;
+}
+
+/** All that a run was given, told of itself, and left to the defaults of what it is of. */
+export function parametersOf(run: Resource, declared: Schema | null | undefined): Map<string, Setting> {
+  const { parameters: logged } = run.status.outputs;
+  const { parameters: given } = run.spec;
+  const found = new Map<string, Setting>();
+  const properties = declared ? (plainSchema(declared).properties ?? {}) : {};
+  for (const [name, { default: value }] of Object.entries(properties)) {
+    if (value !== undefined) {
+      found.set(name, { value, origin: 'default' });
+    }
+  }
+  for (const [name, value] of Object.entries(isObject(logged) ? logged : {})) {
+    if (JSON.stringify(found.get(name)?.value) !== JSON.stringify(value)) {
+      found.set(name, { value, origin: 'logged' });
+    }
+  }
+  for (const [name, value] of Object.entries(isObject(given) ? given : {})) {
+    found.set(name, { value, origin: 'given' });
+  }
+  return found;
 }
 
 export function metricsOf(run: Resource): JsonObject {
@@ -59,7 +86,11 @@ function referenceOf(run: Resource, path: string): Json | undefined {
   return found ? displayName(found) : undefined;
 }
 
-export function compareRuns(runs: Resource[]): ComparisonRow[] {
+/** What differs stands first in its section. `declared` has the schema of hyperparameters for each run, where it is known. */
+export function compareRuns(
+  runs: Resource[],
+  declared: readonly (Schema | null | undefined)[] = []
+): ComparisonRow[] {
   const datasets = [...new Set(runs.flatMap(run => run.references.map(reference => reference.path)))].filter(
     path => path.startsWith('datasets.')
   );
@@ -91,23 +122,30 @@ export function compareRuns(runs: Resource[]): ComparisonRow[] {
       runs.map(run => run.status.duration_seconds ?? undefined)
     )
   ];
-  for (const [section, read] of [
-    ['Parameters', parametersOf],
-    ['Metrics', metricsOf]
-  ] as const) {
-    const objects = runs.map(read);
-    for (const key of new Set(objects.flatMap(Object.keys))) {
-      rows.push(
-        makeRow(
-          section,
-          key,
-          humanize(key),
-          objects.map(object => object[key])
-        )
-      );
-    }
+  const settings = runs.map((run, index) => parametersOf(run, declared[index]));
+  for (const name of new Set(settings.flatMap(known => [...known.keys()]))) {
+    const found = settings.map(known => known.get(name));
+    const row = makeRow(
+      'Parameters',
+      name,
+      humanize(name),
+      found.map(setting => setting?.value)
+    );
+    rows.push({ ...row, origins: found.map(setting => setting?.origin) });
   }
-  return rows.filter(row => row.values.some(value => value !== undefined && value !== null));
+  const metrics = runs.map(metricsOf);
+  for (const key of new Set(metrics.flatMap(Object.keys))) {
+    rows.push(
+      makeRow(
+        'Metrics',
+        key,
+        humanize(key),
+        metrics.map(values => values[key])
+      )
+    );
+  }
+  const known = rows.filter(row => row.values.some(value => value !== undefined && value !== null));
+  return [...known.filter(row => row.differs), ...known.filter(row => !row.differs)];
 }
 
 function makeRow(
@@ -116,7 +154,8 @@ function makeRow(
   title: string,
   values: (Json | undefined)[]
 ): ComparisonRow {
-  const texts = values.map(value => JSON.stringify(value ?? null));
+  // To be left at "none" is something else than not to be there at all.
+  const texts = values.map(value => (value === undefined ? '' : JSON.stringify(value)));
   const isMeasured = section === 'Metrics' || key === 'duration_seconds';
   return {
     section,
@@ -131,7 +170,7 @@ function makeRow(
 /** A value of a row, as the table and the axes write it. */
 export function shownValue(row: Pick<ComparisonRow, 'section' | 'key'>, value: Json | undefined): string {
   if (value === undefined || value === null) {
-    return '–';
+    return value === null && row.section === 'Parameters' ? 'none' : '–';
   }
   if (row.section === 'Parameters') {
     return asTyped(value);

@@ -3,11 +3,13 @@ import type { IStateDB } from '@jupyterlab/statedb';
 import type { ReadonlyPartialJSONValue } from '@lumino/coreutils';
 import type { Column, Kind, Resource } from '../api-types';
 import type { ListQuery } from './list';
-import { NO_FILTER } from './list';
+import { insideColumn, insideKeys, isInside } from './list-columns';
 import { Model } from './model';
 
 interface Saved {
   columns?: Record<string, boolean>;
+  /** Keys of the metrics and hyperparameters that are shown, in the order in which they were chosen. */
+  inside?: string[];
   query?: Partial<ListQuery>;
 }
 
@@ -41,8 +43,21 @@ export class ListView extends Model {
     return this.kind.columns.filter(column => column.key !== NAME.key);
   }
 
+  /** The metrics and the hyperparameters that may be shown. */
+  insideChoices(items: readonly Resource[]): { metrics: Column[]; parameters: Column[] } {
+    const { metrics, parameters } = insideKeys(items, this.inside);
+    return { metrics: metrics.map(insideColumn), parameters: parameters.map(insideColumn) };
+  }
+
+  private get inside(): string[] {
+    return this.saved.inside ?? [];
+  }
+
   /** Tags take room by themselves only where something has one. */
   isShown(column: Column, items: readonly Resource[]): boolean {
+    if (isInside(column.key)) {
+      return this.inside.includes(column.key);
+    }
     const chosen = this.saved.columns?.[column.key];
     if (chosen !== undefined) {
       return chosen;
@@ -51,11 +66,20 @@ export class ListView extends Model {
   }
 
   columns(items: readonly Resource[]): Column[] {
-    return [NAME, ...this.choices.filter(column => this.isShown(column, items))];
+    const declared = this.choices.filter(column => this.isShown(column, items));
+    // What was asked for stands before the dates and the tags, where it is seen.
+    const at = declared.findIndex(({ type, key }) => type === 'tags' || type === 'date' || key === 'owner');
+    const before = at < 0 ? declared : declared.slice(0, at);
+    return [NAME, ...before, ...this.inside.map(insideColumn), ...(at < 0 ? [] : declared.slice(at))];
   }
 
   setColumn(key: string, isShown: boolean): void {
-    this.save({ ...this.saved, columns: { ...this.saved.columns, [key]: isShown } });
+    if (isInside(key)) {
+      const others = this.inside.filter(other => other !== key);
+      this.save({ ...this.saved, inside: isShown ? [...others, key] : others });
+    } else {
+      this.save({ ...this.saved, columns: { ...this.saved.columns, [key]: isShown } });
+    }
   }
 
   resetColumns(): void {
@@ -64,16 +88,21 @@ export class ListView extends Model {
 
   /** The filter and the order as they are now; the trash is no way to see a list. */
   keep(query: ListQuery): void {
-    const { q, state, owner, tag, order } = query;
-    const next = { q, state, owner, tag, order };
+    const { q, state, owner, tag, parts, order } = query;
+    const next = { q, state, owner, tag, parts, order };
     if (JSON.stringify(next) !== JSON.stringify(this.saved.query)) {
       this.save({ ...this.saved, query: next });
     }
   }
 
-  /** The list was closed: it opens again with everything in it. */
+  /** The list was closed: it opens again unfiltered, in its order, with or without trials as it was. */
   forgetFilter(): void {
-    this.save({ ...this.saved, query: { ...this.saved.query, ...NO_FILTER } });
+    const { order, parts } = this.saved.query ?? {};
+    const query = {
+      ...(order === undefined ? {} : { order }),
+      ...(parts === undefined ? {} : { parts })
+    };
+    this.save({ ...this.saved, query });
   }
 
   private get key(): string {

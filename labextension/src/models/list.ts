@@ -3,8 +3,11 @@
  */
 import type { Api } from '../api';
 import { errorMessage } from '../api';
-import type { Kind, Page, Resource, ResourceEvent } from '../api-types';
+import type { Kind, Page, Resource, ResourceEvent, WhoAmI } from '../api-types';
+import { valueAt } from '../format';
 import type { IOrrery } from '../tokens';
+import { isRun } from './kinds';
+import { insideValue } from './list-columns';
 import { Model, throttle } from './model';
 
 export interface ListQuery {
@@ -12,12 +15,26 @@ export interface ListQuery {
   state: string;
   owner: string;
   tag: string;
+  /** Whether what is a part of something larger, a trial of a tuning, is listed too. */
+  parts: boolean;
   order: string;
   trashed: boolean;
 }
 
 export const NO_FILTER = { q: '', state: '', owner: '', tag: '' };
-const DEFAULTS: ListQuery = { ...NO_FILTER, order: '-created_at', trashed: false };
+/** Everything that there is. */
+const EVERYTHING = { ...NO_FILTER, parts: true };
+type Filter = Omit<ListQuery, 'order' | 'trashed'>;
+
+/** What a list shows at first: no trials, and where several people work, of runs one's own. */
+export function firstFilter(kind: Kind, user: WhoAmI | null): Filter {
+  const isShared = user?.mode === 'hub' && isRun(kind);
+  return { ...NO_FILTER, owner: isShared ? user.name : '', parts: !kind.parts };
+}
+
+function differs(query: ListQuery, filter: Filter): boolean {
+  return (Object.keys(filter) as (keyof Filter)[]).some(name => query[name] !== filter[name]);
+}
 const RELOAD_AT_MOST_EVERY = 1500;
 /** The longest page that the API gives, and how much of a long list is loaded again at once. */
 const LONGEST_PAGE = 500;
@@ -45,11 +62,13 @@ export class ListModel extends Model {
     private readonly orrery: IOrrery,
     readonly kind: Kind,
     private readonly pageSize = 50,
-    query: Partial<ListQuery> = {}
+    query: Partial<ListQuery> = {},
+    /** What it shows at first, and again once its filters are cleared. */
+    private readonly first: Filter = firstFilter(kind, null)
   ) {
     super();
     this.api = orrery.api;
-    this.query = { ...DEFAULTS, ...query };
+    this.query = { ...first, order: '-created_at', trashed: false, ...query };
     orrery.events.received.connect(this.onEvent, this);
     orrery.events.reset.connect(this.onReset, this);
     orrery.platform.recovered.connect(this.onReset, this);
@@ -116,13 +135,17 @@ export class ListModel extends Model {
     return this.items.filter(item => this.selected.has(item.id));
   }
 
+  /** Otherwise than it is at first. */
   get isFiltered(): boolean {
-    const { q, state, owner, tag } = this.query;
-    return q !== '' || state !== '' || owner !== '' || tag !== '';
+    return differs(this.query, this.first);
   }
 
   clearFilter(): void {
-    this.setQuery(NO_FILTER);
+    this.setQuery(this.first);
+  }
+
+  showEverything(): void {
+    this.setQuery(EVERYTHING);
   }
 
   /** The tags and the owners of what is loaded, for the filters to offer. */
@@ -162,7 +185,9 @@ export class ListModel extends Model {
         total ??= page.total ?? null;
       } while (next !== null && found.length < wanted);
       this.totalUnfiltered =
-        cursor === null && total === 0 && this.isFiltered ? await this.countAll(request.signal) : null;
+        cursor === null && total === 0 && differs(this.query, EVERYTHING)
+          ? await this.countAll(request.signal)
+          : null;
       this.take(cursor === null ? [] : this.items, found, next);
       this.total = total ?? (cursor === null ? null : this.total);
       this.error = null;
@@ -190,12 +215,9 @@ export class ListModel extends Model {
   }
 
   private readPage(limit: number, cursor: string | null, signal: AbortSignal): Promise<Page> {
-    const { trashed, ...filter } = this.query;
-    return this.api.list(
-      this.kind.plural,
-      { ...filter, limit, cursor, trashed: trashed ? 1 : null, total: cursor === null ? 1 : null },
-      signal
-    );
+    const { trashed, parts, ...filter } = this.query;
+    const flags = { trashed: trashed ? 1 : null, parts: parts ? null : 0, total: cursor === null ? 1 : null };
+    return this.api.list(this.kind.plural, { ...filter, ...flags, limit, cursor }, signal);
   }
 
   private async countAll(signal: AbortSignal): Promise<number | null> {
@@ -256,10 +278,12 @@ export class ListModel extends Model {
 
   /** Whether the server would list it; `q` is looked for where the server looks. */
   private belongs(resource: Resource): boolean {
-    const { q, state, owner, tag, trashed } = this.query;
+    const { q, state, owner, tag, parts, trashed } = this.query;
+    const whole = this.kind.parts ? valueAt(resource.spec, this.kind.parts.path) : undefined;
     const text = `${resource.name}\n${resource.description}`.toLowerCase();
     return (
       (resource.deleted_at !== null) === trashed &&
+      (parts || whole === undefined || whole === null) &&
       (state === '' || resource.status.state === state) &&
       (owner === '' || resource.owner === owner) &&
       (tag === '' || resource.tags.includes(tag)) &&
@@ -288,6 +312,6 @@ function orderValue(resource: Resource, field: string): string {
     case 'owner':
       return resource[field];
     default:
-      return '';
+      return JSON.stringify(insideValue(resource, field) ?? null);
   }
 }

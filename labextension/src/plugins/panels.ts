@@ -254,7 +254,7 @@ function makeListQuery(args: ReadonlyPartialJSONObject): Partial<ListQuery> {
   const filter = Object.keys(NO_FILTER).filter(name => typeof args[name] === 'string');
   return {
     trashed: args.trashed === true,
-    ...(filter.length > 0 ? NO_FILTER : {}),
+    ...(filter.length > 0 ? { ...NO_FILTER, parts: true } : {}),
     ...Object.fromEntries(filter.map(name => [name, text(args[name])]))
   };
 }

@@ -1,6 +1,7 @@
 /** How one value of a list's column, or of a page's key/value list, is shown. */
 import type { Column, Json, Kind, Resource } from '../api-types';
 import {
+  asTyped,
   formatAgo,
   formatBytes,
   formatDuration,
@@ -11,12 +12,16 @@ import {
   valueAt
 } from '../format';
 import { phaseOf } from '../models/kinds';
+import { insideValue, isInside } from '../models/list-columns';
 import { countTrials, foundBest, objectivesOf, shown } from '../models/trials';
 import { usePanel } from './context';
 import { PhaseBadge, ProgressBar, ReferenceLink, Tags } from './parts';
 
 export function Cell(props: { kind: Kind; column: Column; resource: Resource }): JSX.Element | null {
   const { kind, column, resource } = props;
+  if (isInside(column.key)) {
+    return <Inside column={column} value={insideValue(resource, column.key)} />;
+  }
   const value = valueAt(resource, column.key);
   switch (column.type) {
     case 'phase':
@@ -46,6 +51,18 @@ export function Cell(props: { kind: Kind; column: Column; resource: Resource }):
     default:
       return <span className="orr-Ellipsis">{plainText(value)}</span>;
   }
+}
+
+/** A metric, or a hyperparameter that was given; empty where there is none. */
+function Inside(props: { column: Column; value: Json | undefined }): JSX.Element {
+  const { column, value } = props;
+  const isLong = typeof value === 'number' && !Number.isInteger(value);
+  const text = column.type === 'number' || isLong ? plainText(value) : asTyped(value);
+  return (
+    <span className={column.type === 'number' ? 'orr-Number' : 'orr-Ellipsis'} title={asTyped(value)}>
+      {text}
+    </span>
+  );
 }
 
 function Trials(props: { tuning: Resource }): JSX.Element | null {

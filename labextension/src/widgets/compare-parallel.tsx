@@ -15,6 +15,10 @@ const SIDE = 60;
 /** As many axes are chosen at the beginning. */
 const FIRST_AXES = 6;
 
+function isOfAll(one: { axis: ParallelAxis }): boolean {
+  return one.axis.places.every(place => place !== null);
+}
+
 export function ParallelCoordinates(props: { runs: Resource[]; rows: ComparisonRow[] }): JSX.Element | null {
   const { runs, rows } = props;
   const possible = useMemo(
@@ -32,7 +36,11 @@ export function ParallelCoordinates(props: { runs: Resource[]; rows: ComparisonR
   if (possible.length < 2) {
     return null;
   }
-  const first = possible.filter(({ row }) => row.differs).map(({ axis }) => axis.key);
+  // Those that every run has a place on come first: of different algorithms few hyperparameters are common.
+  const differing = possible.filter(({ row }) => row.differs);
+  const first = [...differing.filter(isOfAll), ...differing.filter(one => !isOfAll(one))].map(
+    ({ axis }) => axis.key
+  );
   const keys = chosen ?? first.slice(0, FIRST_AXES);
   const axes = possible.map(({ axis }) => axis).filter(axis => keys.includes(axis.key));
   const toggle = (key: string, isOn: boolean): void =>

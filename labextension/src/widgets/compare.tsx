@@ -173,7 +173,7 @@ function Row(props: { row: ComparisonRow }): JSX.Element {
           className={typeof value === 'number' ? 'orr-Compare-number' : undefined}
           data-best={row.best.includes(index) || undefined}
         >
-          {shownValue(row, value)}
+          <Value row={row} index={index} />
           {row.best.includes(index) && (
             <span className="orr-Compare-best" role="img" aria-label="best" title="Best of these runs">
               {' '}
@@ -185,6 +185,36 @@ function Row(props: { row: ComparisonRow }): JSX.Element {
     </tr>
   );
 }
+
+/** A hyperparameter says where its value is from, unless it was given. */
+function Value(props: { row: ComparisonRow; index: number }): JSX.Element {
+  const { row, index } = props;
+  const text = shownValue(row, row.values[index]);
+  const origin = row.origins?.[index];
+  if (row.origins && origin === undefined) {
+    return (
+      <span className="orr-Muted" title="It was not given, and what this run is of declares no such one.">
+        {text}
+        <span className="orr-Hidden">: no such hyperparameter</span>
+      </span>
+    );
+  }
+  return origin === 'default' || origin === 'logged' ? (
+    <span className={origin === 'default' ? 'orr-Muted' : undefined}>
+      {text}{' '}
+      <span className="orr-Compare-origin" title={ORIGINS[origin]}>
+        {origin}
+      </span>
+    </span>
+  ) : (
+    <>{text}</>
+  );
+}
+
+const ORIGINS = {
+  default: 'It was left to its default.',
+  logged: 'The run told it of itself; it was not given.'
+};
 
 /** Confusion matrices, ROC curves and what else the runs drew: one row a plot, one column a run. */
 function Plots(props: { runs: Resource[]; kindName: string }): JSX.Element | null {

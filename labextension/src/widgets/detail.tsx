@@ -4,21 +4,19 @@ import type { Message } from '@lumino/messaging';
 import { Signal } from '@lumino/signaling';
 import type { KeyboardEvent } from 'react';
 import { useId } from 'react';
-import type { Action, Kind, Resource } from '../api-types';
+import type { Kind, Resource } from '../api-types';
 import { displayName, formatAgo, formatStart, formatTime, humanize, plainText } from '../format';
 import { copyIcon, kindIcon, linkIcon, linkOutIcon, trashIcon } from '../icons';
-import { NEW } from '../models/links';
 import { dashboardUrl } from '../models/dashboards';
-import { Deletion } from '../models/deletion';
 import { DetailModel } from '../models/detail';
-import { offeredActions, phaseOf } from '../models/kinds';
+import { phaseOf } from '../models/kinds';
 import { meanwhileOf } from '../models/meanwhile';
 import { useModel } from '../models/model';
 import { CommandIDs } from '../tokens';
+import { appOf, edit, mayChange, nextSteps, ownActions, perform, restore } from './acts';
 import type { PanelContext } from './context';
 import { usePanel, useTick } from './context';
-import { act, deleteResource, showError } from './dialogs';
-import { editResource } from './edit';
+import { deleteResource } from './dialogs';
 import { NoticeButton, NoticeNote } from './notice';
 import { KindPanel } from './panel';
 import {
@@ -150,58 +148,46 @@ function Head(props: { model: DetailModel; resource: Resource }): JSX.Element {
   );
 }
 
-/** Done elsewhere on the page, with a form of their own. */
-const OWN_BUTTONS = new Set(['copy', 'delete', 'restore']);
-
 function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element {
   const { model, resource } = props;
   const { kind } = model;
   const orrery = usePanel();
-  const { go, kinds } = orrery;
-  const isMine = kinds.isMine(resource) || kinds.user?.admin === true;
-  const perform = async (action: Action): Promise<void> => {
-    const answer = await act(orrery, kind, action, resource);
-    if (answer && answer.id !== resource.id) {
-      go.open(answer.kind, answer.id);
-    }
-  };
-  const edit = (): void => {
-    if (kind.mutable.some(field => field.startsWith('spec.'))) {
-      go.create(kind.kind, { editOf: resource.id });
-    } else {
-      void editResource(orrery, kind, resource);
-    }
-  };
-  const restore = (): void => {
-    new Deletion(orrery).restore([resource]).then(
-      () => model.load(),
-      error => showError('Restore', error)
-    );
-  };
+  const { go } = orrery;
+  const isMine = mayChange(orrery, resource);
   if (resource.deleted_at) {
     return (
       <div className="orr-Actions">
-        <Button label="Restore" kind="accept" onClick={restore} testId="orrery-restore" />
+        <Button
+          label="Restore"
+          kind="accept"
+          onClick={() => restore(orrery, resource, () => void model.load())}
+          testId="orrery-restore"
+        />
       </div>
     );
   }
   return (
     <div className="orr-Actions" role="group" aria-label="Actions">
-      {isMine &&
-        offeredActions(kind, resource)
-          .filter(action => !OWN_BUTTONS.has(action.name))
-          .map(action => (
-            <Button
-              key={action.name}
-              label={action.title}
-              kind={action.destructive ? 'warn' : 'plain'}
-              onClick={() => void perform(action)}
-              testId={`orrery-action-${action.name}`}
-            />
-          ))}
-      <NextStep resource={resource} />
+      {ownActions(orrery, kind, resource).map(action => (
+        <Button
+          key={action.name}
+          label={action.title}
+          kind={action.destructive ? 'warn' : 'plain'}
+          onClick={() => void perform(orrery, kind, action, resource)}
+          testId={`orrery-action-${action.name}`}
+        />
+      ))}
+      {nextSteps(orrery, resource).map(step => (
+        <Button
+          key={step.label}
+          label={step.label}
+          kind={step.isAccept ? 'accept' : 'plain'}
+          onClick={step.run}
+          {...(step.testId ? { testId: step.testId } : {})}
+        />
+      ))}
       <AppLink resource={resource} />
-      {isMine && <Button label="Edit" onClick={edit} testId="orrery-edit" />}
+      {isMine && <Button label="Edit" onClick={() => edit(orrery, kind, resource)} testId="orrery-edit" />}
       {kind.creatable && (
         <IconButton
           label={`Copy ${displayName(resource)} as new`}
@@ -258,15 +244,16 @@ function Dashboards(props: { resource: Resource }): JSX.Element {
 /** Opens its web application in a new tab, where a page tells how it wakes. */
 function AppLink(props: { resource: Resource }): JSX.Element | null {
   const { resource } = props;
-  const { api, kinds } = usePanel();
-  const app = kinds.get(resource.kind)?.app;
-  if (!app || resource.status.state === 'Stopped') {
+  const context = usePanel();
+  const app = appOf(context, resource);
+  const isMain = context.kinds.get(resource.kind)?.app?.is_main === true;
+  if (!app) {
     return null;
   }
   return (
     <a
-      className={`orr-Button${app.is_main ? ' orr-mod-accept' : ''}`}
-      href={api.platformUrl(`apps/${resource.id}/`)}
+      className={`orr-Button${isMain ? ' orr-mod-accept' : ''}`}
+      href={app.url}
       target="_blank"
       rel="noopener noreferrer"
       title={`${app.title} in a new tab`}
@@ -275,80 +262,6 @@ function AppLink(props: { resource: Resource }): JSX.Element | null {
       {app.title} <Icon icon={linkOutIcon} size={12} />
     </a>
   );
-}
-
-/** What most people do next with it. */
-function NextStep(props: { resource: Resource }): JSX.Element | null {
-  const { resource } = props;
-  const { go, kinds } = usePanel();
-  const { outputs } = resource.status;
-  const name = `${resource.owner}/${displayName(resource)}`;
-  const isTable = resource.kind === 'dataset-version' || outputs.latest_version != null;
-  if (resource.kind.startsWith('dataset') && isTable && kinds.get('training')) {
-    const prefill = { spec: { datasets: { train: name } } };
-    return (
-      <Button
-        label="Train"
-        kind="accept"
-        onClick={() => go.create('training', { prefill })}
-        testId="orrery-train"
-      />
-    );
-  }
-  if (resource.kind === 'training' && typeof outputs.model === 'string') {
-    const { model } = outputs;
-    return (
-      <Button
-        label="Open the model"
-        kind="accept"
-        onClick={() => go.open('model', model)}
-        testId="orrery-open-model"
-      />
-    );
-  }
-  if (resource.kind === 'template') {
-    return (
-      <>
-        {kinds.get('tuning') && (
-          <Button label="Tune with it" onClick={() => go.create('tuning', { template: resource.id })} />
-        )}
-        <Button
-          label="Copy a link to begin with it"
-          onClick={() =>
-            void go.execute(CommandIDs.copyLink, { plural: 'trainings', ref: NEW, template: resource.id })
-          }
-          testId="orrery-copy-template-link"
-        />
-        <Button
-          label="Use template"
-          kind="accept"
-          onClick={() => go.create('training', { template: resource.id })}
-          testId="orrery-use-template"
-        />
-      </>
-    );
-  }
-  if (resource.kind === 'model' && kinds.get('endpoint')) {
-    return (
-      <Button
-        label="Deploy"
-        kind="accept"
-        onClick={() => go.create('endpoint', { prefill: deployment(resource) })}
-        testId="orrery-deploy"
-      />
-    );
-  }
-  return null;
-}
-
-function deployment(model: Resource): {
-  name: string;
-  spec: { deployments: { model: string; replicas: number; traffic: number }[] };
-} {
-  return {
-    name: model.name,
-    spec: { deployments: [{ model: `${model.owner}/${displayName(model)}`, replicas: 1, traffic: 100 }] }
-  };
 }
 
 /** What the platform has to say of it now: progress, why it waits, what went wrong. */

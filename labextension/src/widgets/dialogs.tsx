@@ -31,7 +31,10 @@ export function showError(title: string, error: unknown): Promise<void> {
   return showErrorMessage(title, errorMessage(error));
 }
 
-/** Do one of the kind's actions, after asking where it says so; `initial` is what its form begins with. Answers with the resource, or null. */
+/**
+ * Do one of the kind's actions, after asking where it says so. `initial` is what its form begins with, or where it has none
+ * what is sent. Answers with the resource, or null.
+ */
 export async function act(
   orrery: PanelContext,
   kind: Kind,
@@ -39,7 +42,7 @@ export async function act(
   resource: Resource,
   initial: JsonObject = {}
 ): Promise<Resource | null> {
-  let body: JsonObject = {};
+  let body = initial;
   if (action.schema) {
     const answer = await showDialog({
       title: `${action.title}: ${displayName(resource)}`,

@@ -151,8 +151,9 @@ function CreateModel(props: { resource: Resource; trial: number }): JSX.Element 
   if (!kind || !action) {
     return null;
   }
+  // At once, called as the tuning is: the page's own "Create model" asks for another name.
   const create = async (): Promise<void> => {
-    const model = await act(orrery, kind, action, resource, { trial });
+    const model = await act(orrery, kind, { ...action, schema: null }, resource, { trial });
     if (model) {
       orrery.go.open(model.kind, model.id);
     }
@@ -161,7 +162,7 @@ function CreateModel(props: { resource: Resource; trial: number }): JSX.Element 
     <div className="orr-Found-actions">
       <Button
         label={action.title}
-        title={`Create a model from trial ${trial}`}
+        title={`Create a model called ${resource.name} from trial ${trial}`}
         kind="accept"
         onClick={() => void create()}
         testId={`orrery-create-model-${trial}`}

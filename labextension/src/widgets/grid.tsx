@@ -7,11 +7,13 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import type { Column, Kind, Resource } from '../api-types';
 import { displayName } from '../format';
 import type { ListModel } from '../models/list';
+import { beginsWithMost, insideOrder, isInside } from '../models/list-columns';
 import type { ListView } from '../models/list-view';
 import { useModel } from '../models/model';
 import { Cell } from './cells';
 import { usePanel, useTick } from './context';
 import { NoticeButton } from './notice';
+import { openRowMenu } from './row-menu';
 
 const ROW_HEIGHT = 36;
 const features = tableFeatures({});
@@ -38,6 +40,9 @@ const WIDTHS: Record<Column['type'], string> = {
   trials: 'minmax(124px, 1fr)',
   'best-trial': 'minmax(160px, 1.8fr)'
 };
+
+/** Of a metric or a hyperparameter, whose names are long. */
+const INSIDE_WIDTH = 'minmax(112px, 0.9fr)';
 
 export function Grid(props: { model: ListModel; view: ListView }): JSX.Element {
   const { model, view } = props;
@@ -86,7 +91,7 @@ export function Grid(props: { model: ListModel; view: ListView }): JSX.Element {
 
   const template = `36px minmax(140px, 2fr) ${columns
     .slice(1)
-    .map(column => WIDTHS[column.type])
+    .map(column => (isInside(column.key) ? INSIDE_WIDTH : WIDTHS[column.type]))
     .join(' ')}`;
   const isAllSelected = rows.length > 0 && rows.every(row => model.selected.has(row.id));
 
@@ -245,7 +250,7 @@ function useKeptFocus(
 function HeaderCell(props: { column: Column; model: ListModel }): JSX.Element {
   const { column, model } = props;
   const { order } = model.query;
-  const field = ORDERS[column.key];
+  const field = ORDERS[column.key] ?? insideOrder(column.key);
   const isSorted = order.replace(/^-/, '') === field;
   const isDescending = order.startsWith('-');
   if (field === undefined) {
@@ -262,8 +267,9 @@ function HeaderCell(props: { column: Column; model: ListModel }): JSX.Element {
     );
   }
   const sort = (): void => {
-    const first = column.type === 'date' ? `-${field}` : field;
-    const other = column.type === 'date' ? field : `-${field}`;
+    const isMostFirst = column.type === 'date' || beginsWithMost(column.key);
+    const first = isMostFirst ? `-${field}` : field;
+    const other = isMostFirst ? field : `-${field}`;
     model.setQuery({ order: order === first ? other : first });
   };
   return (
@@ -274,8 +280,8 @@ function HeaderCell(props: { column: Column; model: ListModel }): JSX.Element {
       data-key={column.key}
       aria-sort={isSorted ? (isDescending ? 'descending' : 'ascending') : 'none'}
     >
-      <button type="button" className="orr-Grid-sort" onClick={sort}>
-        {column.title}
+      <button type="button" className="orr-Grid-sort" onClick={sort} title={column.title}>
+        <span className="orr-Ellipsis">{column.title}</span>
         <span aria-hidden="true">{isSorted ? (isDescending ? ' ↓' : ' ↑') : ''}</span>
       </button>
     </div>
@@ -298,7 +304,25 @@ interface RowProps {
 
 function Row(props: RowProps): JSX.Element {
   const { resource, kind, columns } = props;
-  const { go, kinds } = usePanel();
+  const context = usePanel();
+  const { go, kinds } = context;
+  const openMenu = (event: MouseEvent<HTMLElement>): void => {
+    // With Shift the browser's own, as in the rest of Lab.
+    if (event.shiftKey && event.button === 2) {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    const row = event.currentTarget;
+    const box = row.getBoundingClientRect();
+    // By the keyboard there is no pointer: it opens below the row's name.
+    const isPointer = event.button === 2;
+    const place = isPointer
+      ? { x: event.clientX, y: event.clientY }
+      : { x: Math.max(box.left, 0) + 40, y: box.bottom };
+    row.focus();
+    openRowMenu(context, kind, resource, place, row);
+  };
   const open = (event: MouseEvent<HTMLElement>): void => {
     const isControl = event.target instanceof Element && event.target.closest('button, input, a') !== null;
     if (isControl) {
@@ -328,6 +352,7 @@ function Row(props: RowProps): JSX.Element {
       tabIndex={props.isActive ? 0 : -1}
       onFocus={props.onActivate}
       onClick={open}
+      onContextMenu={openMenu}
       onMouseDown={keepText}
       style={{ gridTemplateColumns: props.template, transform: `translateY(${props.start}px)` }}
     >

@@ -2,11 +2,11 @@
 import { caretLeftIcon, refreshIcon } from '@jupyterlab/ui-components';
 import type { IStateDB } from '@jupyterlab/statedb';
 import { useEffect, useId, useState } from 'react';
-import type { Kind } from '../api-types';
+import type { Column, Kind } from '../api-types';
 import { plural } from '../format';
 import { columnsIcon, kindIcon, trashIcon } from '../icons';
 import type { ListQuery } from '../models/list';
-import { ListModel } from '../models/list';
+import { ListModel, firstFilter } from '../models/list';
 import { ListView } from '../models/list-view';
 import { useModel } from '../models/model';
 import { BulkBar } from './bulk';
@@ -61,7 +61,8 @@ export class ListPanel extends KindPanel<ListModel> {
   }
 
   protected makeModel(kind: Kind): ListModel {
-    return new ListModel(this.context, kind, 50, { ...this.view?.query, ...this.query });
+    const first = firstFilter(kind, this.context.kinds.user);
+    return new ListModel(this.context, kind, 50, { ...this.view?.query, ...this.query }, first);
   }
 
   protected override modelReady(model: ListModel): void {
@@ -186,6 +187,17 @@ function Filters(props: { model: ListModel }): JSX.Element {
         ))}
       </select>
       <TagFilter model={model} />
+      {kind.parts && (
+        <label className="orr-Check">
+          <input
+            type="checkbox"
+            checked={query.parts}
+            onChange={event => model.setQuery({ parts: event.target.checked })}
+            data-testid="orrery-filter-parts"
+          />
+          {kind.parts.title}
+        </label>
+      )}
       {model.isFiltered && model.items.length > 0 && (
         <button
           type="button"
@@ -264,9 +276,35 @@ function TagFilter(props: { model: ListModel }): JSX.Element {
 function Columns(props: { model: ListModel; view: ListView }): JSX.Element {
   const { model, view } = props;
   useModel(view);
+  const { metrics, parameters } = view.insideChoices(model.items);
   return (
     <Popover label="Columns" icon={columnsIcon} testId="orrery-columns-menu">
-      {view.choices.map(column => (
+      <div className="orr-Columns">
+        <Choices title="Columns" columns={view.choices} model={model} view={view} />
+        <Choices title="Metrics" columns={metrics} model={model} view={view} />
+        <Choices title="Hyperparameters" columns={parameters} model={model} view={view} />
+      </div>
+      <button type="button" className="orr-Link" onClick={() => view.resetColumns()}>
+        As at first
+      </button>
+    </Popover>
+  );
+}
+
+function Choices(props: {
+  title: string;
+  columns: Column[];
+  model: ListModel;
+  view: ListView;
+}): JSX.Element | null {
+  const { title, columns, model, view } = props;
+  const id = useId();
+  return columns.length > 0 ? (
+    <div role="group" aria-labelledby={id}>
+      <div id={id} className="orr-Columns-title">
+        {title}
+      </div>
+      {columns.map(column => (
         <label key={column.key} className="orr-Check">
           <input
             type="checkbox"
@@ -276,11 +314,8 @@ function Columns(props: { model: ListModel; view: ListView }): JSX.Element {
           {column.title}
         </label>
       ))}
-      <button type="button" className="orr-Link" onClick={() => view.resetColumns()}>
-        As at first
-      </button>
-    </Popover>
-  );
+    </div>
+  ) : null;
 }
 
 function Nothing(props: { model: ListModel }): JSX.Element | null {
@@ -290,16 +325,29 @@ function Nothing(props: { model: ListModel }): JSX.Element | null {
   if (!model.isLoaded) {
     return model.error ? null : <Busy />;
   }
-  if (model.isFiltered) {
-    const all = model.totalUnfiltered;
+  const all = model.totalUnfiltered;
+  if (model.isFiltered || (all !== null && all > 0)) {
     const many = plural(all ?? 0, kind.title.toLowerCase(), kind.title_plural.toLowerCase());
     return (
       <Empty
         icon={kindIcon(kind.kind)}
         title={all === null ? 'Nothing matches' : `0 of ${many} ${all === 1 ? 'matches' : 'match'}`}
       >
-        <p>Change the search or the filters.</p>
-        <Button label="Clear the filters" onClick={() => model.clearFilter()} testId="orrery-clear-filters" />
+        {model.isFiltered ? (
+          <>
+            <p>Change the search or the filters.</p>
+            <Button
+              label="Clear the filters"
+              onClick={() => model.clearFilter()}
+              testId="orrery-clear-filters"
+            />
+          </>
+        ) : (
+          <>
+            <p>{hiddenWords(model)}</p>
+            <Button label="Show all" onClick={() => model.showEverything()} testId="orrery-show-everything" />
+          </>
+        )}
       </Empty>
     );
   }
@@ -322,6 +370,16 @@ function Nothing(props: { model: ListModel }): JSX.Element | null {
       )}
     </Empty>
   );
+}
+
+/** What a list does not show at first. */
+function hiddenWords(model: ListModel): string {
+  const { kind, query } = model;
+  const hidden = [
+    ...(query.owner === '' ? [] : ['those of others']),
+    ...(kind.parts && !query.parts ? [kind.parts.title.toLowerCase()] : [])
+  ];
+  return `Not shown at first: ${hidden.join(' and ')}.`;
 }
 
 const EMPTY_HINTS: Record<string, string> = {

@@ -146,11 +146,21 @@ def make_router(kind: Kind, commands: Commands, current_user: Authenticate) -> A
         tag: str | None = None,
         name: str | None = None,
         q: Annotated[str | None, Query(description="A part of the name or description.")] = None,
-        order: Annotated[str, Query(description="A field, with '-' before it for descending.")] = "-created_at",
+        order: Annotated[
+            str,
+            Query(description="A field, metric.NAME or parameter.NAME, with '-' before it for descending."),
+        ] = "-created_at",
         limit: Annotated[int, Query(ge=1, le=rows.MAX_PAGE)] = 50,
         cursor: str | None = None,
         trashed: bool = False,
         total: Annotated[bool, Query(description="Count all that match as well.")] = False,
+        parts: Annotated[
+            bool,
+            Query(
+                description=f"0 leaves out {kind.parts.title.lower()}." if kind.parts else "",
+                include_in_schema=kind.parts is not None,
+            ),
+        ] = True,
     ) -> Response:
         query = rows.Query(
             kind=kind.name,
@@ -164,6 +174,7 @@ def make_router(kind: Kind, commands: Commands, current_user: Authenticate) -> A
             limit=limit,
             cursor=cursor,
             trashed=trashed,
+            without=kind.parts.path if kind.parts and not parts else None,
         )
         return routes.list_page(query, total=total)
 

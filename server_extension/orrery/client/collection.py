@@ -90,15 +90,17 @@ class Collection(Generic[R]):
         q: str | None = None,
         order: str | None = None,
         trashed: bool = False,
+        parts: bool = True,
         limit: int | None = None,
         page_size: int = 100,
     ) -> Iterator[R]:
         """Those that the caller may see, page by page as they are asked for; at most `limit`, the newest first.
 
-        `q` is searched in names and descriptions; `order` is a column, with '-' in front the other way round.
+        `q` is searched in names and descriptions; `order` is a column, `metric.NAME` or `parameter.NAME`, with '-' in
+        front the other way round. `parts` False leaves out the trials of tunings.
         """
         query: Json = {"owner": owner, "phase": phase, "state": state, "tag": tag, "name": name, "q": q}
-        query |= {"order": order, "trashed": 1 if trashed else None}
+        query |= {"order": order, "trashed": 1 if trashed else None, "parts": None if parts else 0}
         left = limit
         cursor: str | None = None
         while left is None or left > 0:

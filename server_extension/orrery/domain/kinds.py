@@ -82,6 +82,16 @@ class App:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """Some resources of the kind are parts of something larger, as trials are of a tuning; lists may leave them out."""
+
+    #: where their spec refers to what they are a part of
+    path: str
+    #: what they are called in lists
+    title: str
+
+
+@dataclass(frozen=True)
 class Kind:
     """The declaration of a kind."""
 
@@ -117,6 +127,7 @@ class Kind:
     #: fields of the spec that are taken but never stored in it nor answered
     concealed: frozenset[str] = frozenset()
     app: App | None = None
+    parts: Parts | None = None
     #: its resources live at JupyterHub: without one it is not offered
     needs_hub: bool = False
     description: str = ""
@@ -180,6 +191,7 @@ def describe(kind: Kind) -> Json:
         "tabs": list(kind.tabs),
         "deleting": kind.deleting,
         "app": asdict(kind.app) if kind.app else None,
+        "parts": asdict(kind.parts) if kind.parts else None,
     }
 
 

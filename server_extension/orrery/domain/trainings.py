@@ -10,7 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from orrery.domain.datasets import ObjectId, fit_for_variables
 from orrery.domain.ids import NAME
-from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Spec
+from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind, Parts, Spec
 from orrery.domain.locations import LocationUri
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Json, Target
@@ -306,6 +306,7 @@ TRAINING = Kind(
     #: while it waits, and of one that may be started again
     mutable=frozenset({"priority"}),
     app=App("TensorBoard", "tensorboard"),
+    parts=Parts("trial.tuning", "Trials of tunings"),
     machine=machine(
         Phase("CREATE_REQUESTED", "Pending"),
         (

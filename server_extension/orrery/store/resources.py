@@ -118,7 +118,7 @@ class ResourceStore:
 
     def list(self, query: Query) -> Page:
         with self.database.read() as connection:
-            rows = connection.execute(make_page_select(query)).all()
+            rows = connection.execute(make_page_select(query, is_sqlite=self.database.is_sqlite)).all()
         return make_page(query, [to_record(row) for row in rows])
 
     def every(self, query: Query) -> Iterable[Record]:

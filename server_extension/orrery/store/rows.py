@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, false, or_, select
 
 from orrery.domain.access import User, Visibility
 from orrery.domain.records import Record, Target
 from orrery.errors import Invalid
 from orrery.store import tables
+from orrery.store.orders import beyond, make_cursor, make_keys, read_cursor
 
-#: what a list may be ordered by
-ORDERS: Final = {
-    "created_at": tables.resources.c.created_at,
-    "updated_at": tables.resources.c.updated_at,
-    "name": tables.resources.c.name,
-    "phase": tables.resources.c.phase,
-    "owner": tables.resources.c.owner,
-}
 MAX_PAGE: Final = 500
 
 
@@ -101,6 +92,8 @@ class Query:
     limit: int = 50
     cursor: str | None = None
     trashed: bool = False
+    #: a path of the spec: those that refer to something there are left out
+    without: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,35 +138,27 @@ def conditions(query: Query) -> list[ColumnElement[bool]]:
         found.append(r.reason == query.reason)
     if query.tag is not None:
         found.append(r.tags.like(f"%|{escape_like(query.tag)}|%", escape="\\"))
+    if query.without is not None:
+        edges = tables.references.c
+        found.append(~exists().where(edges.source_id == r.id, edges.path == query.without))
     if query.text:
         pattern = f"%{escape_like(query.text)}%"
         found.append(or_(r.name.ilike(pattern, escape="\\"), r.description.ilike(pattern, escape="\\")))
     return found
 
 
-def make_page_select(query: Query) -> Select[Any]:
+def make_page_select(query: Query, *, is_sqlite: bool) -> Select[Any]:
     """One page by keyset, one row more than asked for so that the end is known.
 
     Raises: Invalid for an unknown order, a limit out of range or a cursor not given by an earlier page of this order.
     """
-    field = query.order.lstrip("-+")
-    is_descending = query.order.startswith("-")
-    column = ORDERS.get(field)
-    if column is None:
-        raise Invalid(
-            f"order {query.order!r} is unknown; use one of {', '.join(ORDERS)}, with '-' before it for descending"
-        )
+    keys = make_keys(query.order, is_sqlite=is_sqlite)
     if not 1 <= query.limit <= MAX_PAGE:
         raise Invalid(f"limit {query.limit} is out of range; use 1 to {MAX_PAGE}")
-    r = tables.resources.c
     statement = select(tables.resources).where(*conditions(query))
     if query.cursor is not None:
-        value, last_id = _decode_cursor(query.cursor, query.order)
-        if is_descending:
-            statement = statement.where(or_(column < value, and_(column == value, r.id < last_id)))
-        else:
-            statement = statement.where(or_(column > value, and_(column == value, r.id > last_id)))
-    ordering = (column.desc(), r.id.desc()) if is_descending else (column.asc(), r.id.asc())
+        statement = statement.where(beyond(keys, read_cursor(query.cursor, query.order, len(keys))))
+    ordering = [key.column.desc() if key.is_descending else key.column.asc() for key in keys]
     return statement.order_by(*ordering).limit(query.limit + 1)
 
 
@@ -181,24 +166,7 @@ def make_page(query: Query, records: list[Record]) -> Page:
     if len(records) <= query.limit:
         return Page(records, None)
     items = records[: query.limit]
-    return Page(items, _encode_cursor(query.order, items[-1]))
-
-
-def _encode_cursor(order: str, last: Record) -> str:
-    value = getattr(last, order.lstrip("-+"))
-    if isinstance(value, datetime):
-        value = tables.to_microseconds(value)
-    return base64.urlsafe_b64encode(json.dumps([order, value, last.id]).encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str, order: str) -> tuple[Any, str]:
-    try:
-        written, value, last_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError as error:
-        raise Invalid(f"cursor {cursor!r} was not given by this list; begin again without one") from error
-    if written != order or not isinstance(last_id, str):
-        raise Invalid(f"cursor {cursor!r} belongs to order {written!r}, not {order!r}; begin again without one")
-    return (tables.from_microseconds(value) if isinstance(value, int) else value), last_id
+    return Page(items, make_cursor(query.order, items[-1]))
 
 
 def touched(record: Record, now: datetime) -> Record:
