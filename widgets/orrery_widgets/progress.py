@@ -12,7 +12,7 @@ import ipywidgets as widgets  # pyright: ignore[reportMissingTypeStubs]
 from orrery.client import Client, Resource
 from orrery.client.displays import duration_text, explain, rate_text
 from orrery.client.events import ResourceEvents
-from orrery.errors import NotFound, OrreryError
+from orrery.errors import OrreryError
 from orrery_widgets.run_notebook import RunNotebook
 
 _STYLES = {
@@ -28,8 +28,9 @@ _GONE = frozenset({"deleted", "purged"})
 class Progress(widgets.VBox):
     """Follows a resource until it has settled, or until `close()`.
 
-    `resource` is one from the client, or its id: by id a panel is found again after the kernel was restarted or the
-    page was reloaded. What goes wrong is shown in the panel. With `follow=False` whoever made it calls `show`.
+    `resource` is one from the client, or what `client.find` takes: an id, `NAME` (a training's before others'),
+    `OWNER/NAME`, `training/NAME`. By these a panel is found again after the kernel was restarted or the page was
+    reloaded. What goes wrong is shown in the panel. With `follow=False` whoever made it calls `show`.
     """
 
     def __init__(self, resource: Resource | str, *, client: Client | None = None, follow: bool = True) -> None:
@@ -97,10 +98,10 @@ class Progress(widgets.VBox):
             if isinstance(resource, Resource):
                 self._follow_events(resource)
             elif client is not None:
-                self._follow_events(find_by_id(client, resource))
+                self._follow_events(client.find(resource))
             else:
                 with Client() as own:
-                    self._follow_events(find_by_id(own, resource))
+                    self._follow_events(own.find(resource))
         except OrreryError as error:
             self._message.value = _alert(error.message)
 
@@ -125,16 +126,6 @@ class Progress(widgets.VBox):
                 self.show(resource)
                 if resource.has_settled():
                     return
-
-
-def find_by_id(client: Client, resource_id: str) -> Resource:
-    """Raises: NotFound for an id of no kind that the platform serves, or of a resource that is not there."""
-    prefix = resource_id.partition("_")[0]
-    for kind in client.kinds:
-        if kind.prefix == prefix:
-            found: Resource = client.kind(kind.plural).get(resource_id)
-            return found
-    raise NotFound(f"{resource_id!r} is no id of a resource; take the `id` of a training, a dataset or an endpoint")
 
 
 def _facts(resource: Resource, *, with_explanation: bool) -> list[str]:

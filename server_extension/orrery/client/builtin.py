@@ -249,6 +249,11 @@ def moment(given: datetime | str | None) -> str | None:
     return found.isoformat() if found is not None else None
 
 
+def torchrun_of(given: bool | None, processes_per_node: int | None) -> bool | None:
+    """Several processes on a node are started by torchrun; None leaves it to the platform's default."""
+    return True if given is None and (processes_per_node or 1) > 1 else given
+
+
 class Trainings(Collection[Training]):
     def create(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -286,7 +291,8 @@ class Trainings(Collection[Training]):
     ) -> Training:
         """Begin a training. A dataset's name means its latest published version, pinned now.
 
-        `nodes` run a script side by side, each holding the instance type; torchrun starts `processes_per_node` on each.
+        `nodes` run a script side by side, each holding the instance type; torchrun starts `processes_per_node` on each
+        (of more than one, `torchrun` need not be said).
         `secrets`: environment variables by the names of secrets of one's own (`client.secrets.set(name, value)`).
         `target` is the column to predict, short for `parameters={"target": ...}`; `datasets` gives further ones by the
         names that the algorithm knows them by. `start_after` is a moment before which it waits; without a time zone, in
@@ -314,7 +320,7 @@ class Trainings(Collection[Training]):
             environment=environment,
             nodes=nodes,
             processes_per_node=processes_per_node,
-            torchrun=torchrun,
+            torchrun=torchrun_of(torchrun, processes_per_node),
             secrets=secrets,
             description=description,
             tags=tags,

@@ -42,6 +42,7 @@ from orrery.client.events import ResourceEvents
 from orrery.client.images import Image, Images, RegistryAccount, RegistryAccounts
 from orrery.client.kinds import Kind, Kinds, read_kinds
 from orrery.client.notebooks import Notebook, Notebooks
+from orrery.client.references import find_resource
 from orrery.client.resources import Json, Resource, plain
 from orrery.client.secrets import Secret, Secrets
 from orrery.client.templates import Template, Templates
@@ -112,6 +113,16 @@ class Client:
         if isinstance(known, Collection):
             return known  # pyright: ignore[reportUnknownVariableType]
         return Collection(self, declaration.plural, CLASSES.get(declaration.name, Resource))
+
+    def find(self, reference: str | Resource, *kinds: str) -> Resource:
+        """What is meant by an id, `NAME`, `OWNER/NAME`, `training/NAME` or `training/OWNER/NAME`.
+
+            client.find("training/breast-1").wait()
+
+        With `kinds` ("training", "tuning" ...) it is one of those; a name that several have is the first one's.
+        Raises: NotFound; Invalid for a resource of another kind.
+        """
+        return find_resource(self, reference, *kinds)
 
     def wrap(self, document: Mapping[str, Any]) -> Resource:
         """The object for a resource's JSON."""
