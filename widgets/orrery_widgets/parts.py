@@ -32,6 +32,10 @@ STYLE = """<style>
 .orrw-soft { color: var(--orrw-soft); }
 .orrw-bad { color: var(--orrw-bad); white-space: pre-wrap; }
 .orrw-bad b { color: var(--orrw-bad); }
+.orrw-fit { border-left: 3px solid var(--orrw-line); padding: 2px 8px; margin: 4px 0; }
+.orrw-fit-fits { border-color: var(--jp-success-color1, #2e7d32); }
+.orrw-fit-tight { border-color: var(--jp-warn-color1, #b36b00); }
+.orrw-fit-exceeds { border-color: var(--orrw-bad); }
 .orrw-field .orrw-bad { margin: 0 0 6px 174px; }
 .orrw pre { margin: 4px 0; padding: 8px; overflow: auto; max-height: 320px; border: 1px solid var(--orrw-line);
   background: var(--orrw-back2); color: var(--orrw-fg); user-select: all;
@@ -112,7 +116,7 @@ def confirmed(label: str, question: str, act: Callable[[], None]) -> Any:
 
 def toggle(label: str, changed: Callable[[bool], None], *, value: bool = False) -> Any:
     made: Any = widgets.ToggleButton(value=value, description=label, tooltip=label)
-    made.layout.width = "auto"
+    made.layout.width, made.layout.align_self = "auto", "flex-start"
     observe(made, lambda: changed(bool(made.value)))
     return made
 

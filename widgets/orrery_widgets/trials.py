@@ -36,6 +36,7 @@ class Trial:
     duration_seconds: float | None
     #: the training's name; empty when it has been purged
     training: str
+    training_id: str
     message: str
 
     @property
@@ -63,6 +64,7 @@ def read_trial(document: Mapping[str, Any], objectives: int) -> Trial:
         targets=targets,
         duration_seconds=document.get("duration_seconds"),
         training=str(training.get("name") or ""),
+        training_id=str(training.get("id") or ""),
         message=str(training.get("message") or ""),
     )
 
