@@ -13,6 +13,7 @@ from orrery.client import Client, Resource
 from orrery.client.displays import duration_text, explain, rate_text
 from orrery.client.events import ResourceEvents
 from orrery.errors import OrreryError
+from orrery_widgets import parts
 from orrery_widgets.run_notebook import RunNotebook
 
 _STYLES = {
@@ -39,8 +40,8 @@ class Progress(widgets.VBox):
         self._detail = widgets.HTML()
         self._message = widgets.HTML()
         self._notebook = RunNotebook()
-        parts = [self._title, self._bar, self._detail, self._message, self._notebook]
-        super().__init__(parts, layout=widgets.Layout(width="100%", max_width="720px"))  # pyright: ignore[reportUnknownMemberType]
+        shown = [self._title, self._bar, self._detail, self._message, self._notebook]
+        super().__init__(shown, layout=widgets.Layout(width="100%", max_width="720px"))  # pyright: ignore[reportUnknownMemberType]
         self._closed = threading.Event()
         self._events: ResourceEvents | None = None
         self._reference = resource if isinstance(resource, str) else resource.id
@@ -145,7 +146,7 @@ def _facts(resource: Resource, *, with_explanation: bool) -> list[str]:
         facts.append(f"took {took}" if status.ended_at is not None else f"{took} so far")
     metrics: dict[str, Any] = status.outputs.get("metrics") or {}
     for name, value in metrics.items():
-        facts.append(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}")
+        facts.append(f"{name} {parts.shown(value)}")
     return facts
 
 
