@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import ipywidgets as widgets  # pyright: ignore[reportMissingTypeStubs]
 
-from orrery.client.cli.values import parse_duration, parse_moment
+from orrery.client.times import parse_duration, parse_moment
 from orrery.errors import Invalid
 from orrery_widgets import parts
 from orrery_widgets.fields import FormField

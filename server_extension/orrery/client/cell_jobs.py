@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import nbformat
 
-from orrery.client.cli.values import parse_datasets, parse_duration, parse_pairs
+from orrery.client.cli.values import parse_datasets, parse_pairs
 from orrery.client.client import Client
 from orrery.client.failures import RunFailed
 from orrery.client.notebook_runs import companions
+from orrery.client.times import parse_duration
 from orrery.client.waiting import wait_until_phase
 from orrery.errors import Invalid
 from orrery.jobs import cell_job

@@ -20,6 +20,7 @@ from orrery.client.builtin import (
     Visibility,
     data_and_parameters,
     moment,
+    seconds_of,
     torchrun_of,
 )
 from orrery.client.collection import Collection
@@ -166,7 +167,7 @@ class Tunings(Collection[Tuning]):
         instance_type: str | None = None,
         image: str | Resource | None = None,
         priority: Priority | None = None,
-        max_seconds: int | None = None,
+        max_seconds: int | str | None = None,
         start_after: datetime | str | None = None,
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
@@ -183,6 +184,9 @@ class Tunings(Collection[Tuning]):
         group: str | None = None,
     ) -> Tuning:
         """Begin a tuning.
+
+            client.tunings.create("trees", algorithm="xgboost", dataset="breast", target="diagnosis", trials=20,
+                                  space={"max_depth": "2..8"}, objective="maximize:roc_auc")
 
         `space`: what may be tried for each hyperparameter: `"2..8"`, `"log:0.01..0.3"`, `"gbtree,dart"`,
         `"0.1..0.5 if booster=dart"`, or `{"low", "high", "step", "log"}` or `{"values": [...]}`. `objective`:
@@ -216,7 +220,7 @@ class Tunings(Collection[Tuning]):
             instance_type=instance_type,
             image=image,
             priority=priority,
-            max_seconds=max_seconds,
+            max_seconds=seconds_of(max_seconds),
             start_after=moment(start_after),
             environment=environment,
             secrets=secrets,

@@ -31,7 +31,8 @@ from orrery.client.cli.runs import (
     Visibility,
     WaitOption,
 )
-from orrery.client.cli.values import parse_metrics, parse_moment
+from orrery.client.cli.values import parse_metrics
+from orrery.client.times import parse_moment
 from orrery.errors import Invalid
 
 if TYPE_CHECKING:
@@ -350,7 +351,8 @@ def run(
     Examples:
       orrery run report.ipynb -p year=2026 --instance cpu-medium --wait
     """
-    from orrery.client.cli.values import parse_datasets, parse_duration, parse_pairs
+    from orrery.client.cli.values import parse_datasets, parse_pairs
+    from orrery.client.times import parse_duration
 
     with connect() as client:
         training = client.run_notebook(
