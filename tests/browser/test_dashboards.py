@@ -257,3 +257,22 @@ def test_a_page_without_an_id_offers_a_choice_and_its_kernel_ends_with_it(place:
             lambda: not own & {kernel["id"] for kernel in server.get("/api/kernels").json()},
             what="its kernel has ended",
         )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_training_is_begun_on_a_page(place: Place, page: Page, theme: str) -> None:
+    page.set_viewport_size({"width": 1100, "height": 1500})
+    page.goto(f"{place.dashboard('training', theme)}&dataset=iris&algorithm=xgboost")
+    panel = page.locator(".orrw").first
+    expect(panel.get_by_role("status").filter(has_text="Fits:")).to_be_visible(timeout=LONG_MILLISECONDS)
+    panel.get_by_label("Target").select_option("species")
+    panel.get_by_role("button", name="More settings").press("Enter")
+    panel.get_by_label("Longest time").fill("1h")
+    name = panel.get_by_label("Name", exact=True).input_value()
+    look(page, f"training-{theme}")
+    assert violations(page, "body") == []
+    panel.get_by_role("button", name="Start training").press("Enter")
+    expect(panel.get_by_text("COMPLETE", exact=True)).to_be_visible(timeout=LONG_MILLISECONDS)
+    assert place.client.trainings.get(name).spec["max_seconds"] == 3600
+    look(page, f"training-run-{theme}")
+    assert violations(page, "body") == []

@@ -93,7 +93,7 @@ def test_a_tuning_is_begun_and_followed_in_a_cell_and_on_a_page(lab: tuple[Jupyt
     expect(view.get_by_text("11 to 12 of 12 trials")).to_be_visible()
     view.get_by_label("Sort by").select_option("log_loss")
     expect(view.get_by_text("1 to 10 of 12 trials")).to_be_visible()
-    view.get_by_role("button", name="Create model from the best").click()
+    view.get_by_role("button", name="Create model", exact=True).click()
     expect(view.get_by_role("status").filter(has_text="flowers-tuning-1@1 is registered")).to_be_visible()
     expect(view.get_by_role("button", name="Deploy", exact=True)).to_be_visible()
     view.scroll_into_view_if_needed()

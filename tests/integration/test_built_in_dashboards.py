@@ -19,6 +19,7 @@ SHIPPED = {
     "endpoint-playground": "endpoint",
     "model-card": "model",
     "run-comparison": "training",
+    "training": "training",
     "tuning": "tuning",
 }
 

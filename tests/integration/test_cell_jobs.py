@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from orrery import Client
+from orrery.client.cell_jobs import stop_and_say
+from orrery.client.transport import Patience
 from orrery.testing.platform import RunningPlatform
 from orrery.testing.waiting import wait_until
 
@@ -155,6 +157,33 @@ def test_what_cannot_be_sent_is_said_before_anything_is_sent(notebook: Notebook,
     assert not [one for one in client.trainings.list() if one.name == "unsent"]
 
 
+def test_what_cannot_be_brought_back_is_named_and_the_rest_comes(notebook: Notebook) -> None:
+    notebook.run("guard = 'of the kernel'; number = 0; stream = None; held = None")
+    cell = """%%job --name kept-there
+import threading
+number = 7
+guard = threading.Lock()
+stream = (one for one in range(3))
+held = {"deep": [open("/dev/null")]}
+"""
+    shown = notebook.run(cell)
+    assert shown.error == "", shown.error
+    told = shown.stderr.splitlines()
+    for name, kind in (("guard", "_thread.lock"), ("stream", "generator"), ("held", "dict")):
+        (line,) = [one for one in told if one.startswith(f"{name} ({kind}) stays in the job: ")]
+        assert line.endswith(f"; {name} here is what it was before"), line
+    assert notebook.run("print(number, guard, stream, held)").stdout == "7 of the kernel None None\n"
+    shown = notebook.run("%%job --name never-there\nimport threading\nfresh = threading.Lock()")
+    assert "make of it in the cell what can be saved" in shown.stderr and "here is what" not in shown.stderr
+
+
+def test_what_is_too_large_to_be_brought_back_is_named(notebook: Notebook) -> None:
+    shown = notebook.run("%%job --name too-large\nimport numpy\nsmall, huge = 3, numpy.ones(140_000_000)")
+    assert shown.error == "", shown.error
+    assert "huge (numpy.ndarray) stays in the job: " in shown.stderr and "1 GiB" in shown.stderr, shown.stderr
+    assert notebook.run("print(small)").stdout == "3\n"
+
+
 def test_an_interrupt_stops_the_job(notebook: Notebook, client: Client) -> None:
     def interrupt_once_it_runs() -> None:
         wait_until(lambda: [one for one in client.trainings.list() if one.name == "endless"], what="the job")
@@ -167,6 +196,20 @@ def test_an_interrupt_stops_the_job(notebook: Notebook, client: Client) -> None:
     thread.join()
     assert "KeyboardInterrupt" in shown.error and "endless was stopped" in shown.stderr
     assert client.trainings.get("endless").status.phase == "STOPPED"
+
+
+def test_an_interrupt_whose_stop_comes_too_late_or_nowhere_says_what_to_do(
+    notebook: Notebook, client: Client, platform: RunningPlatform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert notebook.run("%%job --name over\n1").error == ""
+    stop_and_say(client.trainings.get("over"))
+    assert "over had ended already; take its variables with: %job over" in capsys.readouterr().err
+    with Client(platform.url, platform.announcement["token"], patience=Patience(refused_seconds=0.1)) as hurried:
+        training = hurried.trainings.get("over")
+        training.client.transport.platform = replace(training.client.transport.platform, url="http://127.0.0.1:9")
+        stop_and_say(training)
+    told = capsys.readouterr().err
+    assert "has stopped is not known (no platform answers at" in told and "orrery stop training over" in told
 
 
 def test_a_job_can_be_sent_and_its_variables_taken_later(notebook: Notebook) -> None:

@@ -101,7 +101,7 @@ def test_a_dataset_is_found_by_name_version_or_id_and_drawn(client: orrery.Clien
 
 
 def test_what_goes_wrong_is_said_in_the_panel(client: orrery.Client) -> None:
-    for reference, said in (("shapez", "does not exist"), ("trn_00000000000000000x", "does not exist")):
+    for reference, said in (("shapez", "does not exist"), ("trn_00000000000000000x", "is a training; give a dataset")):
         panel = Insight(reference, client=client)
         assert panel.profile == {}
         assert said in text_of(panel)

@@ -214,10 +214,19 @@ def test_runs_are_set_side_by_side(client: Client, trained: tuple[Training, Trai
     table.settle()
     assert table.curves.count("<polyline") == 2 and "first" in table.curves and "second" in table.curves
     assert "<th scope='row'>Algorithm</th><td>xgboost</td><td>logistic-regression</td>" in table.differences
+    depth = client.algorithms.get("xgboost").parameters_schema["properties"]["rounds"]["default"]
+    assert depth != 6 and "parameter:rounds" in table.columns
+    assert "<th scope='row'>rounds</th><td>6</td><td>–</td>" in table.differences, "the other has no such parameter"
+    table.columns = ["max_depth", "accuracy"]
+    table.settle()
+    assert table.columns == ["parameter:max_depth", "metric:accuracy"] == list(table.columns_input.value)
+    table.columns_input.value = ("phase",)
+    table.settle()
+    assert table.columns == ["phase"]
     assert first.id in table.code() and second.id in table.code()
     table.close()
 
-    opened = RunTable("another", id=first.id, client=client)
+    opened = RunTable("another", id="training/first", client=client)
     opened.settle()
     assert [run.name for run in opened.shown] == ["first"], "the run that was asked for is there"
     assert "first" in opened.curves

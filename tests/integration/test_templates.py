@@ -11,6 +11,7 @@ import pytest
 from orrery.api.auth import Signer
 from orrery.client import Client
 from orrery.domain.access import User
+from orrery.errors import Invalid
 from orrery.testing.platform import RunningPlatform, create_dataset, wait_settled
 
 CSV = b"width,height,species\n" + b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, b"ab"[i % 2 : i % 2 + 1]) for i in range(200))
@@ -157,3 +158,42 @@ def test_a_tuning_begins_from_a_template(platform: RunningPlatform, token: str, 
         assert refused.returncode != 0 and "what is to be tuned?" in refused.stderr
         for one in (tuning, made):
             one.wait()
+
+
+def test_the_sdk_begins_from_a_template_sweeps_and_applies(platform: RunningPlatform, token: str) -> None:
+    with Client(platform.url, token) as client:
+        spec = {**SPEC, "priority": "LOW", "environment": {"A": "1"}}
+        kept = client.templates.create("by-sdk", spec=spec).wait(progress=False)
+        first = client.train(
+            template="by-sdk",
+            name="of-sdk",
+            parameters={"max_depth": 2},
+            environment={"B": "2"},
+            max_seconds="2h",
+            start_after="2030-01-01T22:00",
+        )
+        said = first.spec
+        assert said["parameters"] == {"target": "species", "rounds": 5, "max_depth": 2}
+        assert (said["priority"], said["environment"], said["max_seconds"]) == ("LOW", {"A": "1", "B": "2"}, 7200)
+        first.stop()
+        with pytest.raises(Invalid, match="'soon' is no duration"):
+            client.train("xgboost", name="never", dataset="iris", target="species", max_seconds="soon")
+        tuning = client.tune(
+            template=kept, name="tuned-by-sdk", space={"max_depth": "2..4"}, objective="maximize:accuracy", trials=1
+        )
+        assert "max_depth" not in tuning.spec["parameters"] and tuning.spec["priority"] == "LOW"
+        made = client.sweep("by-sdk-sweep", template="by-sdk", parameters={"max_depth": [2, 3]})
+        assert [run.spec["parameters"]["max_depth"] for run in made] == [2, 3]
+
+        document = first.export() | {"name": "of-sdk-again"}
+        (planned,) = client.apply(document, dry_run=True)
+        assert (planned.does, planned.resource) == ("create", None)
+        (done,) = client.apply(document)
+        assert str(done) == "training of-sdk-again: created" and done.resource is not None
+        assert done.resource.spec == first.spec
+        done.resource.stop()
+        (changed,) = client.apply(kept.export() | {"spec": {"priority": "HIGH"}})
+        assert changed.does == "change" and changed.differences == ('spec.priority: "LOW" -> "HIGH"',)
+        assert kept.refresh().spec["priority"] == "HIGH"
+        for run in (*made, tuning):
+            run.wait(progress=False)

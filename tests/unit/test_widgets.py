@@ -24,6 +24,8 @@ from orrery_widgets.inputs import Input
 from orrery_widgets.notebooks import fork_of, with_parameters, write_notebook
 from orrery_widgets.page import asked, asked_all
 from orrery_widgets.rows import read_columns, read_json, read_table, read_value, write_table, write_value
+from orrery_widgets.run_columns import best_of, cells, usual_columns
+from orrery_widgets.run_columns import read_columns as read_run_columns
 from orrery_widgets.runs import Run, compare, differing_parameters, filter_runs, sort_runs
 from orrery_widgets.sources import describe_cost
 from orrery_widgets.trials import history, read_trial, trial_table
@@ -220,13 +222,32 @@ def test_what_differs_comes_first_and_the_best_is_known_by_its_goal() -> None:
     lines = compare([first, second], {"f1": "maximize", "loss": "minimize"})
     differing = {line.what: (line.values, line.best) for line in lines if not line.is_same}
     assert differing == {
-        "depth": ((3, "default"), ()),
+        "depth": ((3, None), ()),
         "f1": ((0.5, 0.7), (1,)),
         "loss": ((0.2, 0.4), (0,)),
         "auc": ((None, 0.9), ()),
     }
     assert [line.what for line in lines[-5:]] == ["Algorithm", "Dataset", "Phase", "Duration", "seed"]
     assert differing_parameters([first, second]) == ["depth"]
+
+
+def test_a_default_is_what_it_is_and_no_value_where_the_algorithm_has_no_such_parameter() -> None:
+    trees = {"defaults": {"depth": 6, "seed": 1}}
+    runs = [
+        run("deep", parameters={"depth": 9, "seed": 1.0}, metrics={"f1": 0.5}, **trees),
+        run("usual", metrics={"f1": float("nan")}, **trees),
+        run("linear", algorithm="linear", defaults={"seed": 1}, metrics={"f1": 0.7}),
+    ]
+    assert [one.parameter("depth") for one in runs] == [9, 6, None]
+    assert differing_parameters(runs) == ["depth"], "the same seed, given or not, is one seed"
+    assert {line.what: line.values for line in compare(runs)}["depth"] == (9, "6 (default)", None)
+    assert [one.name for one in sort_runs(runs, "parameter:depth", descending=True)] == ["deep", "usual", "linear"]
+    keys, unknown = read_run_columns(["depth", "f1", "duration", "metric:loss", "typo"], runs)
+    assert keys == ["parameter:depth", "metric:f1", "duration", "metric:loss", "metric:typo"] and unknown == ["typo"]
+    assert usual_columns(runs) == ["algorithm", "phase", "parameter:depth", "metric:f1", "duration"]
+    best = best_of(runs, keys, {"f1": "maximize"})
+    assert "<b>0.7</b>" in cells(runs[2], keys, best) and "–" in cells(runs[2], keys, best)
+    assert "6: the default of xgboost" in cells(runs[1], keys, best) and ">NaN<" in cells(runs[1], keys, best)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from orrery_widgets.notebooks import Notebook, call_notebook
 from orrery_widgets.panel import Panel
 from orrery_widgets.playground import Playground
 from orrery_widgets.progress import Progress
+from orrery_widgets.sources import find_model
 
 MOST = 200
 MAX_REPLICAS = 5
@@ -129,8 +130,7 @@ class Deploy(Panel):
         models = list(self.client.models.list(state="Active", limit=MOST))
         wanted = self._wanted_model
         if wanted is not None:
-            chosen = wanted.model if isinstance(wanted, Training) else wanted
-            found = self.client.models.get(chosen) if isinstance(chosen, str) else chosen
+            found = find_model(self.client, wanted)
             models = [found, *(model for model in models if model.id != found.id)]
         parts.set_choices(self.model_input, [(model.qualified_name, model.id) for model in models])
         sizes: list[parts.Choice] = [

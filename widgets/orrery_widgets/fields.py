@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
-FieldKind = Literal["integer", "number", "text", "boolean", "choice", "column", "columns", "json"]
+FieldKind = Literal[
+    "integer", "number", "text", "boolean", "choice", "column", "columns", "duration", "moment", "pairs", "json"
+]
 
 #: the heading of fields that name none
 OTHER: Final = "Parameters"
@@ -58,7 +60,7 @@ def _read(name: str, entry: Mapping[str, Any]) -> FormField:
     kinds, optional = _types(entry)
     return FormField(
         name=name,
-        title=str(entry.get("title") or name),
+        title=_title(name, entry),
         kind=_kind(entry, kinds),
         help=str(entry.get("description") or ""),
         group=str(entry.get("x-orrery-group") or OTHER),
@@ -68,6 +70,13 @@ def _read(name: str, entry: Mapping[str, Any]) -> FormField:
         bounds=describe_bounds(entry),
         optional=optional,
     )
+
+
+def _title(name: str, entry: Mapping[str, Any]) -> str:
+    """The declared title; one that was made of the name is written as a sentence: `Max trials`."""
+    made = name.replace("_", " ")
+    title = str(entry.get("title") or name)
+    return made[:1].upper() + made[1:] if title == made.title() else title
 
 
 def _types(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:

@@ -12,13 +12,11 @@ from typing import Any
 import ipywidgets as widgets  # pyright: ignore[reportMissingTypeStubs]
 
 from orrery.client import Client, Resource
-from orrery.client.kinds import ID
 from orrery.errors import Invalid, OrreryError
 from orrery_widgets import code
 from orrery_widgets.insight_html import alert, overview
 from orrery_widgets.notebook_offer import NotebookOffer
 from orrery_widgets.notebooks import Notebook, call_notebook
-from orrery_widgets.progress import find_by_id
 
 #: "Load all rows" reads no more than this into the kernel's memory
 MOST_BYTES = 1 << 30
@@ -146,9 +144,8 @@ class Insight(widgets.VBox):
     def _find(self, reference: str) -> Resource:
         if self._client is None:
             self._client = Client()
-        if ID.fullmatch(reference):
-            return find_by_id(self._client, reference)
-        return (self._client.dataset_versions if "@" in reference else self._client.datasets).get(reference)
+        kinds = ("dataset-version", "dataset") if "@" in reference else ("dataset", "dataset-version")
+        return self._client.find(reference, *kinds)
 
     def _offer(self, columns: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
         """Fill the choices with something worth looking at first."""

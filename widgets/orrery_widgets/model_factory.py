@@ -17,6 +17,7 @@ from orrery_widgets import code, parts
 from orrery_widgets.deploy import Deploy
 from orrery_widgets.notebooks import Notebook, call_notebook
 from orrery_widgets.panel import Panel
+from orrery_widgets.sources import find_model
 
 MOST = 300
 _MOST_INPUTS = 40
@@ -107,12 +108,7 @@ class ModelFactory(Panel):
 
     def _begin(self) -> None:
         wanted = self._wanted
-        if isinstance(wanted, Training):
-            self.model = wanted.model
-        elif isinstance(wanted, str):
-            self.model = self.client.models.get(wanted)
-        else:
-            self.model = wanted
+        self.model = find_model(self.client, wanted) if wanted is not None else None
         self._read()
         self.listen(["model", "training", "endpoint"], self._read, every_seconds=2.0)
 

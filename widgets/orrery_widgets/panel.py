@@ -118,8 +118,11 @@ class Panel(widgets.VBox):
 
     # for subclasses
 
-    def run(self, work: Callable[[], None]) -> None:
-        """Do `work` beside the main thread, after what was begun before; what goes wrong is shown in the panel."""
+    def run(self, work: Callable[[], None], *, is_quiet: bool = False) -> None:
+        """Do `work` beside the main thread, after what was begun before; what goes wrong is shown in the panel.
+
+        What is done while somebody types `is_quiet`: no "Working…" is shown and read out.
+        """
 
         def guarded() -> None:
             try:
@@ -134,7 +137,7 @@ class Panel(widgets.VBox):
                     "the kernel's log has the details."
                 )
 
-        self._worker.submit(guarded)
+        self._worker.submit(guarded, is_quiet=is_quiet)
 
     def listen(self, kinds: Sequence[str], changed: Callable[[], None], *, every_seconds: float = 0.3) -> None:
         """Do `changed`, as by `run`, when something happened to resources of these kinds (none: of any).

@@ -5,6 +5,7 @@ Colours are Jupyter's own variables, so that both themes work; VS Code's stand i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any
@@ -32,6 +33,10 @@ STYLE = """<style>
 .orrw-soft { color: var(--orrw-soft); }
 .orrw-bad { color: var(--orrw-bad); white-space: pre-wrap; }
 .orrw-bad b { color: var(--orrw-bad); }
+.orrw-fit { border-left: 3px solid var(--orrw-line); padding: 2px 8px; margin: 4px 0; }
+.orrw-fit-fits { border-color: var(--jp-success-color1, #2e7d32); }
+.orrw-fit-tight { border-color: var(--jp-warn-color1, #b36b00); }
+.orrw-fit-exceeds { border-color: var(--orrw-bad); }
 .orrw-field .orrw-bad { margin: 0 0 6px 174px; }
 .orrw pre { margin: 4px 0; padding: 8px; overflow: auto; max-height: 320px; border: 1px solid var(--orrw-line);
   background: var(--orrw-back2); color: var(--orrw-fg); user-select: all;
@@ -112,7 +117,7 @@ def confirmed(label: str, question: str, act: Callable[[], None]) -> Any:
 
 def toggle(label: str, changed: Callable[[bool], None], *, value: bool = False) -> Any:
     made: Any = widgets.ToggleButton(value=value, description=label, tooltip=label)
-    made.layout.width = "auto"
+    made.layout.width, made.layout.align_self = "auto", "flex-start"
     observe(made, lambda: changed(bool(made.value)))
     return made
 
@@ -229,6 +234,8 @@ def shown(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e6 else f"{value:.3e}"
     return str(value)

@@ -110,7 +110,9 @@ class Playground(Panel):
     def _begin(self) -> None:
         wanted = self._wanted
         if wanted is not None:
-            self._open(wanted if isinstance(wanted, Endpoint) else self.client.endpoints.get(wanted))
+            found = self.client.find(wanted, "endpoint")
+            assert isinstance(found, Endpoint)
+            self._open(found)
             return
         found = list(self.client.endpoints.list(limit=MOST))
         if not found:

@@ -12,7 +12,8 @@ import ipywidgets as widgets  # pyright: ignore[reportMissingTypeStubs]
 from orrery.client import Client, Resource
 from orrery.client.displays import duration_text, explain, rate_text
 from orrery.client.events import ResourceEvents
-from orrery.errors import NotFound, OrreryError
+from orrery.errors import OrreryError
+from orrery_widgets import parts
 from orrery_widgets.run_notebook import RunNotebook
 
 _STYLES = {
@@ -28,8 +29,9 @@ _GONE = frozenset({"deleted", "purged"})
 class Progress(widgets.VBox):
     """Follows a resource until it has settled, or until `close()`.
 
-    `resource` is one from the client, or its id: by id a panel is found again after the kernel was restarted or the
-    page was reloaded. What goes wrong is shown in the panel. With `follow=False` whoever made it calls `show`.
+    `resource` is one from the client, or what `client.find` takes: an id, `NAME` (a training's before others'),
+    `OWNER/NAME`, `training/NAME`. By these a panel is found again after the kernel was restarted or the page was
+    reloaded. What goes wrong is shown in the panel. With `follow=False` whoever made it calls `show`.
     """
 
     def __init__(self, resource: Resource | str, *, client: Client | None = None, follow: bool = True) -> None:
@@ -38,8 +40,8 @@ class Progress(widgets.VBox):
         self._detail = widgets.HTML()
         self._message = widgets.HTML()
         self._notebook = RunNotebook()
-        parts = [self._title, self._bar, self._detail, self._message, self._notebook]
-        super().__init__(parts, layout=widgets.Layout(width="100%", max_width="720px"))  # pyright: ignore[reportUnknownMemberType]
+        shown = [self._title, self._bar, self._detail, self._message, self._notebook]
+        super().__init__(shown, layout=widgets.Layout(width="100%", max_width="720px"))  # pyright: ignore[reportUnknownMemberType]
         self._closed = threading.Event()
         self._events: ResourceEvents | None = None
         self._reference = resource if isinstance(resource, str) else resource.id
@@ -97,10 +99,10 @@ class Progress(widgets.VBox):
             if isinstance(resource, Resource):
                 self._follow_events(resource)
             elif client is not None:
-                self._follow_events(find_by_id(client, resource))
+                self._follow_events(client.find(resource))
             else:
                 with Client() as own:
-                    self._follow_events(find_by_id(own, resource))
+                    self._follow_events(own.find(resource))
         except OrreryError as error:
             self._message.value = _alert(error.message)
 
@@ -127,16 +129,6 @@ class Progress(widgets.VBox):
                     return
 
 
-def find_by_id(client: Client, resource_id: str) -> Resource:
-    """Raises: NotFound for an id of no kind that the platform serves, or of a resource that is not there."""
-    prefix = resource_id.partition("_")[0]
-    for kind in client.kinds:
-        if kind.prefix == prefix:
-            found: Resource = client.kind(kind.plural).get(resource_id)
-            return found
-    raise NotFound(f"{resource_id!r} is no id of a resource; take the `id` of a training, a dataset or an endpoint")
-
-
 def _facts(resource: Resource, *, with_explanation: bool) -> list[str]:
     status = resource.status
     progress = status.progress
@@ -154,7 +146,7 @@ def _facts(resource: Resource, *, with_explanation: bool) -> list[str]:
         facts.append(f"took {took}" if status.ended_at is not None else f"{took} so far")
     metrics: dict[str, Any] = status.outputs.get("metrics") or {}
     for name, value in metrics.items():
-        facts.append(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}")
+        facts.append(f"{name} {parts.shown(value)}")
     return facts
 
 

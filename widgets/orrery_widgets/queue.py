@@ -15,7 +15,6 @@ from orrery.client import Client, Resource, Training
 from orrery.client.displays import start_text
 from orrery_widgets import code, parts
 from orrery_widgets.panel import Panel
-from orrery_widgets.progress import find_by_id
 
 MOST = 100
 #: kinds whose resources hold the machine while they run
@@ -126,7 +125,7 @@ class Queue(Panel):
         return line.box
 
     def _start_on_cpu(self, id: str) -> None:
-        waiting = find_by_id(self.client, id)
+        waiting = self.client.find(id)
         assert isinstance(waiting, Training)
         copy = waiting.start_on_cpu()
         size = copy.spec["instance_type"]
@@ -134,7 +133,7 @@ class Queue(Panel):
         self._read()
 
     def _stop(self, id: str) -> None:
-        resource = find_by_id(self.client, id)
+        resource = self.client.find(id)
         resource.stop()
         self.say(f"{resource.qualified_name} is being stopped.")
         self._read()

@@ -1,4 +1,4 @@
-"""What the forms of trainings and of tunings share: algorithm, data, parameters, size, and faults at their fields."""
+"""What the forms of trainings and of tunings share: what is run, on what, where, whether it fits, faults at fields."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from orrery.client import Algorithm, Client, Dataset, DatasetVersion, Experiment, Resource
+from orrery.client import Algorithm, Client, Dataset, DatasetVersion, Experiment, Resource, Template
 from orrery.client.collection import Collection
 from orrery.client.failures import field_messages
-from orrery.errors import Invalid, OrreryError
+from orrery.client.memory_fit import MemoryEstimate
+from orrery.errors import Invalid, NotFound, OrreryError
 from orrery_widgets import code, parts
 from orrery_widgets.fields import group_fields, read_fields
 from orrery_widgets.inputs import PARAMETERS, Input
+from orrery_widgets.memory_note import MemoryNote
 from orrery_widgets.panel import Panel, key_tag
+from orrery_widgets.run_settings import RunSettings
 from orrery_widgets.sources import Sources, read_sources, suggest_name
+from orrery_widgets.template_values import read_values
 
 _NO_DATASET = "There is no published dataset yet. Publish one, then run this cell again:" + parts.code_block(
     code.program(code.call("client.datasets.create", "breast", files=["breast.csv"], publish=True))
@@ -43,12 +47,16 @@ class RunForm(Panel, Generic[Run]):
         experiment: str | Experiment | None,
         instance_type: str | None,
         name: str,
+        datasets: Mapping[str, str | Dataset | DatasetVersion] | None,
+        template: str | Template | None,
+        settings: Mapping[str, Any],
         key: str | None,
         client: Client | None,
     ) -> None:
         super().__init__(title, client=client)
         self._wanted: dict[str, Any] = {"algorithm": algorithm, "dataset": dataset, "experiment": experiment}
-        self._wanted["instance_type"] = instance_type
+        self._wanted |= {"instance_type": instance_type, "datasets": dict(datasets or {})}
+        self._template = template
         self._values: dict[str, Any] = {**(parameters or {}), **({"target": target} if target else {})}
         self._key = key
         self._sources: Sources | None = None
@@ -57,6 +65,7 @@ class RunForm(Panel, Generic[Run]):
         self.inputs: dict[str, Input] = {}
 
         self.name_input: Any = parts.text("Name", name)
+        self.template_input: Any = parts.dropdown("Template", [("(none)", "")], "")
         self.algorithm_input: Any = parts.dropdown("Algorithm")
         self.dataset_input: Any = parts.dropdown("Dataset")
         self.other_datasets: dict[str, Any] = {}
@@ -66,6 +75,11 @@ class RunForm(Panel, Generic[Run]):
             path: parts.html() for path in ("name", "spec.algorithm", "spec.datasets", "spec.experiment", "spec.run")
         }
         self._cost = parts.html()
+        #: where, when and with what it runs, by the arguments' names: `settings.inputs["priority"]`
+        self.settings = RunSettings(settings, changed=self._changed)
+        #: whether it fits into memory
+        self.memory = MemoryNote(self._take_remedy)
+        self._is_asking = False
         self._fields_box = parts.box()
         self._more_box = parts.box()
         parts.show(self._more_box, False)
@@ -73,6 +87,7 @@ class RunForm(Panel, Generic[Run]):
         self._others_box = parts.box()
         self.submit_button: Any = parts.button(submit_label, self.submit, style="primary")
         self._buttons = parts.row([self.submit_button], margin="8px 0 0 0")
+        self._sending = parts.box([self._buttons, self.memory])
         self._form = parts.box()
         self._form.add_class("orrw-form")
         self._run_box = parts.box()
@@ -98,6 +113,10 @@ class RunForm(Panel, Generic[Run]):
         """Begin it. Raises: Invalid naming the fields."""
 
     @abstractmethod
+    def _estimate(self, named: Mapping[str, Any]) -> MemoryEstimate:
+        """Whether it would fit into memory; `named`: what `_arguments` answers. Raises: OrreryError."""
+
+    @abstractmethod
     def _make_view(self, run: Run) -> Any:
         """What stands below the form once it is sent."""
 
@@ -107,6 +126,8 @@ class RunForm(Panel, Generic[Run]):
 
     #: the kinds that it listens to
     _kinds: Sequence[str] = ()
+    #: the kind that it begins
+    _kind = ""
     #: what a name that is suggested has after the dataset's
     _suffix = ""
 
@@ -147,20 +168,29 @@ class RunForm(Panel, Generic[Run]):
 
     # making it
 
+    @property
+    def _declaration(self) -> Mapping[str, Any]:
+        """The schema of what it begins. Raises: NotFound where the platform has none of them."""
+        schema = next((kind.spec_schema for kind in self.client.kinds if kind.name == self._kind), None)
+        if schema is None:
+            raise NotFound(f"this platform has no {self._kind}s; update it")
+        return schema
+
     def _data(self) -> list[Any]:
         """Name, algorithm, data and the parameters' fields."""
         faults = self._faults
         return [
+            self.template_input,
             *(self.name_input, faults["name"], self.algorithm_input, faults["spec.algorithm"]),
             *(self.dataset_input, faults["spec.datasets"], self._others_box, self._fields_box, self._more_box),
         ]
 
     def _place_to_run(self) -> list[Any]:
-        """Experiment and instance type."""
+        """Experiment, instance type and what is folded away."""
         faults = self._faults
         return [
             *(parts.html(parts.group("Run")), self.experiment_input, faults["spec.experiment"]),
-            *(self.instance_input, faults["spec.run"], self._cost),
+            *(self.instance_input, faults["spec.run"], self._cost, self.settings),
         ]
 
     def _begin(self, id: str | None) -> None:
@@ -179,14 +209,16 @@ class RunForm(Panel, Generic[Run]):
         if not sources.datasets:
             self.set_body([parts.html(_NO_DATASET)])
             return
-        algorithm, dataset, experiment, size = self._chosen()
-        parts.set_choices(self.algorithm_input, sources.algorithms, sources.find_algorithm(algorithm))
-        found = sources.find_dataset(dataset)
-        parts.set_choices(self.dataset_input, sources.datasets, found)
-        parts.set_choices(self.experiment_input, sources.experiments, sources.find_experiment(experiment))
-        parts.set_choices(self.instance_input, sources.instance_types, size)
-        self._read_algorithm()
-        self._read_columns()
+        if not self.settings.is_made:
+            self.settings.make(self._declaration, sources.names)
+        else:
+            self.settings.offer(sources.names)
+        given, self._template = _named(self._template), None
+        parts.set_choices(self.template_input, sources.templates, sources.find_template(given))
+        parts.show(self.template_input, len(sources.templates) > 1)
+        if given:
+            self._read_template(given)
+        self._choose()
         if not self.name_input.value:
             owner = self.client.whoami()["name"]
             self.name_input.value = suggest_name(self._collection, owner, self.dataset_input.value, self._suffix)
@@ -200,15 +232,40 @@ class RunForm(Panel, Generic[Run]):
         self._begin_listening()
         self.refresh_code()
 
-    def _chosen(self) -> tuple[Any, Any, Any, Any]:
-        """What was given in code, and afterwards what was chosen, which a new run begins with."""
-        given, self._wanted = self._wanted, dict.fromkeys(self._wanted)
-        return (
-            given["algorithm"] or self.algorithm_input.value,
-            given["dataset"] or self.dataset_input.value,
-            given["experiment"] or self.experiment_input.value,
-            given["instance_type"] or self.instance_input.value or _DEFAULT_SIZE,
-        )
+    def _choose(self) -> None:
+        """What was given in code or by a template, and afterwards what was chosen, which a new run begins with."""
+        sources = self._sources
+        assert sources is not None
+        given, self._wanted = self._wanted, {**dict.fromkeys(self._wanted), "datasets": self._wanted["datasets"]}
+        algorithm = given["algorithm"] or self.algorithm_input.value
+        parts.set_choices(self.algorithm_input, sources.algorithms, sources.find_algorithm(algorithm))
+        found = sources.find_dataset(given["dataset"] or self.dataset_input.value)
+        parts.set_choices(self.dataset_input, sources.datasets, found)
+        experiment = given["experiment"] or self.experiment_input.value
+        parts.set_choices(self.experiment_input, sources.experiments, sources.find_experiment(experiment))
+        size = given["instance_type"] or self.instance_input.value or _DEFAULT_SIZE
+        parts.set_choices(self.instance_input, sources.instance_types, size)
+        self._read_algorithm()
+        self._read_columns()
+
+    def _take_template(self) -> None:
+        """The chosen template's values in the place of the form's."""
+        if self.template_input.value and self._sources is not None:
+            self.inputs, self._values = {}, {}
+            self._wanted = dict.fromkeys(self._wanted)
+            self.settings.set_values({})
+            self._read_template(self.template_input.value)
+            self._choose()
+            self._show_cost()
+
+    def _read_template(self, name: str) -> None:
+        """What it says, below what was given in code."""
+        said = read_values(self.client.templates.get(name).document)
+        given: Mapping[str, Any] = self._wanted["datasets"] or {}
+        self._wanted = {key: self._wanted[key] or value for key, value in said.chosen.items()}
+        self._wanted["datasets"] = {**said.datasets, **given}
+        self._values = {**said.parameters, **self._values}
+        self.settings.set_values({**said.settings, **self.settings.value})
 
     def _begin_listening(self) -> None:
         if not self._is_listening:
@@ -217,6 +274,7 @@ class RunForm(Panel, Generic[Run]):
 
     def _observe(self) -> None:
         watched: tuple[tuple[Any, Callable[[], None]], ...] = (
+            (self.template_input, self._take_template),
             (self.algorithm_input, self._read_algorithm),
             (self.dataset_input, self._read_columns),
             (self.instance_input, self._show_cost),
@@ -224,8 +282,8 @@ class RunForm(Panel, Generic[Run]):
         for control, read in watched:
             parts.observe(control, lambda read=read: self.run(read))
         for control in (self.name_input, self.algorithm_input, self.dataset_input, self.experiment_input):
-            parts.observe(control, self.refresh_code)
-        parts.observe(self.instance_input, self.refresh_code)
+            parts.observe(control, self._changed)
+        parts.observe(self.instance_input, self._changed)
 
     def _read_algorithm(self) -> None:
         """Make the fields of the chosen algorithm; values that it also knows stay."""
@@ -233,7 +291,7 @@ class RunForm(Panel, Generic[Run]):
         self._algorithm = algorithm = self.client.algorithms.get(self.algorithm_input.value)
         fields = read_fields(algorithm.parameters_schema)
         self.inputs = {
-            field.name: Input(field, self._values.get(field.name), changed=self.refresh_code) for field in fields
+            field.name: Input(field, self._values.get(field.name), changed=self._changed) for field in fields
         }
         self._algorithm_read(algorithm)
         self._lay_out_parameters()
@@ -244,7 +302,7 @@ class RunForm(Panel, Generic[Run]):
         )
         self._make_other_datasets(algorithm)
         self._show_columns()
-        self.refresh_code()
+        self._changed()
 
     def _lay_out_parameters(self) -> None:
         """Those that are offered, under their headings: the first group, and the others behind a toggle."""
@@ -264,14 +322,22 @@ class RunForm(Panel, Generic[Run]):
         if sources is None:
             return
         none: list[parts.Choice] = [("(none)", "")]
+        chosen: dict[str, str | None] = {name: control.value for name, control in self.other_datasets.items()}
+        given: Mapping[str, Any] = self._wanted["datasets"] or {}
+        chosen |= {name: sources.find_dataset(value) for name, value in given.items()}
+        self._wanted["datasets"] = {}
         declarations: Sequence[Mapping[str, Any]] = algorithm.spec.get("datasets") or ()
         self.other_datasets = {
-            declared["name"]: parts.dropdown(declared.get("title") or declared["name"], [*none, *sources.datasets], "")
+            declared["name"]: parts.dropdown(
+                declared.get("title") or declared["name"],
+                [*none, *sources.datasets],
+                chosen.get(declared["name"]) or "",
+            )
             for declared in declarations
             if declared["name"] != "train"
         }
         for control in self.other_datasets.values():
-            parts.observe(control, self.refresh_code)
+            parts.observe(control, self._changed)
         self._others_box.children = list(self.other_datasets.values())
 
     def _read_columns(self) -> None:
@@ -288,6 +354,35 @@ class RunForm(Panel, Generic[Run]):
         """What the chosen size holds, what is free and how many wait, as it is now."""
         if self._sources is not None and self._begun is None:
             self._cost.value = self._sources.cost_of(self.client.queue(), self.instance_input.value)
+
+    # whether it fits
+
+    def _changed(self) -> None:
+        """The form holds something else: another call, and perhaps another verdict."""
+        self.refresh_code()
+        if self._sources is None or self._begun is not None or self._is_asking:
+            return
+        self._is_asking = True
+        self.run(self._ask_memory, is_quiet=True)
+
+    def _ask_memory(self) -> None:
+        """Ask what the form takes of memory, where that may have changed; what it is not filled in for is not asked."""
+        self._is_asking = False
+        try:
+            named = self._arguments()
+        except OrreryError:
+            self.memory.clear()
+        else:
+            self.memory.ask(named, self._estimate)
+
+    def _take_remedy(self, change: Mapping[str, Any]) -> None:
+        """Change the form so that it fits."""
+        if "instance_type" in change:
+            self.instance_input.value = change["instance_type"]
+        parameters: Mapping[str, Any] = change.get("parameters") or {}
+        for name, value in parameters.items():
+            self.inputs[name].value = value
+            self._more_toggle.value = self._more_toggle.value or self.inputs[name] in self._more_box.children
 
     # its values
 
@@ -318,6 +413,7 @@ class RunForm(Panel, Generic[Run]):
             "parameters": parameters or None,
             "experiment": self.experiment_input.value or None,
             "instance_type": instance_type if instance_type != _DEFAULT_SIZE else None,
+            **self.settings.value,
             "tags": list(key_tag(self._key)) or None,
         }
 
@@ -352,7 +448,7 @@ class RunForm(Panel, Generic[Run]):
             if path.startswith(PARAMETERS) and name in self.inputs:
                 self.inputs[name].set_fault(message)
                 self._more_toggle.value = self._more_toggle.value or self.inputs[name] in self._more_box.children
-            elif self._place_other(path, message):
+            elif self.settings.set_fault(path, message) or self._place_other(path, message):
                 continue
             elif (known := _fault_of(path)) in self._faults:
                 self._faults[known].value = parts.field_alert(message)
@@ -363,6 +459,7 @@ class RunForm(Panel, Generic[Run]):
     def _clear_faults(self) -> None:
         self.clear_error()
         self._clear_other()
+        self.settings.clear_faults()
         for fault in self._faults.values():
             fault.value = ""
         for entry in self.inputs.values():
@@ -374,7 +471,7 @@ class RunForm(Panel, Generic[Run]):
         """In the place of the buttons, so that whoever pressed one sees it; the form keeps its values above."""
         self._begun = run
         self._run_box.children = [self._make_view(run)]
-        parts.show(self._buttons, False)
+        parts.show(self._sending, False)
         if not self.body.children:
             self.set_body([self._run_box])
         self._begin_listening()
@@ -385,9 +482,13 @@ class RunForm(Panel, Generic[Run]):
             view.close()
         self._begun = None
         self._run_box.children = []
-        parts.show(self._buttons, True)
+        parts.show(self._sending, True)
         self.name_input.value = ""
         self._show_form()
+
+
+def _named(given: str | Resource | None) -> str | None:
+    return given.qualified_name if isinstance(given, Resource) else given
 
 
 def _fault_of(path: str) -> str:

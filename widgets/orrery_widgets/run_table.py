@@ -1,42 +1,52 @@
 """Trainings with their parameters and metrics; several of them side by side, with their curves.
 
 from orrery_widgets import RunTable
-RunTable(experiment="comparison")
+RunTable(experiment="comparison", columns=["max_depth", "roc_auc", "duration"])
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from orrery.client import Algorithm, Client, Experiment, Resource, Training
-from orrery.client.displays import duration_text
 from orrery.client.resources import MetricPoint
+from orrery.errors import NotFound
 from orrery_widgets import chart, code, parts, runs
 from orrery_widgets.panel import Panel
+from orrery_widgets.run_columns import best_of, cells, offered_columns, read_columns, title_of, usual_columns
 from orrery_widgets.runs import Run
 
 #: more are searched on the platform, not in a table
 MOST = 500
 PAGE = 20
-_MOST_METRICS, _MOST_PARAMETERS = 3, 3
+_NAME_WIDTH, _COLUMN_WIDTH = 234, 94
 _STATES = ("Pending", "Running", "Completed", "Failed", "Cancelled")
 _ROW_STYLE = """<style>
-.orrw-run { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); gap: 10px; }
+.orrw-run { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(84px, 1fr); gap: 10px; }
 .orrw-run span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .orrw-head .orrw-run span { font-weight: 600; }
 </style>"""
 
 
+_COLUMNS_HELP = "<div class='orrw-help'>Several with Ctrl; with none, those that tell the runs apart.</div>"
+
+
 class RunTable(Panel):
-    """A table that follows the platform. `id` (one or several) opens it with these runs chosen."""
+    """A table that follows the platform. `id` (one or several) opens it with these runs chosen.
+
+    `columns` are facts ("algorithm", "phase", "dataset", "experiment", "owner", "created", "duration"), metrics and
+    parameters by their names, in that order; `metric:NAME` and `parameter:NAME` say which is meant. Without, those that
+    tell the runs apart are chosen.
+    """
 
     def __init__(
         self,
         experiment: str | Experiment | None = None,
         algorithm: str | Algorithm | None = None,
         *,
+        columns: Sequence[str] = (),
         id: str | Sequence[str] = (),
         client: Client | None = None,
     ) -> None:
@@ -47,19 +57,29 @@ class RunTable(Panel):
         self._histories: dict[str, dict[str, list[MetricPoint]]] = {}
         self._goals: dict[str, str] = {}
         self._rows: dict[str, tuple[Any, Any]] = {}
-        self._shown = PAGE
+        #: of each algorithm's id, its parameters with their defaults
+        self._defaults: dict[str, Mapping[str, Any]] = {}
+        self._page = 0
+        self._asked = list(columns)
         self.runs: list[Run] = []
 
         self.filter_input: Any = parts.text("Filter", placeholder="name, algorithm, dataset, experiment", width="460px")
         states: list[parts.Choice] = [("(all)", ""), *((state, state) for state in _STATES)]
         self.state_input: Any = parts.dropdown("State", states, "", width="320px")
         self.order_input: Any = parts.dropdown("Sort by", runs.COMMON_ORDERS, "created", width="420px")
-        self.descending: Any = parts.toggle("Descending", lambda _: self.run(self._draw), value=True)
+        self.descending: Any = parts.toggle("Descending", lambda _: self.turn_to(0), value=True)
         for control in (self.filter_input, self.state_input, self.order_input):
-            parts.observe(control, lambda: self.run(self._draw))
+            parts.observe(control, lambda: self.turn_to(0))
+        self.columns_input: Any = parts.several("Columns", [], rows=8)
+        self._is_offering = False
+        parts.observe(self.columns_input, self._columns_chosen)
+        self._columns_box = parts.box([self.columns_input, parts.html(_COLUMNS_HELP)])
+        parts.show(self._columns_box, False)
+        self._columns_toggle = parts.toggle("Columns", lambda value: parts.show(self._columns_box, value))
         self._head = parts.html()
         self._list = parts.box()
-        self._more = parts.button("Show more", self.show_more)
+        self._previous = parts.button("Previous", lambda: self.turn_to(self._page - 1), tooltip="Runs before these")
+        self._next = parts.button("Next", lambda: self.turn_to(self._page + 1), tooltip="Runs after these")
         self._count = parts.html()
         self.metric_input: Any = parts.dropdown("Curves of")
         parts.observe(self.metric_input, lambda: self.run(self._draw_curves))
@@ -70,10 +90,10 @@ class RunTable(Panel):
         self.set_body(
             [
                 parts.row([self.filter_input, self.state_input]),
-                parts.row([self.order_input, self.descending]),
-                self._head,
-                self._list,
-                parts.row([self._count, self._more]),
+                parts.row([self.order_input, self.descending, self._columns_toggle]),
+                self._columns_box,
+                parts.box([self._head, self._list], overflow="auto", width="100%"),
+                parts.row([self._previous, self._next, self._count]),
                 self._comparison,
             ]
         )
@@ -88,9 +108,21 @@ class RunTable(Panel):
             box.value = id in self._chosen
         self.run(self._set_side_by_side)
 
-    def show_more(self) -> None:
-        self._shown += PAGE
+    def turn_to(self, page: int) -> None:
+        """Show another page, from 0."""
+        self._page = page
         self.run(self._draw)
+
+    @property
+    def columns(self) -> list[str]:
+        """The keys of the columns that are shown: `phase`, `metric:accuracy`, `parameter:max_depth`."""
+        return read_columns(self._asked, self.runs)[0] if self._asked else usual_columns(self.shown)
+
+    @columns.setter
+    def columns(self, columns: Sequence[str]) -> None:
+        """By their names or keys; none: those that tell the runs apart."""
+        self._asked = list(columns)
+        self.run(self._set_columns)
 
     @property
     def shown(self) -> list[Run]:
@@ -120,10 +152,20 @@ class RunTable(Panel):
     # reading
 
     def _begin(self) -> None:
-        for algorithm in self.client.algorithms.list(limit=MOST):
-            self._goals.update({one["name"]: one["goal"] for one in algorithm.spec.get("metrics") or ()})
+        self._chosen = [self.client.find(one, "training").id for one in self._chosen]
         self._read()
         self.listen(["training"], self._read, every_seconds=2.0)
+
+    def _read_algorithm(self, id: str) -> None:
+        """Once: its metrics' goals, its parameters and their defaults; of one that is gone nothing is known."""
+        self._defaults[id] = {}
+        try:
+            algorithm = self.client.algorithms.get(id)
+        except NotFound:
+            return
+        self._goals.update({one["name"]: one["goal"] for one in algorithm.spec.get("metrics") or ()})
+        properties: Mapping[str, Mapping[str, Any]] = algorithm.parameters_schema.get("properties") or {}
+        self._defaults[id] = {name: schema.get("default") for name, schema in properties.items()}
 
     def _read(self) -> None:
         found = {training.id: training for training in self.client.trainings.list(limit=MOST)}
@@ -134,7 +176,9 @@ class RunTable(Panel):
             if id not in self._trainings or training.document["etag"] != self._trainings[id].document["etag"]:
                 self._histories.pop(id, None)
         self._trainings = found
-        every = [runs.read_run(training) for training in found.values()]
+        for algorithm in {str(training.spec["algorithm"]) for training in found.values()} - self._defaults.keys():
+            self._read_algorithm(algorithm)
+        every = [runs.read_run(run, self._defaults[str(run.spec["algorithm"])]) for run in found.values()]
         kept = runs.filter_runs(every, experiment=self._experiment, algorithm=self._algorithm)
         self.runs = kept + [run for run in every if run.id in self._chosen and run not in kept]
         orders: list[parts.Choice] = list(runs.COMMON_ORDERS)
@@ -142,48 +186,79 @@ class RunTable(Panel):
         orders += [(f"Parameter {name}", runs.PARAMETER + name) for name in runs.differing_parameters(self.runs)]
         if list(self.order_input.options) != orders:
             parts.set_choices(self.order_input, orders)
+        self._offer_columns()
         self._draw()
         self._set_side_by_side()
 
     # drawing
 
+    def _offer_columns(self) -> None:
+        """All columns that there are; those that are shown are chosen, in their order, without a change being told."""
+        keys = self.columns
+        offered = offered_columns(self.runs)
+        titles = {key: label for label, key in offered}
+        ordered = [(titles.get(key, title_of(key)), key) for key in keys]
+        self._is_offering = True
+        try:
+            self.columns_input.options = [*ordered, *(choice for choice in offered if choice[1] not in keys)]
+            self.columns_input.value = tuple(keys)
+        finally:
+            self._is_offering = False
+
+    def _columns_chosen(self) -> None:
+        if not self._is_offering:
+            self._asked = [str(key) for key in self.columns_input.value]
+            self.run(self._draw)
+
+    def _set_columns(self) -> None:
+        self._offer_columns()
+        self._draw()
+
     def _draw(self) -> None:
         shown = self.shown
-        page = shown[: self._shown]
-        metrics = runs.metric_names(shown)[:_MOST_METRICS]
-        parameters = runs.differing_parameters(shown)[:_MOST_PARAMETERS]
-        titles = ["Algorithm", "Phase", *parameters, *metrics, "Duration"]
+        self._page = max(0, min(self._page, (len(shown) - 1) // PAGE))
+        first = self._page * PAGE
+        page = shown[first : first + PAGE]
+        keys = self.columns
+        width = f"{_NAME_WIDTH + _COLUMN_WIDTH * len(keys)}px"
+        titles = [title_of(key) for key in keys]
         head = "".join(f"<span title='{escape(one, quote=True)}'>{escape(one)}</span>" for one in titles)
+        self._head.layout.min_width = width
         self._head.value = (
-            f"{_ROW_STYLE}<div class='orrw-head' style='margin-left:234px'><div class='orrw-run'>{head}</div></div>"
+            f"{_ROW_STYLE}<div class='orrw-head' style='margin-left:{_NAME_WIDTH}px'>"
+            f"<div class='orrw-run'>{head}</div></div>"
         )
-        self._list.children = [self._row(run, parameters, metrics) for run in page]
-        parts.show(self._more, len(shown) > len(page))
-        if self.runs:
-            words = f"{len(page)} of {parts.plural(len(shown), 'run')}"
-            words += f", {len(self.runs)} without the filter" if len(shown) < len(self.runs) else ""
-        else:
-            where = f" in experiment {self._experiment}" if self._experiment else ""
-            words = f"There is no run{where} yet. TrainingForm() begins one."
-        self._count.value = parts.soft(words)
+        best = best_of(shown, keys, self._goals)
+        self._list.children = [self._row(run, cells(run, keys, best), width) for run in page]
+        for control, is_last in ((self._previous, first == 0), (self._next, first + PAGE >= len(shown))):
+            control.disabled = is_last
+            parts.show(control, len(shown) > PAGE)
+        self._count.value = parts.soft(self._count_words(first, len(page), len(shown)))
         parts.show(self._head, bool(page))
         self.refresh_code()
 
-    def _row(self, run: Run, parameters: Sequence[str], metrics: Sequence[str]) -> Any:
+    def _count_words(self, first: int, listed: int, found: int) -> str:
+        if not self.runs:
+            where = f" in experiment {self._experiment}" if self._experiment else ""
+            return f"There is no run{where} yet. TrainingForm() begins one."
+        place = f"{first + 1} to {first + listed} of" if found > PAGE else f"{listed} of"
+        words = f"{place} {parts.plural(found, 'run')}"
+        words += f", {len(self.runs)} without the filter" if found < len(self.runs) else ""
+        words += f"; the newest {MOST} are read" if len(self._trainings) >= MOST else ""
+        unknown = read_columns(self._asked, self.runs)[1]
+        return f"{words}. No run has {', '.join(unknown)}" if unknown else words
+
+    def _row(self, run: Run, values: str, width: str) -> Any:
         if run.id not in self._rows:
             box = parts.checkbox(run.name, run.id in self._chosen, width="230px")
             parts.observe(box, lambda: self._toggled(run.id, bool(box.value)))
-            cells = parts.html()
-            box.layout.flex, cells.layout.flex, cells.layout.min_width = "0 0 230px", "1 1 0", "0"
-            self._rows[run.id] = (box, parts.row([box, cells], flex_flow="row nowrap", width="100%"))
+            made = parts.html()
+            box.layout.flex, made.layout.flex, made.layout.min_width = "0 0 230px", "1 1 0", "0"
+            self._rows[run.id] = (box, parts.row([box, made], flex_flow="row nowrap", width="100%"))
         box, line = self._rows[run.id]
         box.tooltip = f"{run.owner}/{run.name}"
-        values = [run.algorithm, run.phase, *(run.parameters.get(name, "default") for name in parameters)]
-        values += [run.metrics.get(name) for name in metrics]
-        values.append(duration_text(run.duration_seconds) if run.duration_seconds is not None else None)
-        shown = [escape(parts.shown(value), quote=True) for value in values]
-        cells = "".join(f"<span title='{value}'>{value}</span>" for value in shown)
-        line.children[1].value = f"<div class='orrw-run'>{cells}</div>"
+        line.layout.min_width = width
+        line.children[1].value = values
         return line
 
     def _toggled(self, id: str, is_chosen: bool) -> None:
@@ -230,17 +305,18 @@ def _table(selected: Sequence[Run], lines: Sequence[runs.Difference]) -> str:
     head = "".join(f"<th scope='col'>{escape(run.name)}</th>" for run in selected)
     body: list[str] = []
     for line in lines:
-        cells = "".join(
+        values = "".join(
             f"<td><b>{escape(parts.shown(value))}</b> (best)</td>"
             if place in line.best and not line.is_same
             else f"<td>{escape(parts.shown(value))}</td>"
             for place, value in enumerate(line.values)
         )
         css = " class='orrw-same'" if line.is_same else ""
-        body.append(f"<tr{css}><th scope='row'>{escape(line.what)}</th>{cells}</tr>")
+        mark = "" if line.is_same else "<span title='differs' aria-label='differs'>≠</span>"
+        body.append(f"<tr{css}><td>{mark}</td><th scope='row'>{escape(line.what)}</th>{values}</tr>")
     return (
         "<div class='orrw-scroll'><table aria-label='The chosen runs side by side'>"
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+        f"<thead><tr><td></td><td></td>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 
 

@@ -33,17 +33,28 @@ class Run:
     metrics: Mapping[str, float]
     duration_seconds: float | None
     created_at: datetime | None
+    #: what its algorithm takes, with the defaults; None where the algorithm is not known (any more)
+    defaults: Mapping[str, Any] | None = None
+
+    def parameter(self, name: str) -> Any:
+        """What it ran with: given, or the algorithm's default; None where its algorithm takes no such parameter."""
+        return self.parameters[name] if name in self.parameters else (self.defaults or {}).get(name)
+
+    def is_default(self, name: str) -> bool:
+        """Whether nothing was given for a parameter that its algorithm takes."""
+        return name not in self.parameters and name in (self.defaults or {})
 
     def value(self, order: str) -> Any:
         """What it is sorted by under `order`; None where it has none."""
         if order.startswith(METRIC):
             return self.metrics.get(order.removeprefix(METRIC))
         if order.startswith(PARAMETER):
-            return self.parameters.get(order.removeprefix(PARAMETER))
+            return self.parameter(order.removeprefix(PARAMETER))
         return {"created": self.created_at, "name": self.name.lower(), "duration": self.duration_seconds}[order]
 
 
-def read_run(training: Training) -> Run:
+def read_run(training: Training, defaults: Mapping[str, Any] | None = None) -> Run:
+    """`defaults`: of its algorithm's parameters."""
     named: dict[str, Mapping[str, Any]] = {entry["path"]: entry for entry in training.document.get("references") or ()}
     dataset = named.get("datasets.train", {})
     version = f"@{dataset['version']}" if dataset.get("version") else ""
@@ -62,6 +73,7 @@ def read_run(training: Training) -> Run:
         metrics=training.metrics,
         duration_seconds=training.document["status"].get("duration_seconds"),
         created_at=training.created_at,
+        defaults=defaults,
     )
 
 
@@ -70,10 +82,17 @@ def metric_names(runs: Iterable[Run]) -> list[str]:
     return list(dict.fromkeys(name for run in runs for name in run.metrics))
 
 
+def parameter_names(runs: Iterable[Run]) -> list[str]:
+    """Those that were given to any run, in the order in which they first come, then those left to their defaults."""
+    every = list(runs)
+    given = [name for run in every for name in run.parameters]
+    return list(dict.fromkeys([*given, *(name for run in every for name in run.defaults or ())]))
+
+
 def differing_parameters(runs: Sequence[Run]) -> list[str]:
-    """Those that are not the same in all runs; one that is left to its default in some counts too."""
+    """Of those that were given to any run: which are not the same in all, defaults counted as what they are."""
     names = dict.fromkeys(name for run in runs for name in run.parameters)
-    return [name for name in names if len({repr(run.parameters.get(name)) for run in runs}) > 1]
+    return [name for name in names if not _same([run.parameter(name) for run in runs])]
 
 
 def sort_runs(runs: Iterable[Run], order: str, *, descending: bool) -> list[Run]:
@@ -140,12 +159,13 @@ def compare(runs: Sequence[Run], goals: Mapping[str, str] | None = None) -> list
         ("Phase", tuple(run.phase for run in runs)),
         ("Duration", tuple(_duration(run) for run in runs)),
     ]
+    parameters: list[Difference] = []
     for name in dict.fromkeys(name for run in runs for name in run.parameters):
-        facts.append((name, tuple(run.parameters.get(name, "default") for run in runs)))
-    lines = [Difference(what, values, _same(values)) for what, values in facts]
+        parameters.append(Difference(name, tuple(_said(run, name) for run in runs), _same(_all(runs, name))))
+    lines = [*(Difference(what, values, _same(values)) for what, values in facts), *parameters]
     for name in metric_names(runs):
         values = tuple(run.metrics.get(name) for run in runs)
-        lines.append(Difference(name, values, _same(values), _best(values, (goals or {}).get(name))))
+        lines.append(Difference(name, values, _same(values), best_places(values, (goals or {}).get(name))))
     return sorted(lines, key=lambda line: line.is_same)
 
 
@@ -154,10 +174,21 @@ def _duration(run: Run) -> str:
 
 
 def _same(values: Sequence[Any]) -> bool:
-    return len({repr(value) for value in values}) <= 1
+    # 1 and 1.0 are one value, True and 1 are two, and NaN is itself
+    return len({repr(float(value) if type(value) is int else value) for value in values}) <= 1
 
 
-def _best(values: Sequence[Any], goal: str | None) -> tuple[int, ...]:
+def _all(runs: Sequence[Run], name: str) -> list[Any]:
+    return [run.parameter(name) for run in runs]
+
+
+def _said(run: Run, name: str) -> Any:
+    value = run.parameter(name)
+    return f"{'none' if value is None else value} (default)" if run.is_default(name) else value
+
+
+def best_places(values: Sequence[Any], goal: str | None) -> tuple[int, ...]:
+    """Where the best values stand; none where fewer than two are known, or which way is better is not."""
     known = [value for value in values if _is_value(value)]
     if goal is None or len(known) < 2:
         return ()

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from orrery.client import Client, Resource
-from orrery.client.builtin import Dataset, DatasetVersion
+from orrery.client.builtin import Dataset, DatasetVersion, Model, Training
 from orrery.client.collection import Collection
 from orrery_widgets.parts import Choice, plural, size_text
 
@@ -25,6 +25,9 @@ class Sources:
     experiments: list[Choice]
     instance_types: list[Choice]
     sizes: Mapping[str, Mapping[str, Any]]
+    templates: list[Choice]
+    #: names that are offered for a setting: an image, a secret, a training with checkpoints
+    names: Mapping[str, Sequence[str]]
     _columns: dict[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     def find_algorithm(self, wanted: str | Resource | None) -> str | None:
@@ -40,6 +43,9 @@ class Sources:
 
     def find_experiment(self, wanted: str | Resource | None) -> str | None:
         return _find(self.experiments, wanted)
+
+    def find_template(self, wanted: str | Resource | None) -> str | None:
+        return _find(self.templates, wanted)
 
     def read_columns(self, client: Client, dataset: str) -> None:
         """Raises: NotFound for a dataset that has no published version."""
@@ -95,7 +101,32 @@ def read_sources(client: Client) -> Sources:
         for size in types
         if size["fits"] and not str(size["name"]).startswith("serve-")
     ]
-    return Sources(algorithms, datasets, experiments, fitting, {size["name"]: size for size in types})
+    templates: list[Choice] = [("(none)", "")]
+    templates += [(found.qualified_name, found.qualified_name) for found in client.templates.list(limit=MOST)]
+    return Sources(
+        algorithms,
+        datasets,
+        experiments,
+        fitting,
+        {size["name"]: size for size in types},
+        templates,
+        _read_names(client),
+    )
+
+
+def _read_names(client: Client) -> dict[str, list[str]]:
+    images = [
+        image.qualified_name
+        for image in client.images.list(limit=MOST)
+        if image.spec.get("type") == "TRAINING" and image.spec.get("address")
+    ]
+    # a secret is named within its owner's: a run's owner is who begins it
+    secrets = [secret.name for secret in client.secrets.list(owner=client.user, order="name", limit=MOST)]
+    ended = [run for run in client.trainings.list(limit=MOST // 3) if run.has_settled()]
+    saved = [run.qualified_name for run in ended if run.status.outputs.get("checkpoint_files")]
+    measured = [run.qualified_name for run in ended if run.metrics]
+    tunings = [f"tuning/{found.qualified_name}" for found in client.tunings.list(limit=MOST // 3) if found.front]
+    return {"image": images, "secrets": secrets, "checkpoint_from": saved, "earlier": [*tunings, *measured]}
 
 
 def _dataset_label(dataset: Dataset) -> str:
@@ -119,3 +150,11 @@ def suggest_name(collection: Collection[Any], owner: str, dataset: str, suffix: 
     base = f"{dataset.partition('@')[0].rpartition('/')[2]}{suffix}"
     taken = {found.name for found in collection.list(owner=owner, q=base, limit=MOST)}
     return next(name for number in range(1, MOST + 2) if (name := f"{base}-{number}") not in taken)
+
+
+def find_model(client: Client, wanted: str | Resource) -> Model:
+    """The model that is meant, also by the training that made it. Raises: NotFound; Invalid for another kind."""
+    found = client.find(wanted, "model", "training")
+    model = found.model if isinstance(found, Training) else found
+    assert isinstance(model, Model)
+    return model

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orrery.client import Algorithm, Client, Dataset, DatasetVersion, Experiment, Training
+from orrery.client import Algorithm, Client, Dataset, DatasetVersion, Experiment, Template, Training
 from orrery.client.collection import Collection
+from orrery.client.memory_fit import MemoryEstimate
 from orrery_widgets import code
 from orrery_widgets.notebook_offer import NotebookOffer
 from orrery_widgets.notebooks import Notebook, with_parameters
@@ -22,11 +23,14 @@ from orrery_widgets.run_view import RunView
 class TrainingForm(RunForm[Training]):
     """A form; once it is sent, the run below it in the place of the buttons.
 
-    What is given opens the form with it. `id` shows that training instead of a form. With a `key` the run that the
-    form begins is tagged, and the panel made again with the same key shows that run.
+    What is given opens the form with it, over what a `template` says; `settings` are further arguments of
+    `client.train`: `priority`, `max_seconds`, `start_after`, `image`, `nodes`, `environment`, `secrets` ... `id` shows
+    that training instead of a form. With a `key` the run that the form begins is tagged, and the panel made again with
+    the same key shows that run.
     """
 
     _kinds = ("training", "endpoint")
+    _kind = "training"
 
     def __init__(
         self,
@@ -34,14 +38,18 @@ class TrainingForm(RunForm[Training]):
         dataset: str | Dataset | DatasetVersion | None = None,
         target: str | None = None,
         *,
+        datasets: Mapping[str, str | Dataset | DatasetVersion] | None = None,
         parameters: Mapping[str, Any] | None = None,
         experiment: str | Experiment | None = None,
         instance_type: str | None = None,
+        template: str | Template | None = None,
         name: str = "",
         id: str | None = None,
         key: str | None = None,
         client: Client | None = None,
+        **settings: Any,
     ) -> None:
+        """Raises: TypeError for a setting that there is not."""
         super().__init__(
             "Train a model",
             "Start training",
@@ -52,6 +60,9 @@ class TrainingForm(RunForm[Training]):
             experiment=experiment,
             instance_type=instance_type,
             name=name,
+            datasets=datasets,
+            template=template,
+            settings=settings,
             key=key,
             client=client,
         )
@@ -91,7 +102,7 @@ class TrainingForm(RunForm[Training]):
         return self.client.trainings
 
     def _laid_out(self) -> list[Any]:
-        return [*self._data(), *self._place_to_run(), self._buttons, self._offer.said]
+        return [*self._data(), *self._place_to_run(), self._sending, self._offer.said]
 
     def _follow(self) -> None:
         if self.view is None:
@@ -109,6 +120,13 @@ class TrainingForm(RunForm[Training]):
 
     def _create(self, algorithm: str, tags: Sequence[str], named: Mapping[str, Any]) -> Training:
         return self.client.train(algorithm, tags=tags, **named)
+
+    def _estimate(self, named: Mapping[str, Any]) -> MemoryEstimate:
+        asked = ("algorithm", "dataset", "target", "datasets", "parameters", "instance_type", "nodes")
+        given: dict[str, Any] = {name: named.get(name) for name in asked}
+        others = {name: named[name] for name in ("validation", "test") if named.get(name)}
+        given["datasets"] = {**others, **(given["datasets"] or {})}
+        return self.client.trainings.estimate(**given)
 
     def _make_view(self, run: Training) -> RunView:
         self.view = RunView(self, run, self.new_run)

@@ -37,6 +37,7 @@ class Trial:
     duration_seconds: float | None
     #: the training's name; empty when it has been purged
     training: str
+    training_id: str
     message: str
     #: one for each objective, of one that was stopped before its end: what it reported last; else empty
     last: tuple[float | None, ...] = ()
@@ -67,6 +68,7 @@ def read_trial(document: Mapping[str, Any], objectives: int) -> Trial:
         targets=targets,
         duration_seconds=document.get("duration_seconds"),
         training=str(training.get("name") or ""),
+        training_id=str(training.get("id") or ""),
         message=str(training.get("message") or ""),
         last=tuple(given) if document["status"] in _CUT_SHORT and is_known else (),
     )

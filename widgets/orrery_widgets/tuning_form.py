@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from orrery.client import Algorithm, Client, Dataset, DatasetVersion, Experiment, Tuning
+from orrery.client import Algorithm, Client, Dataset, DatasetVersion, Experiment, Template, Training, Tuning
 from orrery.client.collection import Collection
+from orrery.client.kinds import ID
+from orrery.client.memory_fit import MemoryEstimate
 from orrery.client.tunings import EarlyStop, Sampler
-from orrery.errors import NotFound
 from orrery_widgets import code, parts
 from orrery_widgets.fields import read_fields
 from orrery_widgets.inputs import Input
@@ -32,14 +33,22 @@ _STOPPING: Final = {"early_stop_metric": "early_stop_metric", "min_trials": "min
 _FIELDS: Final = {**_SEARCH, **_END, "early_stop": "early_stop", **_STOPPING}
 
 
+_EARLIER_HELP: Final = (
+    "<div class='orrw-help'>Tunings and trainings that the search knows from the beginning (a warm start): those that "
+    "told the objectives. Several with Ctrl or Shift, none with Ctrl.</div>"
+)
+
+
 class TuningForm(RunForm[Tuning]):
     """A form; once it is sent, the tuning below it in the place of the buttons.
 
-    What is given opens the form with it, as `client.tune` takes it. `id` shows that tuning instead of a form. With a
-    `key` the tuning that the form begins is tagged, and the panel made again with the same key shows that tuning.
+    What is given opens the form with it, as `client.tune` takes it, over what a `template` says; `settings` are its
+    further arguments: `priority`, `max_seconds`, `image`, `environment` ... `id` shows that tuning instead of a form.
+    With a `key` the tuning that the form begins is tagged; the panel made again with the same key shows that tuning.
     """
 
     _kinds = ("training", "endpoint")
+    _kind = "tuning"
     _suffix = "-tuning"
 
     def __init__(
@@ -48,6 +57,7 @@ class TuningForm(RunForm[Tuning]):
         dataset: str | Dataset | DatasetVersion | None = None,
         target: str | None = None,
         *,
+        datasets: Mapping[str, str | Dataset | DatasetVersion] | None = None,
         space: Mapping[str, str | Mapping[str, Any]] | None = None,
         objective: str | Mapping[str, str] | Sequence[str | Mapping[str, str]] | None = None,
         parameters: Mapping[str, Any] | None = None,
@@ -61,13 +71,17 @@ class TuningForm(RunForm[Tuning]):
         early_stop_metric: str | None = None,
         min_trials: int | None = None,
         start_step: int | None = None,
+        earlier: Sequence[str | Training | Tuning] = (),
         experiment: str | Experiment | None = None,
         instance_type: str | None = None,
+        template: str | Template | None = None,
         name: str = "",
         id: str | None = None,
         key: str | None = None,
         client: Client | None = None,
+        **settings: Any,
     ) -> None:
+        """Raises: TypeError for a setting that there is not."""
         super().__init__(
             "Tune hyperparameters",
             "Start tuning",
@@ -78,6 +92,9 @@ class TuningForm(RunForm[Tuning]):
             experiment=experiment,
             instance_type=instance_type,
             name=name,
+            datasets=datasets,
+            template=template,
+            settings=settings,
             key=key,
             client=client,
         )
@@ -93,13 +110,17 @@ class TuningForm(RunForm[Tuning]):
             "min_trials": min_trials,
             "start_step": start_step,
         }
+        self._earlier = [_reference(run) for run in earlier]
+        #: earlier tunings and trainings that the search knows from the beginning
+        self.earlier_input: Any = parts.several("Earlier runs", [], rows=4)
         #: the tuning, below the form that began it
         self.view: TuningView | None = None
         self.space = SpaceInput(space or {}, changed=self._space_changed)
-        self.objectives = ObjectivesInput(objective, changed=self.refresh_code)
+        self.objectives = ObjectivesInput(objective, changed=self._changed)
         #: how it is searched and when it ends, by the names of `client.tune`
         self.search: dict[str, Input] = {}
         self._stopping_box = parts.box()
+        self._earlier_fault = parts.html()
         self._offer = self.offer_notebook(self._make_notebook)
         self.run(lambda: self._begin(id))
 
@@ -134,23 +155,32 @@ class TuningForm(RunForm[Tuning]):
         if not self.search:
             self._make_search()
         super()._show_form()
+        self._offer_earlier()
 
     def _make_search(self) -> None:
         """The fields that the platform declares for every tuning. Raises: NotFound where it has none."""
-        schema = next((kind.spec_schema for kind in self.client.kinds if kind.name == "tuning"), None)
-        if schema is None:
-            raise NotFound("this platform has no tunings; update it")
+        schema = self._declaration
         declared = {field.name: field for field in read_fields(schema)}
         self.search = {
-            argument: Input(declared[name], self._given[argument], changed=self.refresh_code, prefix=_SPEC)
+            argument: Input(declared[name], self._given[argument], changed=self._changed, prefix=_SPEC)
             for argument, name in _FIELDS.items()
         }
         description = schema["properties"]["objectives"].get("description") or ""
         self.objectives.set_description(description)
+        parts.observe(self.earlier_input, self._changed)
         parts.observe(self.search["early_stop"].control, self._show_stopping)
         parts.observe(self.search["parallel"].control, lambda: self.run(self._show_cost))
         self._stopping_box.children = [self.search[name] for name in _STOPPING]
         self._show_stopping()
+
+    def _offer_earlier(self) -> None:
+        """What has ended and found something; what was given or chosen stays, also where it is not among them."""
+        offered: Sequence[str] = self._sources.names["earlier"] if self._sources is not None else ()
+        given = [_qualified(name, self.client.user) for name in self._earlier]
+        chosen = given or [str(value) for value in self.earlier_input.value]
+        self._earlier = []
+        self.earlier_input.options = [(name, name) for name in dict.fromkeys([*chosen, *offered])]
+        self.earlier_input.value = tuple(chosen)
 
     def _laid_out(self) -> list[Any]:
         return [
@@ -158,10 +188,11 @@ class TuningForm(RunForm[Tuning]):
             *(parts.html(parts.group("Search space")), self.space),
             *(parts.html(parts.group("Objectives")), self.objectives),
             *(parts.html(parts.group("Search")), *(self.search[name] for name in _SEARCH)),
+            *(self.earlier_input, parts.html(_EARLIER_HELP), self._earlier_fault),
             *(parts.html(parts.group("When it ends")), *(self.search[name] for name in _END)),
             *(self.search["early_stop"], self._stopping_box),
             *self._place_to_run(),
-            self._buttons,
+            self._sending,
         ]
 
     def _show_stopping(self) -> None:
@@ -182,7 +213,7 @@ class TuningForm(RunForm[Tuning]):
         """What is searched has no fixed value, and has it again when it is searched no more."""
         if set(self._fixed) != {name for name in self.inputs if self._is_offered(name)}:
             self._lay_out_parameters()
-        self.refresh_code()
+        self._changed()
 
     @property
     def _fixed(self) -> list[str]:
@@ -211,10 +242,17 @@ class TuningForm(RunForm[Tuning]):
                 continue
             value = entry.value
             searched[name] = None if entry.field.is_default(value) else value
+        searched["earlier"] = list(self.earlier_input.value) or None
         return {**first, "space": self.space.value, "objective": self.objectives.value, **searched, **named}
 
     def _create(self, algorithm: str, tags: Sequence[str], named: Mapping[str, Any]) -> Tuning:
-        return self.client.tune(algorithm, tags=tags, **named)
+        given: dict[str, Any] = {**named, "earlier": named["earlier"] or ()}
+        return self.client.tune(algorithm, tags=tags, **given)
+
+    def _estimate(self, named: Mapping[str, Any]) -> MemoryEstimate:
+        asked = ("algorithm", "space", "dataset", "target", "datasets", "parameters", "instance_type", "nodes")
+        given: dict[str, Any] = {name: named.get(name) for name in asked}
+        return self.client.tunings.estimate(**given)
 
     def _place_other(self, path: str, message: str) -> bool:
         if path == SPACE.removesuffix("."):
@@ -229,6 +267,9 @@ class TuningForm(RunForm[Tuning]):
             self.objectives.set_fault(int(place) if place.isdecimal() else 0, message)
         else:
             name = path.removeprefix(_SPEC)
+            if name.startswith("earlier_"):
+                self._earlier_fault.value = parts.field_alert(message)
+                return True
             found = next((argument for argument, field in _FIELDS.items() if field == name), None)
             if found is None:
                 return False
@@ -236,6 +277,7 @@ class TuningForm(RunForm[Tuning]):
         return True
 
     def _clear_other(self) -> None:
+        self._earlier_fault.value = ""
         self.space.clear_faults()
         self.objectives.clear_faults()
         for entry in self.search.values():
@@ -261,3 +303,16 @@ class TuningForm(RunForm[Tuning]):
         name = self.name_input.value.strip() or (self.tuning.name if self.tuning is not None else "")
         shown = "from orrery_widgets import TuningView\n\nTuningView(tuning)"
         return call_notebook(f"Tuning {name}", self.code(), shown), f"tune-{name}"
+
+
+def _reference(run: str | Training | Tuning) -> str:
+    if isinstance(run, str):
+        return run
+    return f"tuning/{run.qualified_name}" if isinstance(run, Tuning) else run.qualified_name
+
+
+def _qualified(name: str, user: str) -> str:
+    """One's own by its full name; an id and `owner/name` stay."""
+    head = "tuning/" if name.startswith("tuning/") else ""
+    rest = name.removeprefix(head)
+    return f"{head}{user}/{rest}" if "/" not in rest and ID.fullmatch(rest) is None else name

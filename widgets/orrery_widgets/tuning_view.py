@@ -31,6 +31,7 @@ from orrery_widgets.trials import (
 )
 
 PAGE = 10
+_STOP_TRIAL = "Stop this trial? It counts as stopped, and the tuning goes on."
 #: a choice of more is of no use; the newest are offered, and any may be given in code
 MOST = 200
 #: importances are read again when so many more trials are complete than there were
@@ -62,7 +63,7 @@ class TuningView(Panel):
         self.name_input: Any = parts.text("Model's name", placeholder="the tuning's name")
         self.trial_input: Any = parts.dropdown("Of trial")
         self._name_fault = parts.html()
-        self.register_button: Any = parts.button("Create model from the best", self.register_model, style="primary")
+        self.register_button: Any = parts.button("Create model", self.register_model, style="primary")
         self._deploy_button: Any = parts.button("Deploy", self.deploy)
         parts.show(self._deploy_button, False)
         self._register = parts.box(
@@ -72,6 +73,11 @@ class TuningView(Panel):
             ]
         )
         parts.show(self._register, False)
+        self.running_input: Any = parts.dropdown("Trial", width="420px")
+        self._stop_trial_box = parts.row(
+            [self.running_input, parts.confirmed("Stop this trial", _STOP_TRIAL, self.stop_trial)]
+        )
+        parts.show(self._stop_trial_box, False)
         self._deploy_box = parts.box()
         self.objective_input: Any = parts.dropdown("Objective")
         parts.observe(self.objective_input, lambda: self.run(self._draw_history))
@@ -92,12 +98,16 @@ class TuningView(Panel):
         """Stop it, where it still runs; what has been found is kept."""
         self.run(self._stop_tuning)
 
+    def stop_trial(self) -> None:
+        """Stop the chosen trial; the tuning goes on with the next."""
+        self.run(self._stop_trial)
+
     def go_on(self) -> None:
         """Begin again where it was stopped, or try again after too many failures."""
         self.run(self._go_on)
 
     def register_model(self) -> None:
-        """Make a model of the best trial; of several objectives, of the chosen one."""
+        """Make a model of the chosen trial, which is the best where no other is chosen."""
         self._name_fault.value = ""
         self.run(self._register_model)
 
@@ -157,7 +167,9 @@ class TuningView(Panel):
 
     def _begin(self, wanted: str | Tuning | None) -> None:
         if wanted is not None:
-            self._open(self.client.tunings.get(wanted) if isinstance(wanted, str) else wanted)
+            found = self.client.find(wanted, "tuning")
+            assert isinstance(found, Tuning)
+            self._open(found)
             return
         choices: list[parts.Choice] = [
             (f"{found.qualified_name} ({found.status.phase})", found.id)
@@ -186,15 +198,14 @@ class TuningView(Panel):
         self.set_title(f"Tuning {tuning.name}")
         objectives: list[Mapping[str, str]] = tuning.spec["objectives"]
         parts.set_choices(self.objective_input, [(one["metric"], place) for place, one in enumerate(objectives)])
-        for control in (self.objective_input, self.trial_input):
-            parts.show(control, len(objectives) > 1)
+        parts.show(self.objective_input, len(objectives) > 1)
         self._read()
         self.set_body(
             [
                 *([self.tuning_input] if self.tuning_input.options else []),
                 *(self.progress, self._counts),
                 *(parts.html(parts.group("Best trials" if len(objectives) > 1 else "Best trial")), self._best),
-                *(self._actions, self._register, self._deploy_box),
+                *(self._actions, self._stop_trial_box, self._register, self._deploy_box),
                 *(parts.html(parts.group("History")), self.objective_input, self._history, self._importances),
                 parts.html(parts.group("Trials")),
                 parts.row([self.order_input, self.descending]),
@@ -279,9 +290,17 @@ class TuningView(Panel):
         tuning = self.tuning
         assert tuning is not None
         found = tuning.front
-        numbers: list[parts.Choice] = [(str(one["trial"]), one["trial"]) for one in found]
+        running: list[parts.Choice] = [
+            (f"{trial.number}: {trial.status.lower()}", trial.number) for trial in self.trials if trial.is_open
+        ]
+        if list(self.running_input.options) != running:
+            parts.set_choices(self.running_input, running)
+        parts.show(self._stop_trial_box, bool(running) and not tuning.has_settled())
+        best = [one["trial"] for one in found]
+        others = [one.number for one in self.trials if one.status == "SUCCEEDED" and one.number not in best]
+        numbers: list[parts.Choice] = [*((f"{one} (best)", one) for one in best), *((str(one), one) for one in others)]
         if list(self.trial_input.options) != numbers:
-            parts.set_choices(self.trial_input, numbers)
+            parts.set_choices(self.trial_input, numbers, best[0] if best else None)
         offered = (tuning.status.phase, bool(found))
         if offered == self._offered:
             return
@@ -295,13 +314,19 @@ class TuningView(Panel):
         elif tuning.status.state == "Failed":
             controls.append(parts.button("Retry", self.go_on))
         self._actions.children = controls
-        parts.show(self._register, tuning.status.phase == "COMPLETE" and bool(found))
+        parts.show(self._register, tuning.has_settled() and bool(found))
 
     # acting
 
     def _stop_tuning(self) -> None:
         if self.tuning is not None and not self.tuning.refresh().has_settled():
             self.tuning.stop()
+            self._read()
+
+    def _stop_trial(self) -> None:
+        if self.tuning is not None and self.running_input.value is not None:
+            stopped = self.tuning.stop_trial(self.running_input.value)
+            self.say(f"{stopped.qualified_name} is stopped.")
             self._read()
 
     def _go_on(self) -> None:
@@ -313,8 +338,7 @@ class TuningView(Panel):
         tuning = self.tuning
         if tuning is None:
             return
-        has_several = len(tuning.spec["objectives"]) > 1
-        trial = self.trial_input.value if has_several else None
+        trial = self.trial_input.value
         try:
             self.model = model = tuning.register_model(self.name_input.value.strip() or None, trial=trial)
         except Invalid as error:

@@ -31,8 +31,8 @@ class Worker:
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def submit(self, job: Callable[[], None]) -> None:
-        """`job` may raise nothing: whoever gives it shows what goes wrong."""
+    def submit(self, job: Callable[[], None], *, is_quiet: bool = False) -> None:
+        """`job` may raise nothing: whoever gives it shows what goes wrong. Of a quiet one nobody is told."""
         with self._changed:
             if self._stopped:
                 return
@@ -42,7 +42,8 @@ class Worker:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
             self._changed.notify_all()
-        self._idle_changed(False)
+        if not is_quiet:
+            self._idle_changed(False)
 
     def wait_idle(self, seconds: float) -> bool:
         """Whether all that was given has been done within that time."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from orrery.client.failures import NoPlatform, PlatformUnreachable, RunFailed, RunStopped, WaitTimeout
     from orrery.client.memory_fit import MemoryEstimate
     from orrery.client.resources import Resource
+    from orrery.client.templates import Template
     from orrery.client.tunings import Tuning
     from orrery.client.workflows import Workflow
 
@@ -21,6 +22,7 @@ _HOMES = {
     "Client": "client",
     "MemoryEstimate": "memory_fit",
     "Resource": "resources",
+    "Template": "templates",
     "Tuning": "tunings",
     "Workflow": "workflows",
 }
@@ -39,6 +41,7 @@ __all__ = [
     "Resource",
     "RunFailed",
     "RunStopped",
+    "Template",
     "Training",
     "Tuning",
     "WaitTimeout",

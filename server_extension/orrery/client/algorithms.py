@@ -35,6 +35,8 @@ class Algorithms(Collection[Algorithm]):
     ) -> Algorithm:
         """Register code of one's own: a folder or files with a `.py` or an `.ipynb` that is run.
 
+            client.algorithms.create("forest", "./forest", entry_point="train.py", metrics={"f1": r"f1=([0-9.]+)"})
+
         Instead of files, one of: `git`, the address of a repository, or `{"url", "revision"?, "path"?, "secret"?}`;
         `archive`, that of a .zip or .tar.gz, or `{"url", "sha256"?, "path"?, "secret"?}`; `dataset`, a published one
         whose files are the code, or `{"dataset", "path"?}`; `uri`, a folder in a storage that an administrator has set

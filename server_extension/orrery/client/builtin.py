@@ -13,6 +13,7 @@ from orrery.client.collection import Collection
 from orrery.client.failures import RunFailed
 from orrery.client.memory_fit import MemoryEstimate, estimate_memory
 from orrery.client.resources import Json, Resource, read_number
+from orrery.client.times import parse_duration, parse_moment
 from orrery.client.uploads import Sources, plan, upload_files
 from orrery.errors import Invalid
 
@@ -118,6 +119,8 @@ class Training(Resource):
 
     def resume(self, notebook: str | os.PathLike[str] | None = None, *, start_over: bool = False) -> Self:
         """Run on from its checkpoints; of a notebook, from the first cell that is not done, with the variables it had.
+
+            client.trainings.get("report").resume("report.ipynb").wait()
 
         `notebook`: the notebook with changes in the cells that are not done; `start_over` begins at its first cell.
         Raises: Invalid when nothing was kept, or a cell that is done was changed; WrongPhase.
@@ -246,8 +249,6 @@ def moment(given: datetime | timedelta | str | None) -> str | None:
 
     Raises: Invalid.
     """
-    from orrery.client.cli.values import parse_moment
-
     match given:
         case None:
             return None
@@ -258,6 +259,16 @@ def moment(given: datetime | timedelta | str | None) -> str | None:
         case _:
             found = given if given.tzinfo is not None else given.astimezone()
     return found.isoformat()
+
+
+def seconds_of(given: int | str | None) -> int | None:
+    """`2h` and `90s` as seconds. Raises: Invalid."""
+    return parse_duration(given) if isinstance(given, str) else given
+
+
+def torchrun_of(given: bool | None, processes_per_node: int | None) -> bool | None:
+    """Several processes on a node are started by torchrun; None leaves it to the platform's default."""
+    return True if given is None and (processes_per_node or 1) > 1 else given
 
 
 class Trainings(Collection[Training]):
@@ -276,7 +287,7 @@ class Trainings(Collection[Training]):
         instance_type: str | None = None,
         image: str | Resource | None = None,
         priority: Priority | None = None,
-        max_seconds: int | None = None,
+        max_seconds: int | str | None = None,
         start_after: datetime | timedelta | str | None = None,
         model_name: str | None = None,
         register_model: bool | None = None,
@@ -297,11 +308,16 @@ class Trainings(Collection[Training]):
     ) -> Training:
         """Begin a training. A dataset's name means its latest published version, pinned now.
 
-        `nodes` run a script side by side, each holding the instance type; torchrun starts `processes_per_node` on each.
-        `secrets`: environment variables by the names of secrets of one's own (`client.secrets.set(name, value)`).
-        `target` is the column to predict, short for `parameters={"target": ...}`; `datasets` gives further ones by the
-        names that the algorithm knows them by. `start_after` is a moment before which it waits (without a time zone, in
-        the local one; "22:00" is the next time that it is so), or how long it waits. `input_checkpoint`, `output` and
+            client.trainings.create("breast-1", algorithm="xgboost", dataset="breast", target="diagnosis",
+                                    parameters={"max_depth": 4}, priority="LOW", max_seconds="2h")
+
+        `nodes` run a script side by side, each holding the instance type; torchrun starts `processes_per_node` on each
+        (of more than one, `torchrun` need not be said). `secrets`: environment variables by the names of secrets of
+        one's own (`client.secrets.set(name, value)`). `target` is the column to predict, short for
+        `parameters={"target": ...}`; `datasets` gives further ones by the names that the algorithm knows them by.
+        `max_seconds` (7200, or "2h") ends it when it is exceeded. `start_after` is a moment before which it waits
+        (without a time zone, in the local one; "22:00" is the next time that it is so), or how long it waits ("2h").
+        `input_checkpoint`, `output` and
         `output_checkpoint` are folders in storages that an administrator has set up (`obs://bucket/folder`); `data_gib`
         is the most that each node's files may take, GiB.
         """
@@ -314,7 +330,7 @@ class Trainings(Collection[Training]):
             instance_type=instance_type,
             image=image,
             priority=priority,
-            max_seconds=max_seconds,
+            max_seconds=seconds_of(max_seconds),
             start_after=moment(start_after),
             model_name=model_name,
             register_model=register_model,
@@ -326,7 +342,7 @@ class Trainings(Collection[Training]):
             environment=environment,
             nodes=nodes,
             processes_per_node=processes_per_node,
-            torchrun=torchrun,
+            torchrun=torchrun_of(torchrun, processes_per_node),
             secrets=secrets,
             description=description,
             tags=tags,
@@ -340,6 +356,8 @@ class Trainings(Collection[Training]):
         *,
         dataset: str | Dataset | DatasetVersion | None = None,
         target: str | None = None,
+        validation: str | Dataset | DatasetVersion | None = None,
+        test: str | Dataset | DatasetVersion | None = None,
         datasets: Mapping[str, str | Dataset | DatasetVersion] | None = None,
         parameters: Mapping[str, Any] | None = None,
         instance_type: str | None = None,
@@ -347,9 +365,11 @@ class Trainings(Collection[Training]):
     ) -> MemoryEstimate:
         """Whether such a training would fit into memory, from its algorithm, its data and what like runs took.
 
+            print(client.trainings.estimate("xgboost", dataset="breast", target="diagnosis"))
+
         Raises: NotFound, Invalid.
         """
-        named = {"train": dataset, **(datasets or {})}
+        named = {"train": dataset, "validation": validation, "test": test, **(datasets or {})}
         spec = {
             "algorithm": algorithm,
             **data_and_parameters(named, target, parameters),

@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import nbformat
 
-from orrery.client.cli.values import parse_datasets, parse_duration, parse_pairs
+from orrery.client.cli.values import parse_datasets, parse_pairs
 from orrery.client.client import Client
 from orrery.client.failures import RunFailed
 from orrery.client.notebook_runs import companions
+from orrery.client.times import parse_duration
 from orrery.client.waiting import wait_until_phase
-from orrery.errors import Invalid
+from orrery.errors import Invalid, NotFound, OrreryError, WrongPhase
 from orrery.jobs import cell_job
 from orrery.jobs.names import cell_names
 from orrery.jobs.state import ADDED
@@ -42,6 +43,11 @@ ALGORITHM: Final = "cell"
 NOTEBOOK: Final = "cell.ipynb"
 #: the place of the cell among those of the notebook that is run
 CELL: Final = 1
+
+
+_INSTEAD: Final = (
+    "make of it in the cell what can be saved: a list of a generator, a file in EM_OUTPUT_DIR of a large array"
+)
 
 
 class CellFailed(Exception):
@@ -83,20 +89,24 @@ def run_cell(line: str, cell: str, namespace: Mapping[str, Any]) -> None:
         sent = _pack(Path(folder), cell, needed, parameters, names.assigns)
         # several cells may be sent within one second
         name = asked.name or f"{ALGORITHM}-{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        training = client.train(
-            asked.name or ALGORITHM,
-            name=name,
-            script=sent,
-            entry_point=NOTEBOOK,
-            datasets=parse_datasets(asked.dataset),
-            instance_type=asked.instance,
-            nodes=asked.nodes,
-            max_seconds=parse_duration(asked.max_time) if asked.max_time else None,
-            start_after=asked.start_after,
-            priority=asked.priority,
-            register_model=False,
-            progress=False,
-        )
+        try:
+            training = client.train(
+                asked.name or ALGORITHM,
+                name=name,
+                script=sent,
+                entry_point=NOTEBOOK,
+                datasets=parse_datasets(asked.dataset),
+                instance_type=asked.instance,
+                nodes=asked.nodes,
+                max_seconds=parse_duration(asked.max_time) if asked.max_time else None,
+                start_after=asked.start_after,
+                priority=asked.priority,
+                register_model=False,
+                progress=False,
+            )
+        except KeyboardInterrupt:
+            _stop_if_begun(client, name)
+            raise
         if asked.no_wait:
             # its code is pinned once it has been accepted: the next cell may be sent under the same name
             wait_until_phase(training, lambda phase: phase != "CREATE_REQUESTED")
@@ -152,16 +162,53 @@ def _show_log(training: Training) -> None:
             print(text)
         training.wait(progress=False)
     except KeyboardInterrupt:
-        training.stop().wait(progress=False)
-        print(f"job {training.qualified_name} was stopped", file=sys.stderr)
+        stop_and_say(training)
         raise
     except RunFailed as failed:
         message = f"job {training.qualified_name} failed: {training.status.message or failed.message}"
         raise CellFailed(message) from None
 
 
+def stop_and_say(training: Training) -> None:
+    """Stop it and say so; where it cannot be seen to have stopped, say how it is stopped."""
+    name = training.qualified_name
+    try:
+        training.stop().wait(progress=False)
+    except WrongPhase:
+        print(f"job {name} had ended already; take its variables with: %job {training.name}", file=sys.stderr)
+    except (KeyboardInterrupt, OrreryError) as error:
+        reason = f" ({error.message})" if isinstance(error, OrreryError) else ""
+        print(f"whether job {name} has stopped is not known{reason}; see to it with: {_how(training)}", file=sys.stderr)
+    else:
+        print(f"job {name} was stopped", file=sys.stderr)
+
+
+def _how(training: Training) -> str:
+    return f"orrery stop training {training.name}"
+
+
+def _stop_if_begun(client: Client, name: str) -> None:
+    """The interrupt came while it was sent: whether the platform had it already is not known."""
+    try:
+        training = client.trainings.get(name)
+    except NotFound:
+        print("no job was begun", file=sys.stderr)
+    else:
+        stop_and_say(training)
+
+
 def collect(training: Training) -> None:
     """Show what the cell displayed, and put the variables that it assigned into this kernel."""
+    try:
+        _collect(training)
+    except KeyboardInterrupt:
+        name = training.qualified_name
+        print(f"job {name} is complete; take its variables with: %job {training.name}", file=sys.stderr)
+        raise
+
+
+def _collect(training: Training) -> None:
+    from IPython.core.getipython import get_ipython
     from IPython.display import display
 
     cells = [cell for cell in training.notebook()["cells"] if cell["cell_type"] == "code"]
@@ -178,6 +225,9 @@ def collect(training: Training) -> None:
                 training.download(file.path, to=target)
         description = json.loads((Path(folder) / cell_job.DESCRIPTION).read_text("utf-8"))
         cell_job.read(Path(folder))
+    here: Mapping[str, Any] = getattr(get_ipython(), "user_ns", {})
     for unsaved in description["unsaved"]:
-        what = f"{unsaved['name']} ({unsaved['type']}) stays in the job: {unsaved['reason']}"
-        print(what, file=sys.stderr)
+        name = unsaved["name"]
+        what = f"{name} ({unsaved['type']}) stays in the job: {unsaved['reason']}"
+        instead = f"{name} here is what it was before" if name in here else _INSTEAD
+        print(f"{what}; {instead}", file=sys.stderr)

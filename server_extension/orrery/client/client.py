@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from orrery.client import deployments
 from orrery.client.algorithms import Algorithms
@@ -42,14 +42,18 @@ from orrery.client.events import ResourceEvents
 from orrery.client.images import Image, Images, RegistryAccount, RegistryAccounts
 from orrery.client.kinds import Kind, Kinds, read_kinds
 from orrery.client.notebooks import Notebook, Notebooks
+from orrery.client.references import find_resource
 from orrery.client.resources import Json, Resource, plain
 from orrery.client.secrets import Secret, Secrets
-from orrery.client.templates import Template, Templates
+from orrery.client.templates import Template, Templates, from_template, merged
 from orrery.client.transport import Patience, Transport
 from orrery.client.tunings import Tuning, Tunings
 from orrery.client.uploads import Sources
 from orrery.client.workflows import Workflow, Workflows
 from orrery.errors import Invalid, NameTaken, NotFound, Stale
+
+if TYPE_CHECKING:
+    from orrery.client.applied import Applied, Documents
 
 _ATTEMPTS = 3
 
@@ -113,6 +117,16 @@ class Client:
             return known  # pyright: ignore[reportUnknownVariableType]
         return Collection(self, declaration.plural, CLASSES.get(declaration.name, Resource))
 
+    def find(self, reference: str | Resource, *kinds: str) -> Resource:
+        """What is meant by an id, `NAME`, `OWNER/NAME`, `training/NAME` or `training/OWNER/NAME`.
+
+            client.find("training/breast-1").wait()
+
+        With `kinds` ("training", "tuning" ...) it is one of those; a name that several have is the first one's.
+        Raises: NotFound; Invalid for a resource of another kind.
+        """
+        return find_resource(self, reference, *kinds)
+
     def wrap(self, document: Mapping[str, Any]) -> Resource:
         """The object for a resource's JSON."""
         return CLASSES.get(document["kind"], Resource)(self, document)
@@ -129,11 +143,17 @@ class Client:
         script: Sources | None = None,
         entry_point: str | None = None,
         log_metrics: Mapping[str, str] | None = None,
+        template: str | Template | None = None,
         wait: bool = False,
         progress: bool = True,
         **options: Any,
     ) -> Training:
         """Begin a training, and with `wait` see it to its end; `options` are those of `trainings.create`.
+
+            client.train("xgboost", name="breast-1", dataset="breast", target="diagnosis", wait=True)
+            client.train(template="quick", name="breast-2", parameters={"max_depth": 8})
+
+        With a `template` what is given goes over it; datasets, hyperparameters and variables one by one.
 
         With `script`, a folder or files of one's own, it runs `entry_point` there; `log_metrics` are read from its log:
         `{"accuracy": r"accuracy=([0-9.]+)"}`. The code is registered as an algorithm named `algorithm`, or as the
@@ -146,20 +166,35 @@ class Client:
             with self.algorithms.put_for_run(
                 own, script, entry_point=entry_point, metrics=log_metrics, progress=progress
             ) as made:
-                training = self.trainings.create(name, algorithm=made, **settings)
-        elif algorithm is not None:
-            training = self.trainings.create(name, algorithm=algorithm, **settings)
+                training = self._begin(name, made, template, settings)
         else:
-            raise Invalid("what is to be trained? give an algorithm ('xgboost'), or `script=` with code of your own")
+            training = self._begin(name, algorithm, template, settings)
         return training.wait(progress=progress) if wait else training
+
+    def _begin(
+        self, name: str, algorithm: str | Algorithm | None, template: str | Template | None, settings: dict[str, Any]
+    ) -> Training:
+        if template is not None:
+            given = {"algorithm": algorithm, **settings}
+            settings = from_template(self._template(template).spec, {}, given)
+            algorithm = settings.pop("algorithm")
+        if algorithm is None:
+            raise Invalid(
+                "what is to be trained? give an algorithm ('xgboost'), `script=` with code of your own, or `template=`"
+            )
+        return self.trainings.create(name, algorithm=algorithm, **settings)
+
+    def _template(self, template: str | Template) -> Template:
+        return self.templates.get(template) if isinstance(template, str) else template
 
     def tune(
         self,
-        algorithm: str | Algorithm,
+        algorithm: str | Algorithm | None = None,
         *,
         name: str,
         space: Mapping[str, str | Mapping[str, Any]],
-        objective: str | Sequence[str],
+        objective: str | Mapping[str, str] | Sequence[str | Mapping[str, str]],
+        template: str | Template | None = None,
         wait: bool = False,
         progress: bool = True,
         **options: Any,
@@ -169,8 +204,16 @@ class Client:
             client.tune("xgboost", name="trees", dataset="breast", target="diagnosis", objective="maximize:roc_auc",
                         space={"max_depth": "2..8", "learning_rate": "log:0.01..0.3"}, trials=20, parallel=2, wait=True)
 
-        Raises: with `wait`, RunFailed when too many of its trainings fail.
+        With a `template` what is given goes over it; what is searched is no longer fixed.
+        Raises: Invalid when there is neither an algorithm nor a template; with `wait`, RunFailed when too many of its
+        trainings fail.
         """
+        if template is not None:
+            given = {**options, **({"algorithm": algorithm} if algorithm is not None else {})}
+            options = from_template(self._template(template).spec, space, given)
+            algorithm = options.pop("algorithm")
+        if algorithm is None:
+            raise Invalid("what is to be tuned? give an algorithm ('xgboost'), or `template=`")
         tuning = self.tunings.create(name, algorithm=algorithm, space=space, objective=objective, **options)
         return tuning.wait(progress=progress) if wait else tuning
 
@@ -178,7 +221,8 @@ class Client:
         self,
         name: str,
         *,
-        spec: Mapping[str, Any],
+        spec: Mapping[str, Any] | None = None,
+        template: str | Template | None = None,
         parameters: Mapping[str, Sequence[Any]] | None = None,
         datasets: Sequence[Mapping[str, str]] | None = None,
         description: str = "",
@@ -186,10 +230,14 @@ class Client:
     ) -> list[Training]:
         """Begin one training for every combination of `parameters`' values and `datasets`, under one experiment.
 
-        `spec` is what all have alike; `datasets` are laid over its own: `[{"train": "iris"}, {"train": "iris-clean"}]`.
+            client.sweep("depths", template="quick", parameters={"max_depth": [2, 4, 8]})
+
+        `spec` is what all have alike, laid over what a `template` says; `datasets` are laid over its own:
+        `[{"train": "iris"}, {"train": "iris-clean"}]`.
         Raises: Invalid when one of them could not be; then none is made.
         """
-        body = {"name": name, "spec": spec, "parameters": parameters, "datasets": datasets}
+        whole = merged(self._template(template).spec if template is not None else {}, spec or {})
+        body = {"name": name, "spec": whole, "parameters": parameters, "datasets": datasets}
         body |= {"description": description, "tags": list(tags)}
         given = {key: plain(value) for key, value in body.items() if value is not None}
         answer = self.transport.create("/trainings/sweep", given)
@@ -204,7 +252,10 @@ class Client:
         wait: bool = True,
         **options: Any,
     ) -> Training:
-        """Run a notebook of one's own as a job; see `orrery.client.notebook_runs.run_notebook`."""
+        """Run a notebook of one's own as a job; see `orrery.client.notebook_runs.run_notebook`.
+
+        client.run_notebook("report.ipynb", parameters={"year": 2026}, instance_type="cpu-medium")
+        """
         from orrery.client.notebook_runs import run_notebook
 
         return run_notebook(self, path, name=name, parameters=parameters, wait=wait, **options)
@@ -222,6 +273,8 @@ class Client:
         progress: bool = True,
     ) -> Endpoint:
         """Put a model behind an endpoint, which is made when it is not there (default name: the model's).
+
+            client.deploy("breast-1", endpoint="breast")
 
         On an existing endpoint the model takes the others' place without a request being lost; with `traffic` it is
         added for that percentage, and the others share the rest.
@@ -287,6 +340,19 @@ class Client:
         return found.predict(instances)
 
     # the platform
+
+    def apply(self, source: Documents, *, dry_run: bool = False) -> list[Applied]:
+        """Make what is there as documents say: create what is missing, change what differs, delete nothing.
+
+            client.apply("project.yaml", dry_run=True)
+            client.apply(client.trainings.get("breast-1").export() | {"name": "breast-2"})
+
+        `source`: the path of a YAML or JSON file, a document, or several. All of it is checked before the first thing
+        is done. Raises: Invalid with the field; PartlyApplied when something failed that could not be foreseen.
+        """
+        from orrery.client.applied import apply
+
+        return apply(self, source, dry_run=dry_run)
 
     def whoami(self) -> Json:
         """`{"name", "groups", "admin", "mode"}`."""

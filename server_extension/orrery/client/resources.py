@@ -161,6 +161,12 @@ class Resource:
         """Its address in the API, under `/api/v1`."""
         return f"/{self.client.declaration(self.kind).plural}/{segment(self.id)}"
 
+    def export(self) -> Json:
+        """The document that makes it anew, with names in the place of ids: `client.apply` takes it."""
+        from orrery.client.cli.manifests import export
+
+        return export(self)
+
     def refresh(self) -> Self:
         """Read it again."""
         self.replace(self.client.transport.json("GET", self.path))

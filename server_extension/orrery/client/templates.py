@@ -38,6 +38,22 @@ def tuning_settings(
     return {**settings, "parameters": {key: value for key, value in fixed.items() if key not in space}}
 
 
+def from_template(template: Mapping[str, Any], space: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `trainings.create` (`tunings.create`, where there is a `space`), with what is `given` over the
+    template's; `dataset`, `validation`, `test` and `target` are among the datasets and parameters."""
+    options = {name: value for name, value in given.items() if value is not None}
+    known = {"train": options.pop("dataset", None)}
+    known |= {name: options.pop(name, None) for name in ("validation", "test")}
+    datasets = {**{name: value for name, value in known.items() if value is not None}, **options.pop("datasets", {})}
+    target = options.pop("target", None)
+    parameters = {**({"target": target} if target is not None else {}), **options.pop("parameters", {})}
+    changes = {**options, "datasets": datasets, "parameters": parameters}
+    if space:
+        return tuning_settings(template, space, changes)
+    made = ("trial", "meanwhile_of", "workflow")
+    return merged({name: value for name, value in template.items() if name not in made}, changes)
+
+
 class Template(Resource):
     """Settings of a training, kept to begin others from."""
 

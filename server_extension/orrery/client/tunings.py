@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from orrery.client.apps import open_app
 from orrery.client.builtin import (
@@ -20,12 +20,18 @@ from orrery.client.builtin import (
     Visibility,
     data_and_parameters,
     moment,
+    seconds_of,
+    torchrun_of,
 )
 from orrery.client.collection import Collection
 from orrery.client.downloads import download
 from orrery.client.memory_fit import MemoryEstimate, estimate_memory
+from orrery.client.references import split_reference
 from orrery.client.resources import Json, Resource
 from orrery.errors import Invalid, Unavailable
+
+if TYPE_CHECKING:
+    from orrery.client.client import Client
 
 Sampler = Literal["tpe", "random", "grid", "cma-es", "gp", "qmc", "nsga2"]
 EarlyStop = Literal["none", "median", "asha", "hyperband"]
@@ -78,10 +84,24 @@ class Tuning(Resource):
         return {item["metric"]: item["importances"] for item in items}
 
     def register_model(self, name: str | None = None, *, trial: int | None = None) -> Model:
-        """Register the model of the best trial (or of `trial`), of a COMPLETE tuning."""
+        """Register the model of the best trial (or of `trial`), of a tuning that has ended, however it did.
+
+            tuning.register_model("trees", trial=3)
+
+        Raises: Invalid while there is no such trial that has succeeded; Conflict while it runs.
+        """
         made = self.act("register-model", name=name, trial=trial)
         assert isinstance(made, Model)
         return made
+
+    def stop_trial(self, number: int) -> Training:
+        """Stop one trial that runs or waits; the tuning goes on. Raises: Invalid where there is none such."""
+        for trial in self.trials():
+            if trial["number"] == number:
+                if trial["ended_at"] is not None or trial["training"] is None:
+                    raise Invalid(f"trial {number} of {self.qualified_name} has ended: {trial['status']}")
+                return self.client.trainings.get(trial["training"]["id"]).stop()
+        raise Invalid(f"{self.qualified_name} has no trial {number}; tuning.trials() lists them")
 
     def download_study(self, to: str | Path = ".") -> Path:
         """Save the study as Optuna's journal, which `optuna-dashboard FILE` opens."""
@@ -101,6 +121,25 @@ class Tuning(Resource):
     def tensorboard(self, *, timeout: float = 120.0) -> str:
         """Wake the TensorBoard over all its trials; the address at which it opens for you, once, within a minute."""
         return open_app(self, timeout=timeout)
+
+
+def split_earlier(
+    client: Client, earlier: Sequence[str | Training | Tuning]
+) -> tuple[list[str | Tuning], list[str | Training]]:
+    """Tunings, and trainings: those that are not said to be tunings. Raises: Invalid for what is neither."""
+    tunings: list[str | Tuning] = []
+    trainings: list[str | Training] = []
+    for run in earlier:
+        if isinstance(run, Tuning):
+            tunings.append(run)
+        elif not isinstance(run, str):
+            trainings.append(run)
+        else:
+            kind, rest = split_reference(client, run)
+            if kind is not None and kind.name not in ("tuning", "training"):
+                raise Invalid(f"earlier: {run!r} is a {kind.name}; give trainings (NAME) and tunings (tuning/NAME)")
+            (tunings if kind is not None and kind.name == "tuning" else trainings).append(rest)
+    return tunings, trainings
 
 
 class Tunings(Collection[Tuning]):
@@ -130,7 +169,7 @@ class Tunings(Collection[Tuning]):
         instance_type: str | None = None,
         image: str | Resource | None = None,
         priority: Priority | None = None,
-        max_seconds: int | None = None,
+        max_seconds: int | str | None = None,
         start_after: datetime | timedelta | str | None = None,
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
@@ -148,15 +187,18 @@ class Tunings(Collection[Tuning]):
     ) -> Tuning:
         """Begin a tuning.
 
+            client.tunings.create("trees", algorithm="xgboost", dataset="breast", target="diagnosis", trials=20,
+                                  space={"max_depth": "2..8"}, objective="maximize:roc_auc")
+
         `space`: what may be tried for each hyperparameter: `"2..8"`, `"log:0.01..0.3"`, `"gbtree,dart"`,
         `"0.1..0.5 if booster=dart"`, or `{"low", "high", "step", "log"}` or `{"values": [...]}`. `objective`:
-        `"maximize:roc_auc"`, or several. `earlier`: tunings and trainings that the search knows from the beginning; a
-        name means a training, `"tuning/NAME"` a tuning. `early_stop_metric`: what is watched for early stopping,
+        `"maximize:roc_auc"`, or several. `earlier`: tunings (`"tuning/trees"`, an id or an object) and trainings (a
+        name) that the search knows from the beginning. `early_stop_metric`: what is watched for early stopping,
         `"minimize:validation_log_loss"`; else the objective. `start_after` and all from `environment` to `data_gib` are
         of each training, as `trainings.create` takes them.
         """
         objectives = [objective] if isinstance(objective, str | Mapping) else list(objective)
-        tunings, trainings = split_earlier(earlier)
+        tunings, runs = split_earlier(self.client, earlier)
         named = {"train": dataset, **(datasets or {})}
         return super().create(
             name,
@@ -175,18 +217,18 @@ class Tunings(Collection[Tuning]):
             min_trials=min_trials,
             start_step=start_step,
             earlier_tunings=tunings or None,
-            earlier_trainings=trainings or None,
+            earlier_trainings=runs or None,
             experiment=experiment,
             instance_type=instance_type,
             image=image,
             priority=priority,
-            max_seconds=max_seconds,
+            max_seconds=seconds_of(max_seconds),
             start_after=moment(start_after),
             environment=environment,
             secrets=secrets,
             nodes=nodes,
             processes_per_node=processes_per_node,
-            torchrun=torchrun,
+            torchrun=torchrun_of(torchrun, processes_per_node),
             input_checkpoint=input_checkpoint,
             output=output,
             output_checkpoint=output_checkpoint,
@@ -207,29 +249,20 @@ class Tunings(Collection[Tuning]):
         datasets: Mapping[str, str | Dataset | DatasetVersion] | None = None,
         parameters: Mapping[str, Any] | None = None,
         instance_type: str | None = None,
+        nodes: int | None = None,
     ) -> MemoryEstimate:
-        """Whether its largest trial would fit into memory. Raises: NotFound, Invalid."""
+        """Whether its largest trial would fit into memory.
+
+            print(client.tunings.estimate("xgboost", dataset="breast", space={"max_depth": "2..8"}))
+
+        Raises: NotFound, Invalid.
+        """
         named = {"train": dataset, **(datasets or {})}
         spec = {
             "algorithm": algorithm,
             **data_and_parameters(named, target, parameters),
             "space": dict(space),
             "instance_type": instance_type,
+            "nodes": nodes,
         }
         return estimate_memory(self.client.transport, self.plural, spec)
-
-
-def split_earlier(
-    earlier: Sequence[str | Training | Tuning],
-) -> tuple[list[str | Tuning], list[str | Training]]:
-    """The tunings and the trainings among them; `tuning/` or `training/` before a name says what it is of."""
-    tunings: list[str | Tuning] = []
-    trainings: list[str | Training] = []
-    for run in earlier:
-        if isinstance(run, Tuning):
-            tunings.append(run)
-        elif isinstance(run, str) and run.startswith("tuning/"):
-            tunings.append(run.removeprefix("tuning/"))
-        else:
-            trainings.append(run.removeprefix("training/") if isinstance(run, str) else run)
-    return tunings, trainings

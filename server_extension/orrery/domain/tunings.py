@@ -185,6 +185,9 @@ class RegisterTrialBody(RegisterModelBody):
 
 _ACTIVE = ("CREATE_REQUESTED", "CREATE_IN_PROGRESS", "RUNNING")
 
+#: what has been found is kept however it ended
+_REGISTRABLE = frozenset({"COMPLETE", "STOPPED", "FAIL_HYPERPARAMETER_TUNING"})
+
 TUNING = Kind(
     name="tuning",
     plural="tunings",
@@ -241,7 +244,7 @@ TUNING = Kind(
         ),
         Action("start", "Go on", event="start", target=Target.RUNNING),
         Action("retry", "Retry", event="retry", target=Target.RUNNING),
-        Action("register-model", "Create model", phases=frozenset({"COMPLETE"}), body=RegisterTrialBody),
+        Action("register-model", "Create model", phases=_REGISTRABLE, body=RegisterTrialBody),
     ),
     columns=(
         *COMMON_COLUMNS,

@@ -270,7 +270,8 @@ def _note_end(nodes: _Nodes, node: _Running) -> None:
 def _report_killed(node: _Running) -> None:
     """It could not say so itself."""
     assert node.status is not None
-    why = "it was killed, most likely for want of memory; choose a larger instance type"
+    # whether for want of memory, the platform tells, which knows how much it had
+    why = "it was killed"
     if node.status != -signal.SIGKILL:
         why = f"it crashed with {signal.Signals(-node.status).name}"
     message = f"exit code : {node.status} (pid: {node.process.pid}), rank {node.rank}: {why}"

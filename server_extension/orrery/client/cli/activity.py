@@ -47,7 +47,7 @@ def wait(
       orrery wait training breast-1 --timeout 30m && echo done
     """
     from orrery.client.cli.output import print_one
-    from orrery.client.cli.values import parse_duration
+    from orrery.client.times import parse_duration
 
     seconds = parse_duration(timeout) if timeout else None
     with connect() as client:

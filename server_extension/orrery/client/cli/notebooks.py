@@ -112,7 +112,7 @@ def upgrade(
       orrery notebook upgrade --cancel
     """
     from orrery.client.cli.output import print_document, print_table
-    from orrery.client.cli.values import parse_moment
+    from orrery.client.times import parse_moment
 
     if (by is None) != (message is None):
         raise Invalid("an upgrade needs both: --by, until when people may choose the moment, and --message")

@@ -72,7 +72,7 @@ def token(
       curl -H "Authorization: Bearer $(orrery token)" "$(orrery open)/api/v1/overview"
     """
     from orrery.client.cli.output import print_document
-    from orrery.client.cli.values import parse_duration
+    from orrery.client.times import parse_duration
 
     seconds = parse_duration(expires) if expires else None
     with connect() as client:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from orrery.client.cli.runs import Priority
-from orrery.client.cli.values import parse_duration, parse_moment, parse_texts
+from orrery.client.cli.values import parse_texts
+from orrery.client.times import parse_duration, parse_moment
 
 PriorityOption = Annotated[Priority | None, typer.Option(case_sensitive=False, help="Higher goes first.")]
 ExperimentOption = Annotated[str | None, typer.Option(help="The experiment that it is listed under.")]

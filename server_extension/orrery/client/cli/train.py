@@ -31,7 +31,8 @@ from orrery.client.cli.runs import (
     Visibility,
     WaitOption,
 )
-from orrery.client.cli.values import parse_metrics, parse_moment
+from orrery.client.cli.values import parse_metrics
+from orrery.client.times import parse_moment
 from orrery.errors import Invalid
 
 if TYPE_CHECKING:
@@ -365,8 +366,9 @@ def run(
     Without --wait the result is brought by the JupyterLab that runs over the notebook's folder; where none runs, by
     --follow.
     """
-    from orrery.client.cli.values import parse_datasets, parse_duration, parse_pairs
+    from orrery.client.cli.values import parse_datasets, parse_pairs
     from orrery.client.notebook_runs import follow_result, result_place
+    from orrery.client.times import parse_duration
 
     if (notebook is None) == (follow is None):
         raise Invalid("give a notebook to run, or with --follow the name of a run that was begun before")
