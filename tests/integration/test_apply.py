@@ -101,7 +101,7 @@ def test_a_document_that_is_wrong_keeps_the_others_from_being_made(
     text = PROJECT.replace("trees", "others").replace("name: applied", "name: never").replace("rounds: 4", "rounds: x")
     answer = platform.cli("apply", "-f", "-", stdin=text.replace("  experiment: others\n", ""), user="alice")
     assert answer.returncode == 2, answer.stderr
-    assert "training never:" in answer.stderr
+    assert "line 7: training never: " in answer.stderr
     assert "rounds" in answer.stderr
     assert alice.get("experiments/others").status_code == 404
 

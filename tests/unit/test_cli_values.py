@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orrery.client.cli.output import bytes_text, cell_text, fitting_columns, look_up, reference_label
+from orrery.client.cli.output import bytes_text, cell_text, fitting_columns, reference_label
 from orrery.client.cli.values import (
     parse_duration,
     parse_json,
@@ -16,10 +16,10 @@ from orrery.client.cli.values import (
     parse_pairs,
     parse_purposes,
     read_documents,
-    set_path,
 )
 from orrery.client.displays import duration_text
 from orrery.client.kinds import Kind, Kinds
+from orrery.client.paths import look_up, set_path
 from orrery.errors import Invalid, NotFound
 
 

@@ -15,6 +15,7 @@ import { offeredActions, phaseOf } from '../models/kinds';
 import { meanwhileOf } from '../models/meanwhile';
 import { useModel } from '../models/model';
 import { CommandIDs } from '../tokens';
+import { AsYaml } from './as-yaml';
 import type { PanelContext } from './context';
 import { usePanel, useTick } from './context';
 import { act, deleteResource, showError } from './dialogs';
@@ -210,6 +211,7 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
           testId="orrery-copy"
         />
       )}
+      {kind.creatable && <AsYaml kind={kind} resource={resource} />}
       <Dashboards resource={resource} />
       <IconButton
         label="Copy a link to this page"
