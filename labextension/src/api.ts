@@ -198,6 +198,32 @@ export class Api {
     return (text ? JSON.parse(text) : null) as T;
   }
 
+  /** The same, where the answer comes as lines of JSON, each handed on as it comes. */
+  async extensionLines(
+    path: string,
+    body: JsonObject,
+    take: (line: JsonObject) => void,
+    signal: AbortSignal
+  ): Promise<void> {
+    const url = URLExt.join(this.settings.baseUrl, 'orrery-extension', path);
+    const response = await this.fetch('POST', url, { body, signal });
+    const reader = response.body?.getReader();
+    const decoder = new TextDecoder();
+    let rest = '';
+    for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+      const lines = (rest + decoder.decode(part.value, { stream: true })).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const document = JSON.parse(line) as JsonObject & { error?: ErrorBody };
+        if (document.error) {
+          const { code, message, details } = document.error;
+          throw new ApiError(response.status, code, message, details ?? {});
+        }
+        take(document);
+      }
+    }
+  }
+
   /** Those that the Jupyter server renders itself. */
   async dashboards(): Promise<Dashboard[]> {
     const url = URLExt.join(this.settings.baseUrl, 'orrery-extension/dashboards');

@@ -6,6 +6,7 @@ import { kernelsPlugin } from './plugins/kernels';
 import { instanceKernelsPlugin } from './plugins/instance-kernels';
 import { launcherPlugin } from './plugins/launcher';
 import { linksPlugin } from './plugins/links';
+import { manifestsPlugin } from './plugins/manifests';
 import { notebookUsePlugin } from './plugins/notebook-use';
 import { notificationsPlugin } from './plugins/notifications';
 import { overviewPlugin } from './plugins/overview';
@@ -31,7 +32,8 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   notebookUsePlugin,
   startPlugin,
   kernelsPlugin,
-  linksPlugin
+  linksPlugin,
+  manifestsPlugin
 ];
 
 export default plugins;

@@ -44,6 +44,10 @@ export namespace CommandIDs {
   export const showSideBar = 'orrery:show-side-bar';
   export const openStart = 'orrery:open-start';
   export const openOverview = 'orrery:open-overview';
+  /** `{text?, name?}`: shows what the YAML would do, and does it on demand */
+  export const importYaml = 'orrery:import-yaml';
+  /** `{kind, ids}`, or what is in front or below the pointer; `copy`: to the clipboard, not to a file */
+  export const exportYaml = 'orrery:export-yaml';
   /** `{kind, ids}` */
   export const compare = 'orrery:compare';
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { InstanceType, JsonObject, Kind, Resource, Schema } from '../src/api-types';
-import type { FormOptions } from '../src/models/form';
 import { FormModel } from '../src/models/form';
+import type { FormOptions } from '../src/models/form-opening';
 import { withRemedy } from '../src/models/memory-fit';
 import { DATASET, MemoryPlatform, TRAINING, XGBOOST, makeResource, until } from './platform';
 
@@ -53,15 +53,15 @@ describe('FormModel', () => {
     expect(Object.keys(specOf(form).properties?.parameters?.properties ?? {})).toEqual(['target', 'rounds']);
     expect(Object.keys(specOf(form).properties?.datasets?.properties ?? {})).toEqual(['train', 'validation']);
     expect((form.spec.parameters as JsonObject).rounds).toBe(300);
-    expect(form.columns).toEqual([{ name: 'diagnosis', type: 'category' }]);
+    expect(form.references.columns).toEqual([{ name: 'diagnosis', type: 'category' }]);
   });
 
   it('takes no column while those of a newly chosen dataset are being read', async () => {
     const form = await openForm(new MemoryPlatform(), TRAINING);
     const following = form.setData({ ...form.data, spec: TRAIN });
-    expect(form.isReadingColumns).toBe(true);
+    expect(form.references.isReadingColumns).toBe(true);
     await following;
-    expect(form.isReadingColumns).toBe(false);
+    expect(form.references.isReadingColumns).toBe(false);
   });
 
   it('begins from a template, whose name stays its own', async () => {
@@ -164,7 +164,7 @@ describe('FormModel', () => {
       body: { error: { code: 'not_found', message: 'no version' } }
     }));
     await form.setData({ ...form.data, spec: { ...TRAIN, datasets: { train: 'alice/late' } } });
-    expect(form.columns).toBeNull();
+    expect(form.references.columns).toBeNull();
     const late = makeResource({
       kind: 'dataset',
       name: 'late',
@@ -172,8 +172,8 @@ describe('FormModel', () => {
     });
     platform.on('GET', '/datasets/by-name/alice/late', () => ({ body: late }));
     form.announce(late);
-    await until(() => form.columns !== null, 'the columns');
-    expect(form.columns).toEqual([{ name: 'y', type: 'integer' }]);
+    await until(() => form.references.columns !== null, 'the columns');
+    expect(form.references.columns).toEqual([{ name: 'y', type: 'integer' }]);
   });
 
   it('says what it takes, what comes first, and refuses what could never start', async () => {

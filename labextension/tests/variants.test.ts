@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { JsonObject, Kind, Schema } from '../src/api-types';
 import { variableFor } from '../src/forms/inputs';
-import type { FormOptions } from '../src/models/form';
 import { FormModel } from '../src/models/form';
+import type { FormOptions } from '../src/models/form-opening';
 import { DATASET, MemoryPlatform, until } from './platform';
 
 const text = (title: string, more: Schema = {}): Schema => ({ type: 'string', title, ...more });

@@ -101,7 +101,7 @@ def test_a_document_that_is_wrong_keeps_the_others_from_being_made(
     text = PROJECT.replace("trees", "others").replace("name: applied", "name: never").replace("rounds: 4", "rounds: x")
     answer = platform.cli("apply", "-f", "-", stdin=text.replace("  experiment: others\n", ""), user="alice")
     assert answer.returncode == 2, answer.stderr
-    assert "training never:" in answer.stderr
+    assert "line 7: training never: " in answer.stderr
     assert "rounds" in answer.stderr
     assert alice.get("experiments/others").status_code == 404
 
@@ -189,4 +189,4 @@ def test_files_that_are_no_text_need_a_folder_and_a_document_reads_nothing_outsi
         refused = platform.cli("apply", "-f", str(tmp_path / "inner" / "it.yaml"), user="alice")
         assert refused.returncode == 2 and said in refused.stderr, refused.stderr
     piped = platform.cli("apply", "-f", "-", stdin=document, user="alice")
-    assert piped.returncode == 2 and "apply it from a file" in piped.stderr
+    assert piped.returncode == 2 and "apply it with `orrery apply -f FILE`" in piped.stderr

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from orrery.client.cli.output import bytes_text, cell_text, fitting_columns, look_up, reference_label, trials_text
+from orrery.client.cli.output import bytes_text, cell_text, fitting_columns, reference_label, trials_text
 from orrery.client.cli.tune import show_targets
-from orrery.client.cli.values import parse_json, parse_pairs, parse_purposes, read_documents, set_path
+from orrery.client.cli.values import parse_json, parse_pairs, parse_purposes, read_documents
 from orrery.client.displays import duration_text
 from orrery.client.kinds import Kind, Kinds
+from orrery.client.paths import look_up, set_path
 from orrery.client.times import parse_duration, parse_moment
 from orrery.errors import Invalid, NotFound
 

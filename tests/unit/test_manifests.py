@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from orrery.client.cli.manifests import (
+from orrery.client.manifests import (
     MAX_BYTES,
     Difference,
     Manifest,
@@ -61,10 +61,12 @@ def laughs(levels: int) -> bytes:
         (b"", "is empty; write kind, name and spec"),
         (b"kind: template", "does not say its name"),
         (b"- 1", "a resource is a mapping"),
-        (b"kind: [", "neither YAML nor JSON"),
-        (b"kind: a\nname: b\nspce: {}", "a field 'spce' that means nothing here; did you mean 'spec'?"),
+        (b"kind: [", "neither YAML nor JSON that can be read: line 1: "),
+        (b"kind: a\nname: b\nspec: {? [x] : 1}", "line 3: a key is no text"),
+        (b"kind: a\nname: b\nspec: {x: " + b"1" * 5000 + b"}", "neither YAML nor JSON"),
+        (b"kind: a\nname: b\nspce: {}", "line 3: a field 'spce' that means nothing here; did you mean 'spec'?"),
         (b"kind: a\nname: b\nspec: 3", "spec is 3; it is a mapping"),
-        (b"kind: a\nname: b\nname: c", "'name' is written twice"),
+        (b"kind: a\nname: b\nname: c", "line 3: 'name' is written twice"),
         (b"apiVersion: v2\nkind: a\nname: b", "this client knows 'orrery/v1'"),
         (b"kind: a\nname: b\nspec: {x: .nan}", "holds what JSON cannot say"),
         (b"kind: a\nname: !!python/object/apply:os.system ['true']", "neither YAML nor JSON"),
@@ -83,6 +85,18 @@ def test_what_is_no_resource_or_meant_to_harm_is_refused(text: bytes, words: str
 def test_a_file_that_is_too_long_is_refused_unread() -> None:
     with pytest.raises(TooLarge, match="split it into several files"):
         read_manifests(b"#" * (MAX_BYTES + 1))
+
+
+def test_the_line_of_what_is_wrong_is_known() -> None:
+    manifest = read_manifests(TWO)[1]
+    assert manifest.line_of("spec.parameters.max_depth") == 11
+    assert manifest.line_of("spec.parameters.target.0") == 11
+    assert manifest.line_of("spec.datasets.train") == 9
+    assert manifest.line_of() == 7
+    assert Manifest("template", "a", None).line_of("spec") is None
+    with pytest.raises(Invalid) as refused:
+        read_manifests(TWO + b"nothing: 1\n")
+    assert refused.value.details["line"] == 12
 
 
 def test_a_few_aliases_are_welcome() -> None:

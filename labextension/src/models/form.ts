@@ -20,9 +20,9 @@ import type {
   Schema,
   UploadedFile
 } from '../api-types';
-import { readableSpec, safeFileName, valueAt } from '../format';
+import { safeFileName } from '../format';
 import type { FormSchemas, Found } from '../forms/make-form';
-import { NOTHING_FOUND, makeFormSchemas } from '../forms/make-form';
+import { makeFormSchemas } from '../forms/make-form';
 import {
   keepKnown,
   missingUploads,
@@ -37,29 +37,15 @@ import type { Cost } from './cost';
 import { QueueModel, costOf, describePlace } from './cost';
 import type { FormProblem } from './form-problems';
 import { FormErrors, readable, unnamedProblems } from './form-problems';
-import type { DatasetColumn } from './form-sources';
-import { columnsOf, foundIn } from './form-sources';
+import type { FormOptions } from './form-opening';
+import { changeOf, editedData, openingData } from './form-opening';
+import { FormReferences } from './form-references';
 import { Model, throttle } from './model';
 import { keepSpace, searchProblems, searchedIn } from './form-search';
 import { MemoryFitModel, withRemedy } from './memory-fit';
 import { UploadModel } from './upload';
 
-export interface FormOptions {
-  /** Where the draft is kept, so that it comes back after a reload. */
-  draft: string;
-  /** `owner/name` or id of a resource to begin from. */
-  copyOf?: string;
-  /** The resource to change, instead of making a new one. */
-  editOf?: string;
-  /** A template of trainings to begin from, for any form that has fields of one. */
-  template?: string;
-  prefill?: JsonObject;
-}
-
 let formCount = 0;
-
-/** What a form begins with where the server's own default is the cautious one. */
-const OPENING_VALUES: Record<string, JsonObject> = { dataset: { publish: true } };
 
 export class FormModel extends Model {
   data: JsonObject = {};
@@ -68,10 +54,9 @@ export class FormModel extends Model {
   readonly memory: MemoryFitModel;
   isSending = false;
   isReady = false;
-  columns: DatasetColumn[] | null = null;
-  /** While the chosen dataset is being asked for its columns. */
-  isReadingColumns = false;
   readonly uploads: UploadModel;
+  /** What the chosen resources say of the rest. */
+  readonly references: FormReferences;
   /** Several forms may be open at once: their fields' ids must not be the same. */
   readonly idPrefix = `form${++formCount}`;
   private readonly errors = new FormErrors(this.idPrefix, () => [this.data, this.schemas.schema as Schema]);
@@ -80,8 +65,6 @@ export class FormModel extends Model {
   isVisible = true;
   instanceTypes: InstanceType[] = [];
   private original: Resource | null = null;
-  private found: Found = NOTHING_FOUND;
-  private readonly chosen = new Map<string, string>();
   private idempotencyKey = '';
   private readonly saveSoon = throttle(() => void this.saveDraft(), 400);
   private readonly checkSoon = throttle(() => this.checkTouched(), 250);
@@ -95,6 +78,8 @@ export class FormModel extends Model {
   ) {
     super();
     this.api = orrery.api;
+    this.references = new FormReferences(orrery);
+    this.references.changed.connect(() => this.notify());
     this.schemas = this.makeSchemas();
     this.uploads = new UploadModel(this.api, file => this.addFile(file));
     this.uploads.changed.connect(() => this.notify());
@@ -108,6 +93,7 @@ export class FormModel extends Model {
 
   override dispose(): void {
     this.uploads.dispose();
+    this.references.dispose();
     this.queue.dispose();
     this.memory.dispose();
     super.dispose();
@@ -127,13 +113,18 @@ export class FormModel extends Model {
     }
     this.saveSoon();
     this.notify();
-    await this.followReferences();
+    await this.references.follow(this);
     this.memory.follow(this.spec);
   }
 
   /** Change the form as the estimate of its memory proposes. */
   takeRemedy(change: JsonObject): Promise<void> {
     return this.setData({ ...this.data, spec: withRemedy(this.spec, change) });
+  }
+
+  /** What would be sent. */
+  get draft(): JsonObject {
+    return { spec: {}, ...(withoutEmpty(this.data) as JsonObject | undefined) };
   }
 
   get spec(): JsonObject {
@@ -178,19 +169,19 @@ export class FormModel extends Model {
     return [...searchedIn(this.specSchema, this.spec), '', ...chosen].join();
   }
 
-  private get specSchema(): Schema {
+  get specSchema(): Schema {
     return (this.schemas.schema as Schema).properties?.spec ?? {};
   }
 
   /** The parameters of the chosen algorithm, those that are searched among them; null: none is chosen. */
   get searchable(): Schema | null {
-    const [parameters] = Object.values(this.found.parameters);
+    const [parameters] = Object.values(this.references.found.parameters);
     return parameters ? plainSchema(parameters) : null;
   }
 
   /** What the chosen algorithm says. */
   get algorithm(): Found {
-    return this.found;
+    return this.references.found;
   }
 
   get uploadPath(): string[] | null {
@@ -213,8 +204,7 @@ export class FormModel extends Model {
       ]);
       return null;
     }
-    const draft = withoutEmpty(this.data) as unknown as Draft;
-    draft.spec ??= {};
+    const draft = this.draft as unknown as Draft;
     const found = this.validate(draft);
     if (found.length > 0) {
       this.setProblems(found);
@@ -225,7 +215,12 @@ export class FormModel extends Model {
     this.idempotencyKey ||= crypto.randomUUID();
     try {
       const resource = this.original
-        ? await this.api.patch(this.kind.plural, this.original.id, this.change(draft), this.original.etag)
+        ? await this.api.patch(
+            this.kind.plural,
+            this.original.id,
+            changeOf(this.kind, draft as unknown as JsonObject),
+            this.original.etag
+          )
         : await this.api.create(this.kind.plural, draft, this.idempotencyKey);
       this.orrery.events.publish({ type: this.original ? 'updated' : 'created', resource });
       await this.state?.remove(this.options.draft);
@@ -242,27 +237,14 @@ export class FormModel extends Model {
   private makeSchemas(): FormSchemas {
     const only = this.options.editOf ? this.kind.mutable : undefined;
     const searched = searchedIn(this.kind.spec_schema, this.spec);
-    return makeFormSchemas(this.kind, this.orrery.kinds.user, this.found, only, searched, this.spec);
-  }
-
-  /** What an edit changes, of what may be changed; an emptied field is sent as such. */
-  private change(draft: Draft): JsonObject {
-    const sent = draft as unknown as JsonObject;
-    const change: JsonObject = {};
-    for (const field of this.kind.mutable.filter(name => !name.startsWith('spec.'))) {
-      const value = sent[field] ?? (field === 'description' ? '' : field === 'tags' ? [] : undefined);
-      if (value !== undefined) {
-        change[field] = value;
-      }
-    }
-    if (change.visibility !== 'group') {
-      delete change.group;
-    }
-    const mutable = this.kind.mutable.flatMap(name => (name.startsWith('spec.') ? [name.slice(5)] : []));
-    change.spec = Object.fromEntries(
-      mutable.filter(name => name in draft.spec).map(name => [name, draft.spec[name] ?? null])
+    return makeFormSchemas(
+      this.kind,
+      this.orrery.kinds.user,
+      this.references.found,
+      only,
+      searched,
+      this.spec
     );
-    return change;
   }
 
   private validate(draft: Draft): FieldError[] {
@@ -306,9 +288,7 @@ export class FormModel extends Model {
   /** Check what somebody has been in, and show what is wrong at the field, without a word elsewhere. */
   private checkTouched(): void {
     if (!this.isDisposed && !this.isSending) {
-      const draft = withoutEmpty(this.data) as unknown as Draft;
-      draft.spec ??= {};
-      this.errors.check(this.validate(draft));
+      this.errors.check(this.validate(this.draft as unknown as Draft));
       this.notify();
     }
   }
@@ -323,7 +303,7 @@ export class FormModel extends Model {
     }
     this.schemas = this.makeSchemas();
     this.applyDefaults();
-    await this.followReferences();
+    await this.references.follow(this);
     if (this.cost !== null) {
       await this.queue.load();
     }
@@ -333,43 +313,14 @@ export class FormModel extends Model {
   }
 
   private async openingData(): Promise<JsonObject> {
-    if (this.options.editOf) {
-      return this.valuesOf(this.options.editOf);
+    const { editOf } = this.options;
+    if (editOf) {
+      this.original = await this.api.get(this.kind.plural, editOf);
+      return editedData(this.kind, this.original);
     }
-    const opening = OPENING_VALUES[this.kind.kind] ?? {};
-    const prefill = this.options.prefill ?? {};
-    const data: JsonObject = { spec: {}, ...prefill };
-    const known = plainSchema(this.kind.spec_schema);
-    data.spec = { ...keepKnown(opening, known), ...(prefill.spec as JsonObject | undefined) };
-    if (this.options.copyOf) {
-      try {
-        const original = await this.api.get(this.kind.plural, this.options.copyOf);
-        // What the platform fills in by itself is in no form.
-        const asked = Object.entries(readableSpec(original)).filter(
-          ([name]) => name in (known.properties ?? {})
-        );
-        return { ...commonValues(original), spec: Object.fromEntries(asked), name: `${original.name}-copy` };
-      } catch (error) {
-        this.setProblems([{ path: '', message: errorMessage(error) }]);
-      }
-    }
-    if (this.options.template) {
-      try {
-        const template = readableSpec(await this.api.get('templates', this.options.template));
-        const said = Object.fromEntries(Object.entries(template).filter(([, value]) => value !== null));
-        data.spec = { ...keepKnown(said, known), ...data.spec };
-      } catch (error) {
-        this.setProblems([{ path: '', message: errorMessage(error) }]);
-      }
-    }
-    return data;
-  }
-
-  private async valuesOf(ref: string): Promise<JsonObject> {
-    this.original = await this.api.get(this.kind.plural, ref);
-    const spec = readableSpec(this.original);
-    const mutable = Object.entries(spec).filter(([name]) => this.kind.mutable.includes(`spec.${name}`));
-    return { ...commonValues(this.original), spec: Object.fromEntries(mutable) };
+    return openingData(this.api, this.kind, this.options, message =>
+      this.setProblems([{ path: '', message }])
+    );
   }
 
   private applyDefaults(): void {
@@ -377,58 +328,8 @@ export class FormModel extends Model {
     this.data = getDefaultFormState<unknown>(validator, schema, this.data, schema) as JsonObject;
   }
 
-  /** Fetch what the chosen references decide: an algorithm's parameters, a dataset's columns. */
-  private async followReferences(): Promise<void> {
-    const places = [...walk((this.schemas.schema as Schema).properties?.spec ?? {})];
-    const references = places.filter(place => place.schema['x-orrery-ref']);
-    const changed = references.filter(({ path, schema }) => {
-      const value = valueAt(this.spec, path.join('.'));
-      const key = `${schema['x-orrery-ref']}:${path.join('.')}`;
-      const text = typeof value === 'string' ? value : '';
-      const isNew = this.chosen.get(key) !== text;
-      this.chosen.set(key, text);
-      return isNew;
-    });
-    if (changed.length === 0) {
-      return;
-    }
-    const isNewDataset = changed.some(place => String(place.schema['x-orrery-ref']).startsWith('dataset'));
-    if (isNewDataset) {
-      this.isReadingColumns = true;
-      this.notify();
-    }
-    const parameterPlaces = places.filter(place => place.schema['x-orrery-parameters-of']);
-    for (const { path, schema } of parameterPlaces) {
-      const source = changed.find(place => place.schema['x-orrery-ref'] === schema['x-orrery-parameters-of']);
-      if (source) {
-        await this.loadParameters(
-          path,
-          String(schema['x-orrery-parameters-of']),
-          valueAt(this.spec, source.path.join('.'))
-        );
-      }
-    }
-    if (isNewDataset) {
-      await this.loadColumns(references);
-      this.isReadingColumns = false;
-    }
-    this.notify();
-    // A new algorithm brings datasets of its own to choose.
-    await this.followReferences();
-  }
-
-  private async loadParameters(path: string[], kindName: string, ref: Json | undefined): Promise<void> {
-    const key = path.join('.');
-    const kind = this.orrery.kinds.get(kindName);
-    this.found = NOTHING_FOUND;
-    if (kind && typeof ref === 'string' && ref !== '') {
-      try {
-        this.found = foundIn(await this.api.get(kind.plural, ref), key, valueAt(this.spec, 'datasets'));
-      } catch {
-        // A reference that does not resolve is named by the server at its field on submit.
-      }
-    }
-    if (this.found.parameters[key]) {
+  takeParameters(key: string): void {
+    if (this.references.found.parameters[key]) {
       this.data = { ...this.data, spec: keepSpace(this.specSchema, this.spec, this.searchable) };
     }
     this.fitParameters();
@@ -438,7 +339,7 @@ export class FormModel extends Model {
   private fitParameters(): void {
     this.schemas = this.makeSchemas();
     this.data = { ...this.data, spec: keepVariants(this.specSchema.properties ?? {}, this.spec) };
-    for (const [key, declared] of Object.entries(this.found.parameters)) {
+    for (const [key, declared] of Object.entries(this.references.found.parameters)) {
       const place = [...walk(this.specSchema)].find(({ path }) => path.join('.') === key);
       this.changeSpec(key.split('.'), current =>
         keepKnown((current ?? {}) as JsonObject, place?.schema ?? plainSchema(declared))
@@ -447,39 +348,13 @@ export class FormModel extends Model {
     this.applyDefaults();
   }
 
-  private async loadColumns(references: { path: string[]; schema: Schema }[]): Promise<void> {
-    this.columns = null;
-    for (const { path, schema } of references) {
-      const kindName = String(schema['x-orrery-ref']);
-      const ref = valueAt(this.spec, path.join('.'));
-      const kind = this.orrery.kinds.get(kindName);
-      if (kindName.startsWith('dataset') && kind && typeof ref === 'string' && ref !== '') {
-        try {
-          this.columns = columnsOf(await this.api.get(kind.plural, ref));
-        } catch {
-          // As above.
-        }
-        if (this.columns) {
-          return;
-        }
-      }
-    }
-  }
-
   /** The queue moves with every run; a chosen dataset may have got its first version. */
   private onEvent(_: unknown, event: ResourceEvent): void {
     if (this.isReady && this.cost !== null && this.isVisible) {
       this.readQueueSoon();
     }
-    if (event.type === 'created') {
-      const { kind, owner, name } = event.resource;
-      const key = [...this.chosen].find(
-        ([place, value]) => place.startsWith(`${kind}:`) && value === `${owner}/${name}`
-      )?.[0];
-      if (key !== undefined) {
-        this.chosen.delete(key);
-        void this.followReferences();
-      }
+    if (event.type === 'created' && this.references.forget(event.resource)) {
+      void this.references.follow(this);
     }
   }
 
@@ -513,15 +388,4 @@ export class FormModel extends Model {
       await this.state?.save(this.options.draft, withoutConcealed(this.data, this.specSchema));
     }
   }
-}
-
-function commonValues(resource: Resource): JsonObject {
-  const { name, description, tags, visibility, group } = resource;
-  return { name, description, tags, visibility, ...(group === null ? {} : { group }) };
-}
-
-/** A title for the form's tab. */
-export function formTitle(kind: Kind | undefined, options: { copyOf?: string; editOf?: string }): string {
-  const what = (kind?.title ?? 'resource').toLowerCase();
-  return options.editOf ? `Edit ${what}` : options.copyOf ? `Copy ${what}` : `New ${what}`;
 }

@@ -14,7 +14,7 @@ import { readContents } from '../models/contents';
 import type { ListQuery } from '../models/list';
 import { NO_FILTER } from '../models/list';
 import { openNotebook } from '../models/notebooks';
-import { formTitle } from '../models/form';
+import { formTitle } from '../models/form-opening';
 import { CommandIDs, IOrrery } from '../tokens';
 import type { PanelContext } from '../widgets/context';
 import { Navigator } from '../widgets/context';

@@ -14,6 +14,7 @@ import { meanwhileOf } from '../models/meanwhile';
 import { useModel } from '../models/model';
 import { CommandIDs } from '../tokens';
 import { appOf, edit, mayChange, nextSteps, ownActions, perform, restore } from './acts';
+import { AsYaml } from './as-yaml';
 import type { PanelContext } from './context';
 import { usePanel, useTick } from './context';
 import { deleteResource } from './dialogs';
@@ -196,6 +197,7 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
           testId="orrery-copy"
         />
       )}
+      {kind.creatable && <AsYaml kind={kind} resource={resource} />}
       <Dashboards resource={resource} />
       <IconButton
         label="Copy a link to this page"

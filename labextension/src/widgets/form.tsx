@@ -10,9 +10,11 @@ import type { JsonObject, Kind, Resource } from '../api-types';
 import { FIELDS, TEMPLATES, VALIDATOR, WIDGETS } from '../forms/registry';
 import { isObject } from '../format';
 import { kindIcon } from '../icons';
-import type { FormOptions } from '../models/form';
-import { FormModel, formTitle } from '../models/form';
+import { FormModel } from '../models/form';
+import type { FormOptions } from '../models/form-opening';
+import { formTitle } from '../models/form-opening';
 import { useModel } from '../models/model';
+import { FormAsYaml } from './as-yaml';
 import type { PanelContext } from './context';
 import { usePanel } from './context';
 import { showError } from './dialogs';
@@ -146,8 +148,8 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
         formData={model.data}
         formContext={{
           model,
-          columns: model.columns,
-          isReadingColumns: model.isReadingColumns,
+          columns: model.references.columns,
+          isReadingColumns: model.references.isReadingColumns,
           instanceTypes: model.instanceTypes,
           searchable: model.searchable,
           metrics: model.algorithm.metrics,
@@ -183,6 +185,7 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
           />
           <Button label="Cancel" onClick={props.onCancel} />
           <AsNotebook model={model} />
+          <FormAsYaml model={model} />
         </div>
       </FormComponent>
     </div>

@@ -1,5 +1,5 @@
 /** The list of one kind: search, filters, the columns, the grid, the trash. */
-import { caretLeftIcon, refreshIcon } from '@jupyterlab/ui-components';
+import { caretLeftIcon, refreshIcon, yamlIcon } from '@jupyterlab/ui-components';
 import type { IStateDB } from '@jupyterlab/statedb';
 import { useEffect, useId, useState } from 'react';
 import type { Column, Kind } from '../api-types';
@@ -8,10 +8,14 @@ import { columnsIcon, kindIcon, trashIcon } from '../icons';
 import type { ListQuery } from '../models/list';
 import { ListModel, firstFilter } from '../models/list';
 import { ListView } from '../models/list-view';
+import { isYamlFile, readYamlFile } from '../models/manifests';
 import { useModel } from '../models/model';
+import { CommandIDs } from '../tokens';
 import { BulkBar } from './bulk';
-import type { PanelContext } from './context';
+import type { Navigator, PanelContext } from './context';
 import { usePanel } from './context';
+import { showError } from './dialogs';
+import { useFileDrop } from './file-drop';
 import { Grid } from './grid';
 import { KindPanel } from './panel';
 import { Busy, Button, Empty, Icon, IconButton, Note } from './parts';
@@ -77,8 +81,10 @@ export class ListPanel extends KindPanel<ListModel> {
 function List(props: { model: ListModel; view: ListView }): JSX.Element {
   const { model, view } = props;
   useModel(model);
+  const { go } = usePanel();
+  const drop = useFileDrop(files => void importFile(go, files));
   return (
-    <div className="orr-List">
+    <div className="orr-List" {...drop}>
       <Toolbar model={model} view={view} />
       {model.error && (
         <Note kind="error">
@@ -92,6 +98,21 @@ function List(props: { model: ListModel; view: ListView }): JSX.Element {
       <BulkBar model={model} />
     </div>
   );
+}
+
+/** A file that is dropped on a list is looked at as YAML. */
+async function importFile(go: Navigator, [file]: File[]): Promise<void> {
+  if (file === undefined) {
+    return;
+  }
+  try {
+    if (!isYamlFile(file.name)) {
+      throw new Error(`${file.name} is no YAML file; files of a dataset are dropped on its form.`);
+    }
+    await go.execute(CommandIDs.importYaml, { text: await readYamlFile(file), name: file.name });
+  } catch (error) {
+    await showError('It could not be imported', error);
+  }
 }
 
 function Toolbar(props: { model: ListModel; view: ListView }): JSX.Element {
@@ -112,6 +133,14 @@ function Toolbar(props: { model: ListModel; view: ListView }): JSX.Element {
       <div className="orr-List-tools">
         <Columns model={model} view={view} />
         <IconButton label="Refresh" icon={refreshIcon} onClick={() => void model.load()} />
+        {go.has(CommandIDs.importYaml) && (
+          <IconButton
+            label="Import YAML …"
+            icon={yamlIcon}
+            onClick={() => void go.execute(CommandIDs.importYaml, {})}
+            testId="orrery-import-yaml"
+          />
+        )}
         {query.trashed ? (
           <Button
             label="Back to the list"

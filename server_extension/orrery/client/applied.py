@@ -13,8 +13,8 @@ from orrery.client.resources import Resource
 from orrery.errors import Invalid
 
 if TYPE_CHECKING:
-    from orrery.client.cli.manifests import Manifest
     from orrery.client.client import Client
+    from orrery.client.manifests import Manifest
 
 Documents = str | os.PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -38,9 +38,11 @@ class Applied:
 
 def apply(client: Client, source: Documents, *, dry_run: bool = False) -> list[Applied]:
     """See `Client.apply`."""
-    from orrery.client.cli.applying import Step, carry_out, make_plan
+    from orrery.client.applying import Step, carry_out, make_plan
+    from orrery.client.manifest_files import send_files
 
-    steps = make_plan(client, _read(source))
+    # files are sent for a dry run as well: what nothing holds is removed by and by
+    steps = make_plan(client, send_files(client, *_read(source)))
     made: dict[int, Resource | None] = {}
 
     def keep(step: Step, resource: Resource | None) -> None:
@@ -57,18 +59,20 @@ def apply(client: Client, source: Documents, *, dry_run: bool = False) -> list[A
     return found
 
 
-def _read(source: Documents) -> list[Manifest]:
-    """Raises: Invalid."""
-    from orrery.client.cli.manifests import MAX_BYTES, read_manifests
+def _read(source: Documents) -> tuple[list[Manifest], Path | None]:
+    """The documents, and the folder that they lie in. Raises: Invalid."""
+    from orrery.client.manifests import MAX_BYTES, read_manifests
 
     if isinstance(source, str | os.PathLike):
         try:
-            with Path(source).expanduser().open("rb") as stream:
-                return read_manifests(stream.read(MAX_BYTES + 1), str(source))
+            path = Path(source).expanduser()
+            with path.open("rb") as stream:
+                return read_manifests(stream.read(MAX_BYTES + 1), str(source)), path.parent
         except OSError as error:
             raise Invalid(f"{str(source)!r} cannot be read: {error.strerror}") from error
     documents = [source] if isinstance(source, Mapping) else list(source)
     try:
-        return [one for document in documents for one in read_manifests(json.dumps(document).encode(), "the document")]
+        texts = [json.dumps(document).encode() for document in documents]
     except TypeError as error:
         raise Invalid(f"a document holds what JSON cannot say: {error}") from error
+    return [one for text in texts for one in read_manifests(text, "the document")], None

@@ -161,11 +161,16 @@ class Resource:
         """Its address in the API, under `/api/v1`."""
         return f"/{self.client.declaration(self.kind).plural}/{segment(self.id)}"
 
-    def export(self) -> Json:
-        """The document that makes it anew, with names in the place of ids: `client.apply` takes it."""
-        from orrery.client.cli.manifests import export
+    def export(self, files: str | os.PathLike[str] | None = None) -> Json:
+        """The document that makes it anew, with names in the place of ids: `client.apply` takes it.
 
-        return export(self)
+        Files are saved below the folder `files`, and else stand in the document, where they are texts and short.
+        Raises: Invalid for files that need a folder.
+        """
+        from orrery.client.manifest_files import with_files
+        from orrery.client.manifests import export
+
+        return with_files(self, export(self), Path(files) if files is not None else None)
 
     def refresh(self) -> Self:
         """Read it again."""

@@ -20,7 +20,7 @@ from traitlets import Bool, Float, Int, List, Unicode
 from orrery import __version__
 from orrery.client.result_notes import Server, notes_folder
 from orrery.errors import OrreryError
-from orrery.extension import dashboards, start_page
+from orrery.extension import dashboards, manifests, start_page
 from orrery.extension.activity.handlers import make_handlers
 from orrery.extension.activity.meter import ServerMeter, data_folder
 from orrery.extension.activity.variables import VariableStore
@@ -152,6 +152,7 @@ class OrreryExtension(ExtensionApp):
         )
         self.handlers.extend(dashboards.make_handlers(self.serverapp))
         self.handlers.extend(start_page.make_handlers())
+        self.handlers.extend(manifests.make_handlers(self.platform))
         self.watch = self._make_watch()
         self.handlers.extend(make_handlers(self.watch))
 

@@ -13,6 +13,7 @@ import typer
 
 from orrery.client.cli.app import Output, label, note
 from orrery.client.displays import duration_text
+from orrery.client.paths import look_up
 
 if TYPE_CHECKING:
     from orrery.client.kinds import Column, Kind
@@ -132,19 +133,6 @@ def _cell(resource: Resource, column: Column) -> str:
     return escape(cell_text(value, column.type))
 
 
-def look_up(document: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path; None where there is none."""
-    value: Any = document
-    for part in path.split("."):
-        if isinstance(value, Mapping):
-            value = cast("Mapping[str, Any]", value).get(part)
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(cast("list[Any]", value)):
-            value = cast("list[Any]", value)[int(part)]
-        else:
-            return None
-    return value
-
-
 def reference_label(document: Mapping[str, Any], key: str) -> str | None:
     """`owner/name@version` of the resource that the spec's field refers to."""
     path = key.removeprefix("spec.")
@@ -257,7 +245,7 @@ def _shortened(value: object, longest: int = 12) -> object:
 
 def _with_labels(resource: Resource) -> dict[str, Any]:
     """The spec with names in the place of ids."""
-    from orrery.client.cli.values import set_path
+    from orrery.client.paths import set_path
 
     spec: dict[str, Any] = json.loads(json.dumps(resource.spec))
     for reference in resource.document.get("references") or ():

@@ -118,7 +118,8 @@ def create(
       orrery create training -f training.yaml --set spec.priority=HIGH
       orrery get training breast-1 -o yaml | orrery create -f - --name breast-2
     """
-    from orrery.client.cli.values import parse_pairs, read_documents, set_path
+    from orrery.client.cli.values import parse_pairs, read_documents
+    from orrery.client.paths import set_path
 
     if file is None and name is None:
         raise Invalid("nothing says what to create; give -f FILE, or --name NAME with --set spec.key=value")
@@ -178,7 +179,8 @@ def update(
       orrery update training breast-1 --description "first try" --tag paper
       orrery update endpoint breast --set spec.deployments.0.replicas=2
     """
-    from orrery.client.cli.values import parse_pairs, set_path
+    from orrery.client.cli.values import parse_pairs
+    from orrery.client.paths import set_path
 
     with connect() as client:
         resource = client.kind(kind).get(name)
@@ -270,7 +272,8 @@ def copy(
     Example:
       orrery copy training breast-1 breast-2 --set spec.parameters.max_depth=4 --wait
     """
-    from orrery.client.cli.values import parse_pairs, set_path
+    from orrery.client.cli.values import parse_pairs
+    from orrery.client.paths import set_path
 
     with connect() as client:
         source = client.kind(kind).get(name)

@@ -12,7 +12,7 @@ from orrery.client.cli.app import KindArgument, NamesArgument, connect, note
 from orrery.errors import Invalid
 
 if TYPE_CHECKING:
-    from orrery.client.cli.applying import Step
+    from orrery.client.applying import Step
 
 
 def register(app: typer.Typer) -> None:
@@ -36,9 +36,9 @@ def export(
       orrery export algorithm forest > forest.yaml
       orrery export dataset breast --files files > breast.yaml
     """
-    from orrery.client.cli.manifest_files import with_files
-    from orrery.client.cli.manifests import export as document_of
-    from orrery.client.cli.manifests import write_manifests
+    from orrery.client.manifest_files import with_files
+    from orrery.client.manifests import export as document_of
+    from orrery.client.manifests import write_manifests
 
     with connect() as client:
         declaration = client.declaration(kind)
@@ -64,9 +64,9 @@ def apply(
       orrery apply -f project.yaml --dry-run
       orrery export training breast-1 | sed 's/breast-1/breast-2/' | orrery apply -f -
     """
-    from orrery.client.cli.applying import carry_out, make_plan
-    from orrery.client.cli.manifest_files import send_files
-    from orrery.client.cli.manifests import read_manifests
+    from orrery.client.applying import carry_out, make_plan
+    from orrery.client.manifest_files import send_files
+    from orrery.client.manifests import read_manifests
 
     manifests = read_manifests(_read(file), "stdin" if file == "-" else file)
     with connect() as client:
@@ -81,7 +81,7 @@ def apply(
 
 
 def _read(file: str) -> bytes:
-    from orrery.client.cli.manifests import MAX_BYTES
+    from orrery.client.manifests import MAX_BYTES
 
     # one byte more than is taken tells that it is too much
     if file == "-":

@@ -67,36 +67,6 @@ def parse_datasets(given: Iterable[str]) -> dict[str, str]:
     return parse_texts((text if "=" in text else f"train={text}" for text in given), "--dataset")
 
 
-def set_path(document: dict[str, Any], path: str, value: Any) -> None:
-    """Set `spec.deployments.0.replicas` and the like; folders on the way are made. Raises: Invalid."""
-    *parents, last = path.split(".")
-    place: Any = document
-    for index, part in enumerate(parents):
-        if isinstance(place, list):
-            place = _item(cast("list[Any]", place), part, path)
-        elif isinstance(place, dict):
-            table = cast("dict[str, Any]", place)
-            if table.get(part) is None:
-                table[part] = {}
-            place = table[part]
-        else:
-            raise Invalid(f"{path!r}: {'.'.join(parents[:index])!r} is a value, nothing can be set inside it")
-    if isinstance(place, list):
-        items = cast("list[Any]", place)
-        _item(items, last, path)
-        items[int(last)] = value
-    elif isinstance(place, dict):
-        place[last] = value
-    else:
-        raise Invalid(f"{path!r}: {'.'.join(parents)!r} is a value, nothing can be set inside it")
-
-
-def _item(items: list[Any], part: str, path: str) -> Any:
-    if not part.isdecimal() or int(part) >= len(items):
-        raise Invalid(f"{path!r}: {part!r} is no place in a list of {len(items)}; count from 0")
-    return items[int(part)]
-
-
 def read_text(source: str) -> str:
     """The text itself, `@file` or `-` for stdin. Raises: Invalid."""
     if source == "-":

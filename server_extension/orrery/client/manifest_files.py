@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from orrery.client.cli.manifests import Manifest
+from orrery.client.manifests import Manifest
 from orrery.client.resources import Json, Resource
 from orrery.client.transport import segment
 from orrery.client.uploads import Planned, upload_files
@@ -52,7 +52,7 @@ def with_files(resource: Resource, document: Json, folder: Path | None) -> Json:
 
 
 def send_files(client: Client, manifests: Sequence[Manifest], folder: Path | None) -> list[Manifest]:
-    """The documents with object ids: what they hold or name is uploaded. `folder`: theirs; None: they came by a pipe.
+    """The documents with object ids: what they hold or name is uploaded. `folder`: theirs; None: they lie in none.
 
     Raises: Invalid for a file that is not there or leads out of the folder.
     """
@@ -87,7 +87,8 @@ def _plan(manifest: Manifest, file: Json, folder: Path | None) -> Planned | None
     if ways == ["content"]:
         return Planned(path, given.encode())
     if folder is None:
-        raise Invalid(f"{manifest.label}: file {path!r} is from {given!r}, beside the document: apply it from a file")
+        message = f"{manifest.label}: file {path!r} is from {given!r}, beside the document"
+        raise Invalid(f"{message}: apply it with `orrery apply -f FILE`")
     source = (folder / given).resolve()
     if not source.is_relative_to(folder.resolve()):
         raise Invalid(f"{manifest.label}: file {path!r} is from {given!r}, which leads out of the document's folder")
@@ -117,6 +118,6 @@ def _read_text(resource: Resource, path: str) -> str:
 
 def _needs_folder(resource: Resource, what: str) -> Invalid:
     return Invalid(
-        f"{resource.kind} {resource.qualified_name} has {what}; give a folder beside the YAML that they are saved in: "
-        "--files files"
+        f"{resource.kind} {resource.qualified_name} has {what}; save them in a folder beside the YAML: "
+        f"orrery export {resource.kind} {resource.name} --files files"
     )

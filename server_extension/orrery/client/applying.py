@@ -5,17 +5,20 @@ What a document does not say stays as it is. Nothing is ever deleted.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from orrery.client.cli.manifests import Difference, Manifest, differences, names_in, with_ids
+from orrery.client.manifests import Difference, Manifest, differences, names_in, with_ids
+from orrery.client.paths import drop_path, look_up
 from orrery.client.resources import Json, Resource
 from orrery.errors import Conflict, Invalid, NotFound, OrreryError
 
 if TYPE_CHECKING:
     from orrery.client.client import Client
+    from orrery.client.kinds import Kind
 
 _DRY: Json = {"dry_run": "true"}
 
@@ -52,14 +55,14 @@ def make_plan(client: Client, manifests: Sequence[Manifest]) -> list[Step]:
     seen: set[tuple[str, str | None, str]] = set()
     steps: list[Step] = []
     for manifest in manifests:
-        kind = client.declaration(manifest.kind)
+        kind = _kind_of(client, manifest)
         key = (kind.name, manifest.owner, manifest.name)
         if key in seen:
-            raise Invalid(f"{manifest.label} is written twice; leave one away")
+            raise _refused(manifest, "name", f"{manifest.label} is written twice; leave one away")
         seen.add(key)
         if not kind.creatable:
             message = f"a {kind.title.lower()} is made by the platform, not from a file"
-            raise Invalid(f"{message}; leave {manifest.label} away")
+            raise _refused(manifest, "kind", f"{message}; leave {manifest.label} away")
         steps.append(Step(manifest, "create", _find(client, manifest)))
     ordered = _in_order(client, steps)
     for step in ordered:
@@ -77,11 +80,22 @@ def _find(client: Client, manifest: Manifest) -> Resource | None:
         return None
 
 
+def _names_of(client: Client, manifest: Manifest) -> set[str]:
+    return {manifest.name, f"{manifest.owner or client.user}/{manifest.name}"}
+
+
+def _first_path(error: OrreryError) -> str:
+    """The field that it is about; "" where it names none."""
+    fields = error.details.get("fields")
+    first: Any = cast("list[Any]", fields)[0] if isinstance(fields, list) and fields else {}
+    return str(first.get("path", ""))
+
+
 def _in_order(client: Client, steps: list[Step]) -> list[Step]:
     """Those that others name come before them. Raises: Invalid for a circle."""
     by_name: dict[str, list[Step]] = {}
     for step in steps:
-        for name in {step.manifest.name, f"{step.manifest.owner or client.user}/{step.manifest.name}"}:
+        for name in _names_of(client, step.manifest):
             by_name.setdefault(name, []).append(step)
     for step in steps:
         named = [other for name in sorted(names_in(step.manifest.spec)) for other in by_name.get(name, [])]
@@ -99,13 +113,24 @@ def _in_order(client: Client, steps: list[Step]) -> list[Step]:
 
 
 def _check_create(client: Client, step: Step) -> None:
+    """Raises: what the platform has against it, but for the resources that are made before it."""
     plural = client.declaration(step.manifest.kind).plural
-    try:
-        client.transport.json("POST", f"/{plural}", body=step.manifest.body, query=_DRY)
-    except Invalid as error:
-        # what it names is made before it: then it is checked there
-        if not step.needs or error.code == "unschedulable":
-            raise _told(step, error) from error
+    coming = {name for needed in step.needs for name in _names_of(client, needed.manifest)}
+    body: Json = json.loads(json.dumps(step.manifest.body))
+    left_out: set[str] = set()
+    while True:
+        try:
+            client.transport.json("POST", f"/{plural}", body=body, query=_DRY)
+            return
+        except Invalid as error:
+            path = _first_path(error)
+            if left_out and (path in left_out or not path):
+                # it asks for what is still to come: all else was checked before it, or is when it is made
+                return
+            if not names_in(look_up(body, path)) & coming:
+                raise _told(step, error) from error
+            left_out.add(path)
+            drop_path(body, path)
 
 
 def _compare(client: Client, step: Step, existing: Resource) -> None:
@@ -125,7 +150,9 @@ def _compare(client: Client, step: Step, existing: Resource) -> None:
     fields = {field for field, _ in inside}
     fixed = [found for field, found in inside if f"spec.{field}" not in kind.mutable]
     if fixed:
-        raise Invalid(
+        raise _refused(
+            step.manifest,
+            fixed[0].path,
             f"{step.label} is there, and {fixed[0]}: that cannot be changed of a {kind.title.lower()}; "
             "give the document another name, or leave the field as it is",
             fields=[{"path": found.path, "message": "cannot be changed"} for found in fixed],
@@ -144,9 +171,23 @@ def _without_none(spec: Any) -> Json:
     return {name: value for name, value in spec.items() if value is not None}
 
 
+def _kind_of(client: Client, manifest: Manifest) -> Kind:
+    try:
+        return client.declaration(manifest.kind)
+    except NotFound as error:
+        raise _refused(manifest, "kind", f"{manifest.name}: {error.message}") from error
+
+
+def _refused(manifest: Manifest, path: str, message: str, **details: object) -> Invalid:
+    line = manifest.line_of(path)
+    return Invalid(f"line {line}: {message}" if line else message, **details, line=line)
+
+
 def _told(step: Step, error: OrreryError) -> OrreryError:
-    """The same error, saying of which document."""
-    return type(error)(f"{step.label}: {error.message}", **error.details)
+    """The same error, saying of which document, and in which line of the file."""
+    line = step.manifest.line_of(_first_path(error))
+    place = f"line {line}: " if line else ""
+    return type(error)(f"{place}{step.label}: {error.message}", **{**error.details, "line": line})
 
 
 def carry_out(client: Client, steps: Sequence[Step], tell: Callable[[Step, Resource | None], None]) -> None:

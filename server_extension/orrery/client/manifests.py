@@ -17,14 +17,16 @@ import difflib
 import json
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import yaml
 
-from orrery.client.cli.output import look_up
-from orrery.client.cli.values import set_path
+from orrery.client.paths import look_up, set_path
 from orrery.client.resources import Json, Resource
 from orrery.errors import Invalid, TooLarge
+
+if TYPE_CHECKING:
+    from orrery.client.kinds import Kind
 
 API_VERSION: Final = "orrery/v1"
 MAX_BYTES: Final = 1 << 20
@@ -45,6 +47,14 @@ class Manifest:
     #: the fields outside the spec that are said
     envelope: Json = field(default_factory=dict[str, Any])
     spec: Json = field(default_factory=dict[str, Any])
+    #: where its fields are written, `spec.parameters.rounds` among them; lines count from 1 through the whole file
+    lines: Mapping[str, int] = field(default_factory=dict[str, int], compare=False, repr=False)
+
+    def line_of(self, path: str = "") -> int | None:
+        """The line of a field, or of what it would be in. None: it was not read from a file."""
+        while path and path not in self.lines:
+            path = path.rpartition(".")[0]
+        return self.lines.get(path)
 
     @property
     def label(self) -> str:
@@ -63,9 +73,11 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is no text", key.start_mark)
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is written twice", key.start_mark)
-            seen.add(str(key.value))
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -80,15 +92,24 @@ def read_manifests(text: bytes, name: str = "the file") -> list[Manifest]:
     if len(text) > MAX_BYTES:
         raise TooLarge(f"{name} has {len(text):,} bytes; at most {MAX_BYTES:,} are read: split it into several files")
     try:
+        nodes: list[yaml.Node] = []
         for node in cast("Iterator[yaml.Node]", yaml.compose_all(text, _Loader)):  # pyright: ignore[reportUnknownMemberType]
             _check_size(node, name)
+            nodes.append(node)
         documents: list[Any] = list(yaml.load_all(text, _Loader))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        place = f"line {line}: " if line else ""
+        raise Invalid(
+            f"{name} is neither YAML nor JSON that can be read: {place}{error.problem or error.context}", line=line
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise Invalid(f"{name} is neither YAML nor JSON that can be read: {error}") from error
-    found = [document for document in documents if document is not None]
+    found = [(document, node) for document, node in zip(documents, nodes, strict=True) if document is not None]
     if not found:
         raise Invalid(f"{name} is empty; write kind, name and spec of a resource")
-    return [_read(document, f"{name}, document {place}") for place, document in enumerate(found, start=1)]
+    return [_read(document, _lines_of(node), name) for document, node in found]
 
 
 def _check_size(node: yaml.Node, name: str) -> None:
@@ -116,30 +137,51 @@ def _check_size(node: yaml.Node, name: str) -> None:
     count(node, 0)
 
 
-def _read(document: Any, where: str) -> Manifest:
+def _lines_of(document: yaml.Node) -> dict[str, int]:
+    """The line of every field, from 1, by its dotted path; that of the whole under ""."""
+    found: dict[str, int] = {}
+
+    def walk(node: yaml.Node, path: str, line: int) -> None:
+        found[path] = line
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                walk(value, f"{path}.{key.value}" if path else str(key.value), key.start_mark.line + 1)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                walk(value, f"{path}.{index}" if path else str(index), value.start_mark.line + 1)
+
+    walk(document, "", document.start_mark.line + 1)
+    return found
+
+
+def _read(document: Any, lines: Mapping[str, int], name: str) -> Manifest:
+    def refuse(path: str, message: str) -> Invalid:
+        line = lines.get(path, lines[""])
+        return Invalid(f"{name}, line {line}: {message}", line=line)
+
     if not isinstance(document, dict):
-        raise Invalid(f"{where} is {document!r}; a resource is a mapping with kind, name and spec")
+        raise refuse("", f"{document!r} is no resource; a resource is a mapping with kind, name and spec")
     content = cast("dict[str, Any]", document)
     version = content.get("apiVersion", API_VERSION)
     if version != API_VERSION:
-        raise Invalid(f"{where} has apiVersion {version!r}; this client knows {API_VERSION!r}")
+        raise refuse("apiVersion", f"apiVersion is {version!r}; this client knows {API_VERSION!r}")
     for key in content:
         if key not in _FIELDS:
             near = difflib.get_close_matches(str(key), _FIELDS, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; it may have {', '.join(_FIELDS)}"
-            raise Invalid(f"{where} has a field {key!r} that means nothing here{hint}")
+            raise refuse(str(key), f"a field {key!r} that means nothing here{hint}")
     for key in ("kind", "name"):
         if not isinstance(content.get(key), str):
-            raise Invalid(f"{where} does not say its {key}; write {key}: and a text")
+            raise refuse(key, f"it does not say its {key}; write {key}: and a text")
     spec: Any = content.get("spec") or {}
     if not isinstance(spec, dict):
-        raise Invalid(f"{where}: spec is {spec!r}; it is a mapping")
+        raise refuse("spec", f"spec is {spec!r}; it is a mapping")
     try:
         json.dumps(content, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise Invalid(f"{where} holds what JSON cannot say: {error}") from error
+        raise refuse("", f"it holds what JSON cannot say: {error}") from error
     envelope = {key: content[key] for key in _ENVELOPE if content.get(key) is not None}
-    return Manifest(content["kind"], content["name"], content.get("owner"), envelope, cast("Json", spec))
+    return Manifest(content["kind"], content["name"], content.get("owner"), envelope, cast("Json", spec), lines)
 
 
 # --- writing ---
@@ -152,17 +194,18 @@ def export(resource: Resource) -> Json:
         own = reference["owner"] == resource.owner
         version = f"@{reference['version']}" if reference.get("version") else ""
         set_path(spec, reference["path"], f"{'' if own else reference['owner'] + '/'}{reference['name']}{version}")
-    document: Json = {"apiVersion": API_VERSION, "kind": resource.kind, "name": resource.name}
-    for key in _ENVELOPE:
-        value = resource.document.get(key)
-        if value and value != "private":
-            document[key] = value
-    # what the platform fills in by itself is in no schema
-    asked: Json = resource.client.declaration(resource.kind).spec_schema["properties"]
-    return {
-        **document,
-        "spec": {key: value for key, value in spec.items() if key in asked and value not in (None, {}, [])},
-    }
+    return make_document(resource.client.declaration(resource.kind), resource.name, resource.document, spec)
+
+
+def make_document(kind: Kind, name: str, envelope: Mapping[str, Any], spec: Mapping[str, Any]) -> Json:
+    """A document of what is said: the fields outside the spec and inside it, without what is empty.
+
+    What the platform fills in by itself is left out: it is in no schema.
+    """
+    said = {key: envelope[key] for key in _ENVELOPE if envelope.get(key) and envelope[key] != "private"}
+    asked: Json = kind.spec_schema["properties"]
+    kept = {key: value for key, value in spec.items() if key in asked and value not in (None, {}, [])}
+    return {"apiVersion": API_VERSION, "kind": kind.name, "name": name, **said, "spec": kept}
 
 
 def write_manifests(documents: list[Json]) -> str:
