@@ -63,6 +63,34 @@ def test_an_administrator_pauses_the_queue_and_everybody_reads_why(stocked: Stoc
     assert wait_settled(client, "trainings", "rose")["status"]["phase"] == "COMPLETE"
 
 
+def test_what_waits_is_given_another_priority_and_what_begins_later_is_listed(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    client.post("queue/pause", json={"reason": "tidying up"}).raise_for_status()
+    open_lab(page, lab)
+    execute(page, "orrery:open-overview")
+    queue = panel(page, "orrery-overview").get_by_test_id("orrery-overview-queue")
+    for name in ("daisy", "poppy"):
+        train(client, name)
+        expect(queue).to_contain_text(name, timeout=LONG_MILLISECONDS)
+    spec = {"algorithm": "xgboost", "datasets": {"train": "flowers"}, "parameters": {"target": "species"}}
+    later = {"name": "aster", "spec": {**spec, "start_after": "2100-01-01T22:00:00+00:00"}}
+    client.post("trainings", json=later).raise_for_status()
+    expect(queue.get_by_test_id("orrery-queue-later")).to_contain_text(
+        "was asked to start no earlier than 2100-01-01 22:00 UTC", timeout=LONG_MILLISECONDS
+    )
+    queue.get_by_label("Priority of poppy").select_option("HIGH")
+    expect(queue.get_by_role("listitem").first).to_contain_text("poppy", timeout=LONG_MILLISECONDS)
+    assert client.get("trainings/poppy").json()["spec"]["priority"] == "HIGH"
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"queue-priority-{theme}")
+        assert violations(page, "#orrery-overview") == []
+    for name in ("daisy", "poppy", "aster"):
+        client.post(f"trainings/{name}/stop").raise_for_status()
+        wait_settled(client, "trainings", name)
+    client.post("queue/resume").raise_for_status()
+
+
 def test_an_administrator_empties_the_machine_and_limits_what_is_held(stocked: Stocked, page: Page) -> None:
     lab, client = stocked
     open_lab(page, lab)

@@ -34,7 +34,7 @@ from orrery.domain.templates import TEMPLATE
 from orrery.domain.trainings import TRAINING
 from orrery.domain.tunings import TUNING
 from orrery.errors import Conflict, InUse, Invalid
-from orrery.executors.contract import ContainerImage
+from orrery.executors.contract import ContainerImage, Resources
 from orrery.executors.local import LocalExecutor
 from orrery.testing.executors import FolderObjects, NamedSecrets
 from orrery.testing.registries import GOOD_LABELS
@@ -256,7 +256,9 @@ class ContainerExecutor(LocalExecutor):
 def containers(tmp_path: Path) -> Iterator[Assembly]:
     """A platform whose trainings are containers."""
     settings = Settings(home=tmp_path, containers=True, instance_types={**SIZES})
-    executor = ContainerExecutor(tmp_path / "jobs", FolderObjects(tmp_path / "objects"), preload=False)
+    capacity = Resources(cores=64, memory_bytes=1 << 40, gpus=8)
+    objects = FolderObjects(tmp_path / "objects")
+    executor = ContainerExecutor(tmp_path / "jobs", objects, capacity=capacity, preload=False)
     made = assemble(settings, executor=executor)
     synchronise_images(made.platform)
     synchronise_built_ins(made.platform)
