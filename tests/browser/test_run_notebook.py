@@ -140,6 +140,7 @@ def test_a_notebook_is_sent_for_later_and_its_result_comes_with_the_page_closed(
     execute(page, "orrery:run-notebook", {"path": "ranks.ipynb"})
     form = panel(page, "orrery-form-training")
     form.get_by_role("button", name="In 1 hour").click()
+    expect(form.get_by_test_id("orrery-cost")).to_contain_text("joins the queue at")
     start = form.get_by_label("Start after", exact=True)
     expect(start).to_have_value(re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d"))
     for theme in ("light", "dark"):

@@ -20,7 +20,7 @@ import type {
   Schema,
   UploadedFile
 } from '../api-types';
-import { safeFileName } from '../format';
+import { formatTime, safeFileName } from '../format';
 import type { FormSchemas, Found } from '../forms/make-form';
 import { makeFormSchemas } from '../forms/make-form';
 import {
@@ -159,7 +159,10 @@ export class FormModel extends Model {
     if (cost === null || cost.refusal !== '' || state === null) {
       return null;
     }
-    const { priority } = this.spec;
+    const { priority, start_after: later } = this.spec;
+    if (typeof later === 'string' && new Date(later).getTime() > Date.now()) {
+      return `joins the queue at ${formatTime(later)}`;
+    }
     return describePlace(cost.start, typeof priority === 'string' ? priority : 'NORMAL', state);
   }
 
