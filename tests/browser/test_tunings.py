@@ -251,3 +251,31 @@ def test_of_several_objectives_the_front_is_shown(stocked: Stocked, page: Page) 
         re.compile("cost by trial")
     )
     see_in_both_themes(page, "pareto", PAGE)
+
+
+#: labels of an axis that overlap one another, or reach beyond the drawing
+BAD_LABELS = """panel => [...panel.querySelectorAll('svg')].flatMap(svg => {
+    const edge = svg.getBoundingClientRect();
+    const texts = [...svg.querySelectorAll('text')].map(node => [node.textContent, node.getBoundingClientRect()]);
+    const cut = texts.filter(([, box]) => box.left < edge.left - 1 || box.right > edge.right + 1);
+    const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top + 2 || b.bottom <= a.top + 2;
+    const over = texts.flatMap(([text, box], at) =>
+        texts.slice(at + 1).filter(([, other]) => !apart(box, other)).map(([other]) => `${text} over ${other}`));
+    return [...cut.map(([text]) => `${text} is cut`), ...over];
+})"""
+
+
+def test_the_labels_of_the_plots_have_room_in_a_narrow_panel(stocked: Stocked, page: Page) -> None:
+    page.set_viewport_size({"width": 760, "height": 2600})
+    detail = open_tuning(page, stocked, "one", "plots")
+    use_theme(page, "dark")
+    expect(detail.get_by_test_id("orrery-plot-importances").get_by_role("rowheader").first).to_be_visible(
+        timeout=LONG_MILLISECONDS
+    )
+    drawn = detail.get_by_test_id("orrery-panel-plots")
+    for size in (760, 1000, 1440):
+        page.set_viewport_size({"width": size, "height": 2600})
+        expect(detail.get_by_test_id("orrery-plot-history").get_by_role("img")).to_be_visible()
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+        look(page, f"tuning-labels-{size}")
+        assert drawn.evaluate(BAD_LABELS) == []

@@ -34,14 +34,27 @@ export interface ChartProps {
   together?: string;
   /** The ends of the y axis; left out, those of the values. */
   range?: [number, number];
+  /** Amounts, whose axis begins at zero. */
+  isAmount?: boolean;
+  /** Bytes: the axis goes up in powers of two, which are round in KiB, MiB and GiB. */
+  isBytes?: boolean;
   /** Buttons beside the title; `image` makes the drawing a PNG. */
   tools?: (image: () => Promise<Blob | null>) => ReactNode;
 }
 
 export const SERIES_COLORS = 6;
 const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
-/** Pixels that the labels of the y axis take. */
+/** Pixels that the labels of the y axis take, and how many characters have room there. */
 const AXIS_WIDTH = 62;
+const MOST_CHARACTERS = 8;
+const POWERS_OF_TWO = Array.from({ length: 52 }, (_, power) => 2 ** power);
+const COMPACT = new Intl.NumberFormat('en-US', { notation: 'compact', maximumSignificantDigits: 3 });
+
+/** A label of the y axis: one that would be cut is written shorter. */
+export function tickText(value: number, format: (value: number) => string): string {
+  const text = format(value);
+  return text.length > MOST_CHARACTERS && format === formatNumber ? COMPACT.format(value) : text;
+}
 
 /** Where the pointer is, or nothing while it is elsewhere. */
 function x0(value: number | null, isTime = false): string {
@@ -70,7 +83,7 @@ export function Chart(props: ChartProps): JSX.Element {
   const latest = useRef(props);
   latest.current = props;
   const [theme, retheme] = useReducer((count: number) => count + 1, 0);
-  const { x, curves, title, isTime, isLog, xLabel, height = 220 } = props;
+  const { x, curves, title, isTime, isLog, xLabel, height = 220, isAmount, isBytes } = props;
   const format = props.format ?? formatNumber;
   const range = props.range?.join(' ') ?? '';
   // A curve of one point is drawn as a point: its shape changes with the second.
@@ -106,7 +119,14 @@ export function Chart(props: ChartProps): JSX.Element {
     const grid = { stroke: css(node, '--jp-border-color2'), width: 1 };
     const font = `11px ${css(node, '--jp-ui-font-family')}`;
     const axis: uPlot.Axis = { stroke: ink, grid, ticks: grid, font, labelFont: font };
-    const ends = latest.current.range;
+    const ends: uPlot.Range.MinMax | uPlot.Scale.Range | undefined =
+      latest.current.range ??
+      (isAmount && !isLog
+        ? (_: uPlot, __: number | null, most: number | null): uPlot.Range.MinMax => [
+            0,
+            (most ?? 0) * 1.08 || 1
+          ]
+        : undefined);
     const made = new uPlot(
       {
         width: Math.max(200, node.clientWidth),
@@ -120,7 +140,8 @@ export function Chart(props: ChartProps): JSX.Element {
           {
             ...axis,
             size: AXIS_WIDTH,
-            values: (_, ticks) => ticks.map(tick => (tick === null ? '' : format(tick)))
+            ...(isBytes ? { incrs: POWERS_OF_TWO } : {}),
+            values: (_, ticks) => ticks.map(tick => (tick === null ? '' : tickText(tick, format)))
           }
         ],
         series: [
@@ -157,7 +178,7 @@ export function Chart(props: ChartProps): JSX.Element {
       plot.current = null;
     };
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [labels, theme, isTime, isLog, height, xLabel, range]);
+  }, [labels, theme, isTime, isLog, height, xLabel, range, isAmount, isBytes]);
 
   useEffect(() => {
     plot.current?.setData(data());

@@ -119,6 +119,7 @@ function HistoryCharts(props: { history: History }): JSX.Element {
         title="Memory, last hour"
         curves={curves.memory}
         format={formatBytes}
+        isBytes
         range={[0, machine.memory_total_bytes]}
       />
       <Chart
@@ -126,6 +127,7 @@ function HistoryCharts(props: { history: History }): JSX.Element {
         title="Disk, last hour"
         curves={curves.disk}
         format={formatBytes}
+        isBytes
         range={[0, machine.disk_total_bytes]}
       />
       {curves.gpu.length > 0 && (

@@ -175,15 +175,17 @@ function Curves(props: { history: UseHistory }): JSX.Element {
   const memory: [number, number] | null = figures ? [0, figures.memory_total_bytes] : null;
   return (
     <div className="orr-Home-charts">
-      <Chart {...shared} title="Cores in use" curves={curves.cores} format={formatNumber} />
+      <Chart {...shared} title="Cores in use" curves={curves.cores} format={formatNumber} isAmount />
       <Chart
         {...shared}
         title="Memory"
         curves={curves.memory}
         format={formatBytes}
+        isAmount
+        isBytes
         {...(memory ? { range: memory } : {})}
       />
-      <Chart {...shared} title="Data volume" curves={curves.disk} format={formatBytes} />
+      <Chart {...shared} title="Data volume" curves={curves.disk} format={formatBytes} isAmount isBytes />
       {curves.gpus.length > 0 && (
         <Chart {...shared} title="GPUs" curves={curves.gpus} format={percent} range={[0, 1]} />
       )}

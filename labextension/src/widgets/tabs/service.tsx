@@ -229,7 +229,14 @@ function ReplicaCharts(props: { replicas: ReplicaUsage[] }): JSX.Element | null 
   const shared = { xLabel: 'time', isTime: true, x: curves.x, height: CHART_HEIGHT };
   return (
     <div className="orr-Charts" data-testid="orrery-replica-charts">
-      <Chart {...shared} title="Memory of the replicas" curves={curves.memory} format={formatBytes} />
+      <Chart
+        {...shared}
+        title="Memory of the replicas"
+        curves={curves.memory}
+        format={formatBytes}
+        isAmount
+        isBytes
+      />
       <Chart {...shared} title="Cores in use by the replicas" curves={curves.cores} format={formatNumber} />
     </div>
   );

@@ -184,6 +184,8 @@ function RunUsage(props: RunUsageProps): JSX.Element {
             title={title}
             xLabel="time"
             isTime
+            isAmount
+            isBytes={measure.endsWith('bytes')}
             together={`usage ${id}`}
             x={drawn.x}
             curves={curves}

@@ -4,8 +4,12 @@ import { useEffect, useRef, useState } from 'react';
 import { formatNumber } from '../../../format';
 import type { Axis, Table } from '../../../models/trial-plots';
 
-export const EDGE = { left: 70, right: 14, top: 10, bottom: 42 };
+export const EDGE = { left: 84, right: 14, top: 10, bottom: 42 };
 const MOST_ROWS = 200;
+/** Pixels of a character of the axes, about. */
+const CHARACTER = 6.4;
+/** Least pixels from label to label of the x axis. */
+const LEAST_ROOM = 46;
 
 export function useWidth<T extends HTMLElement>(least = 260): [RefObject<T>, number] {
   const box = useRef<T>(null);
@@ -43,25 +47,36 @@ export function boxOf(width: number, height: number): Box {
 export function Axes(props: { box: Box; x: Axis; y: Axis }): JSX.Element {
   const { box, x, y } = props;
   const base = box.y(0);
-  // Labels of the x axis are left out where they would run into each other.
-  const every = Math.max(1, Math.ceil((x.ticks.length * 46) / (box.x(1) - box.x(0))));
+  // Labels of the x axis are cut, and left out where too little of them would be left.
+  const { every, most } = roomOf(x.ticks.length, box.x(1) - box.x(0));
   return (
     <g className="orr-Plot-axes" aria-hidden="true">
       {y.ticks.map(({ place, text }) => (
         <g key={text}>
           <line x1={box.x(0)} x2={box.x(1)} y1={box.y(place)} y2={box.y(place)} />
           <text x={EDGE.left - 6} y={box.y(place) + 4} textAnchor="end">
-            {cut(text, 10)}
+            {cut(text, 9)}
           </text>
         </g>
       ))}
       {x.ticks
         .filter((_, at) => at % every === 0)
-        .map(({ place, text }) => (
-          <text key={text} x={box.x(place)} y={base + 16} textAnchor="middle">
-            {cut(text, 12)}
-          </text>
-        ))}
+        .map(({ place, text }) => {
+          const written = cut(text, most);
+          // The last one must not go beyond the edge.
+          const isOver = box.x(place) + (written.length * CHARACTER) / 2 > box.width;
+          return (
+            <text
+              key={text}
+              x={isOver ? box.width - 2 : box.x(place)}
+              y={base + 16}
+              textAnchor={isOver ? 'end' : 'middle'}
+            >
+              {written}
+              {written !== text && <title>{text}</title>}
+            </text>
+          );
+        })}
       <line x1={box.x(0)} x2={box.x(1)} y1={base} y2={base} className="orr-mod-base" />
       <text x={box.x(0.5)} y={box.height - 6} textAnchor="middle">
         {cut(x.title, 40)}
@@ -71,6 +86,13 @@ export function Axes(props: { box: Box; x: Axis; y: Axis }): JSX.Element {
       </text>
     </g>
   );
+}
+
+/** Every how many of so many labels are written along an axis of this length, and with how many characters at most. */
+export function roomOf(count: number, length: number): { every: number; most: number } {
+  const every = Math.max(1, Math.ceil((count * LEAST_ROOM) / length));
+  const room = (length / Math.max(1, count)) * every - 8;
+  return { every, most: Math.max(5, Math.min(16, Math.floor(room / CHARACTER))) };
 }
 
 export function cut(text: string, most: number): string {

@@ -13,7 +13,7 @@ const HEIGHT = 300;
 const TOP = 34;
 const BOTTOM = 16;
 const SIDE = 60;
-const LEAST_STEP = 96;
+const LEAST_STEP = 76;
 /** How far an arrow key moves the end of a brush. */
 const KEY_STEP = 0.05;
 const KEY_LEAP = 0.25;
