@@ -53,7 +53,7 @@ STYLE = """<style>
 .orrw textarea:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
 .orrw button.jupyter-button { color: var(--orrw-fg); background: var(--orrw-back2); width: auto; padding: 0 12px; }
 .orrw button.jupyter-button.mod-active { font-weight: 600; box-shadow: inset 0 -3px 0 var(--jp-brand-color1, #1976d2); }
-body[data-jp-theme-light='false'] .orrw select { background-image: url("data:image/svg+xml,%3Csvg \
+body[data-jp-theme-light='false'] .orrw select:not([multiple]) { background-image: url("data:image/svg+xml,%3Csvg \
 xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath fill='%23ddd' \
 d='M5.2 5.9L9 9.7l3.8-3.8 1.2 1.2-4.9 5-4.9-5z'/%3E%3C/svg%3E"); }
 .orrw button.jupyter-button.mod-primary { background: #1565c0; color: #fff; }

@@ -38,6 +38,10 @@ _EARLIER_HELP: Final = (
     "told the objectives. Several with Ctrl or Shift, none with Ctrl.</div>"
 )
 
+_NOTHING_EARLIER: Final = (
+    "<div class='orrw-help'>There is no earlier tuning or training yet that the search could learn from.</div>"
+)
+
 
 class TuningForm(RunForm[Tuning]):
     """A form; once it is sent, the tuning below it in the place of the buttons.
@@ -120,7 +124,7 @@ class TuningForm(RunForm[Tuning]):
         #: how it is searched and when it ends, by the names of `client.tune`
         self.search: dict[str, Input] = {}
         self._stopping_box = parts.box()
-        self._earlier_fault = parts.html()
+        self._earlier_fault, self._earlier_help = parts.html(), parts.html()
         self._offer = self.offer_notebook(self._make_notebook)
         self.run(lambda: self._begin(id))
 
@@ -181,6 +185,9 @@ class TuningForm(RunForm[Tuning]):
         self._earlier = []
         self.earlier_input.options = [(name, name) for name in dict.fromkeys([*chosen, *offered])]
         self.earlier_input.value = tuple(chosen)
+        has_some = bool(self.earlier_input.options)
+        parts.show(self.earlier_input, has_some)
+        self._earlier_help.value = _EARLIER_HELP if has_some else _NOTHING_EARLIER
 
     def _laid_out(self) -> list[Any]:
         return [
@@ -188,7 +195,7 @@ class TuningForm(RunForm[Tuning]):
             *(parts.html(parts.group("Search space")), self.space),
             *(parts.html(parts.group("Objectives")), self.objectives),
             *(parts.html(parts.group("Search")), *(self.search[name] for name in _SEARCH)),
-            *(self.earlier_input, parts.html(_EARLIER_HELP), self._earlier_fault),
+            *(self.earlier_input, self._earlier_help, self._earlier_fault),
             *(parts.html(parts.group("When it ends")), *(self.search[name] for name in _END)),
             *(self.search["early_stop"], self._stopping_box),
             *self._place_to_run(),
