@@ -254,3 +254,25 @@ def test_of_several_objectives_the_front_is_shown(stocked: Stocked, page: Page) 
         re.compile("cost by trial")
     )
     see_in_both_themes(page, "pareto", PAGE)
+
+
+def test_its_study_opens_in_optuna_dashboard(stocked: Stocked, page: Page) -> None:
+    detail = open_tuning(page, stocked, "one", "overview")
+    with page.expect_popup() as opened:
+        detail.get_by_test_id("orrery-open-app-optuna").click()
+    board = opened.value
+    board.set_default_timeout(30_000)
+    expect(board).to_have_title(re.compile("one · Optuna"), timeout=LONG_MILLISECONDS)
+    shown = board.frame_locator("iframe[data-pass]")
+    expect(shown.get_by_text("one (id=0)")).to_be_visible(timeout=LONG_MILLISECONDS)
+    expect(shown.get_by_text("Hyperparameter Importance")).to_be_visible(timeout=LONG_MILLISECONDS)
+    expect(shown.locator(".js-plotly-plot").first).to_be_visible(timeout=LONG_MILLISECONDS)
+    look(board, "tuning-optuna-light")
+    # its pages are behind the # of the address, in which nothing else stands, and are found again
+    shown.locator("a[href$='/studies/0/trials']").click()
+    expect(shown.get_by_text("Trial 0 (trial_id=0)").first).to_be_visible(timeout=LONG_MILLISECONDS)
+    assert "~" not in board.url and board.url.endswith("_optuna/#/dashboard/studies/0/trials")
+    board.emulate_media(color_scheme="dark")
+    board.reload()
+    expect(shown.get_by_text("Trial 0 (trial_id=0)").first).to_be_visible(timeout=LONG_MILLISECONDS)
+    look(board, "tuning-optuna-dark")

@@ -200,7 +200,7 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
             />
           ))}
       <NextStep resource={resource} />
-      <AppLink resource={resource} />
+      <AppLinks resource={resource} />
       {isMine && <Button label="Edit" onClick={edit} testId="orrery-edit" />}
       {kind.creatable && (
         <IconButton
@@ -255,25 +255,30 @@ function Dashboards(props: { resource: Resource }): JSX.Element {
   );
 }
 
-/** Opens its web application in a new tab, where a page tells how it wakes. */
-function AppLink(props: { resource: Resource }): JSX.Element | null {
+/** Each opens a web application of its in a new tab, where a page tells how it wakes. */
+function AppLinks(props: { resource: Resource }): JSX.Element | null {
   const { resource } = props;
   const { api, kinds } = usePanel();
-  const app = kinds.get(resource.kind)?.app;
-  if (!app || resource.status.state === 'Stopped') {
+  const kind = kinds.get(resource.kind);
+  if (!kind?.app || resource.status.state === 'Stopped') {
     return null;
   }
   return (
-    <a
-      className={`orr-Button${app.is_main ? ' orr-mod-accept' : ''}`}
-      href={api.platformUrl(`apps/${resource.id}/`)}
-      target="_blank"
-      rel="noopener noreferrer"
-      title={`${app.title} in a new tab`}
-      data-testid="orrery-open-app"
-    >
-      {app.title} <Icon icon={linkOutIcon} size={12} />
-    </a>
+    <>
+      {[kind.app, ...(kind.more_apps ?? [])].map(app => (
+        <a
+          key={app.visit}
+          className={`orr-Button${app.is_main ? ' orr-mod-accept' : ''}`}
+          href={api.platformUrl(`apps/${resource.id}${app.suffix}/`)}
+          target="_blank"
+          rel="noopener noreferrer"
+          title={`${app.title} in a new tab`}
+          data-testid={`orrery-open-app${app.suffix && `-${app.visit}`}`}
+        >
+          {app.title} <Icon icon={linkOutIcon} size={12} />
+        </a>
+      ))}
+    </>
   );
 }
 

@@ -75,6 +75,8 @@ class App:
     visit: str
     #: whether it is what the kind is for
     is_main: bool = False
+    #: what follows the resource's id in its address; empty for the kind's first
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,15 @@ class Kind:
     #: fields of the spec that are taken but never stored in it nor answered
     concealed: frozenset[str] = frozenset()
     app: App | None = None
+    #: beside that one, each with a suffix of its own
+    more_apps: tuple[App, ...] = ()
     #: its resources live at JupyterHub: without one it is not offered
     needs_hub: bool = False
     description: str = ""
+
+    @property
+    def apps(self) -> tuple[App, ...]:
+        return (*([self.app] if self.app else []), *self.more_apps)
 
     def action(self, name: str) -> Action | None:
         return next((action for action in self.actions if action.name == name), None)
@@ -176,6 +184,7 @@ def describe(kind: Kind) -> Json:
         "tabs": list(kind.tabs),
         "deleting": kind.deleting,
         "app": asdict(kind.app) if kind.app else None,
+        "more_apps": [asdict(app) for app in kind.more_apps],
     }
 
 

@@ -180,6 +180,9 @@ class RegisterTrialBody(RegisterModelBody):
 
 _ACTIVE = ("CREATE_REQUESTED", "CREATE_IN_PROGRESS", "RUNNING")
 
+#: optuna-dashboard over its study
+OPTUNA: Final = App("Optuna", "optuna", suffix="_optuna")
+
 TUNING = Kind(
     name="tuning",
     plural="tunings",
@@ -192,6 +195,7 @@ TUNING = Kind(
     spec=TuningSpec,
     mutable=frozenset({"max_trials", "max_failed", "parallel", "goal_value"}),
     app=App("TensorBoard", "tensorboard"),
+    more_apps=(OPTUNA,),
     machine=machine(
         Phase("CREATE_REQUESTED", "Pending"),
         (
