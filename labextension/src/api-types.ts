@@ -96,6 +96,14 @@ export interface Phase {
 }
 
 /** What the server declares about one kind of resource: all that the panels know of it. */
+/** A web application that each resource of a kind has. */
+export interface App {
+  title: string;
+  visit: string;
+  is_main: boolean;
+  suffix: string;
+}
+
 export interface Kind {
   kind: string;
   plural: string;
@@ -112,7 +120,9 @@ export interface Kind {
   phases: Phase[];
   tabs: string[];
   /** The web application that its resources have. */
-  app?: { title: string; visit: string; is_main: boolean } | null;
+  app?: App | null;
+  /** Further ones, each at the resource's id with its suffix. */
+  more_apps?: App[];
   /** Some are parts of something larger, named at this path of their spec: trials of a tuning. */
   parts?: { path: string; title: string } | null;
   description?: string;

@@ -279,3 +279,25 @@ def test_the_labels_of_the_plots_have_room_in_a_narrow_panel(stocked: Stocked, p
         page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
         look(page, f"tuning-labels-{size}")
         assert drawn.evaluate(BAD_LABELS) == []
+
+
+def test_its_study_opens_in_optuna_dashboard(stocked: Stocked, page: Page) -> None:
+    detail = open_tuning(page, stocked, "one", "overview")
+    with page.expect_popup() as opened:
+        detail.get_by_test_id("orrery-open-app-optuna").click()
+    board = opened.value
+    board.set_default_timeout(30_000)
+    expect(board).to_have_title(re.compile("one · Optuna"), timeout=LONG_MILLISECONDS)
+    shown = board.frame_locator("iframe[data-pass]")
+    expect(shown.get_by_text("one (id=0)")).to_be_visible(timeout=LONG_MILLISECONDS)
+    expect(shown.get_by_role("heading", name="Hyperparameter Importance")).to_be_visible(timeout=LONG_MILLISECONDS)
+    expect(shown.locator(".js-plotly-plot").first).to_be_visible(timeout=LONG_MILLISECONDS)
+    look(board, "tuning-optuna-light")
+    # its pages are behind the # of the address, in which nothing else stands, and are found again
+    shown.locator("a[href$='/studies/0/trials']").click()
+    expect(shown.get_by_text(re.compile(r"Trial \d+ \(trial_id=")).first).to_be_visible(timeout=LONG_MILLISECONDS)
+    assert "~" not in board.url and board.url.endswith("_optuna/#/dashboard/studies/0/trials")
+    board.emulate_media(color_scheme="dark")
+    board.reload()
+    expect(shown.get_by_text(re.compile(r"Trial \d+ \(trial_id=")).first).to_be_visible(timeout=LONG_MILLISECONDS)
+    look(board, "tuning-optuna-dark")

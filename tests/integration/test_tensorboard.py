@@ -160,6 +160,27 @@ def test_a_tuning_shows_its_trials(platform: RunningPlatform, alice: httpx.Clien
     assert answer.status_code == 201, answer.text
     tuning = answer.json()
     assert wait_settled(alice, "tunings", tuning["id"])["status"]["phase"] == "COMPLETE"
+    # optuna-dashboard beside it, each at its own address, over the same study; it may be looked at and not changed
+    told = alice.post(f"tunings/{tuning['id']}/optuna").json()
+    assert told["url"] == f"/apps/{tuning['id']}_optuna/"
+    shown = enter(platform.url, f"{tuning['id']}_optuna", alice.headers)
+    [study] = httpx.get(f"{shown}api/studies", timeout=60).json()["study_summaries"]
+    assert study["study_name"] == "study"
+    trials = httpx.get(f"{shown}api/studies/{study['study_id']}?after=0", timeout=60).json()["trials"]
+    assert [trial["state"] for trial in trials] == ["Complete", "Complete"]
+    page = httpx.get(shown, headers={"Accept": "text/html"}, timeout=60)
+    assert page.status_code == 200 and "allow-same-origin" not in str(page.headers)
+    refused = httpx.delete(f"{shown}api/studies/{study['study_id']}", timeout=60)
+    assert refused.status_code == 403 and "only looked at" in refused.text
+    with platform.client("bob") as bob:
+        assert bob.post(f"tunings/{tuning['id']}/optuna").status_code == 404
+        assert knock(platform.url, f"{tuning['id']}_optuna", bob.headers).status_code == 404
+    assert knock(platform.url, f"{tuning['id']}_nothing", alice.headers).status_code == 404
+    held = alice.get(f"{platform.url}/metrics", timeout=60).text
+    assert "orrery_held_cores 0\n" in held, "it holds no core"
     board = open_board(platform, alice, "tunings", tuning)
     wait_until(lambda: scalars(board, "study-0", "loss") == [(0, 0.5), (1, 0.25)], what="the first trial")
     wait_until(lambda: scalars(board, "study-1", "loss") == [(0, 0.5), (1, 0.25)], what="the second trial")
+    left = [platform.home / "services" / f"{tuning['id']}-{name}" for name in ("tensorboard", "optuna")]
+    wait_until(lambda: not any(path.exists() for path in left), what="both fall asleep")
+    assert knock(platform.url, f"{tuning['id']}_optuna", alice.headers).status_code == 202, "a visit wakes it again"

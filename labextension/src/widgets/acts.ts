@@ -1,5 +1,5 @@
 /** What can be done with one resource: its page's buttons and the menu of its row in a list are made from the same. */
-import type { Action, Kind, Resource } from '../api-types';
+import type { Action, App, Kind, Resource } from '../api-types';
 import { displayName } from '../format';
 import { Deletion } from '../models/deletion';
 import { offeredActions } from '../models/kinds';
@@ -56,12 +56,16 @@ export function restore(context: PanelContext, resource: Resource, done: () => v
   new Deletion(context).restore([resource]).then(done, error => showError('Restore', error));
 }
 
-/** The address of its web application; null where it has none. */
-export function appOf(context: PanelContext, resource: Resource): { title: string; url: string } | null {
-  const app = context.kinds.get(resource.kind)?.app;
-  return app && resource.status.state !== 'Stopped'
-    ? { title: app.title, url: context.api.platformUrl(`apps/${resource.id}/`) }
-    : null;
+/** Its web applications with their addresses; none while it is stopped. */
+export function appsOf(context: PanelContext, resource: Resource): (App & { url: string })[] {
+  const kind = context.kinds.get(resource.kind);
+  if (!kind?.app || resource.status.state === 'Stopped') {
+    return [];
+  }
+  return [kind.app, ...(kind.more_apps ?? [])].map(app => ({
+    ...app,
+    url: context.api.platformUrl(`apps/${resource.id}${app.suffix}/`)
+  }));
 }
 
 /** What most people do next with it. */
@@ -120,7 +124,6 @@ export function allActs(context: PanelContext, kind: Kind, resource: Resource): 
         : []
     ];
   }
-  const app = appOf(context, resource);
   const isMine = mayChange(context, resource);
   return [
     [open, ...nextSteps(context, resource)],
@@ -129,7 +132,10 @@ export function allActs(context: PanelContext, kind: Kind, resource: Resource): 
         label: action.schema ? `${action.title}…` : action.title,
         run: () => void perform(context, kind, action, resource)
       })),
-      ...(app ? [{ label: app.title, run: () => void window.open(app.url, '_blank', 'noopener') }] : [])
+      ...appsOf(context, resource).map(app => ({
+        label: app.title,
+        run: () => void window.open(app.url, '_blank', 'noopener')
+      }))
     ],
     [
       ...(isMine ? [{ label: 'Edit…', run: () => edit(context, kind, resource) }] : []),

@@ -13,7 +13,7 @@ import { phaseOf } from '../models/kinds';
 import { meanwhileOf } from '../models/meanwhile';
 import { useModel } from '../models/model';
 import { CommandIDs } from '../tokens';
-import { appOf, edit, mayChange, nextSteps, ownActions, perform, restore } from './acts';
+import { appsOf, edit, mayChange, nextSteps, ownActions, perform, restore } from './acts';
 import { AsYaml } from './as-yaml';
 import type { PanelContext } from './context';
 import { usePanel, useTick } from './context';
@@ -187,7 +187,7 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
           {...(step.testId ? { testId: step.testId } : {})}
         />
       ))}
-      <AppLink resource={resource} />
+      <AppLinks resource={resource} />
       {isMine && <Button label="Edit" onClick={() => edit(orrery, kind, resource)} testId="orrery-edit" />}
       {kind.creatable && (
         <IconButton
@@ -243,26 +243,25 @@ function Dashboards(props: { resource: Resource }): JSX.Element {
   );
 }
 
-/** Opens its web application in a new tab, where a page tells how it wakes. */
-function AppLink(props: { resource: Resource }): JSX.Element | null {
+/** Each opens a web application of its in a new tab, where a page tells how it wakes. */
+function AppLinks(props: { resource: Resource }): JSX.Element {
   const { resource } = props;
-  const context = usePanel();
-  const app = appOf(context, resource);
-  const isMain = context.kinds.get(resource.kind)?.app?.is_main === true;
-  if (!app) {
-    return null;
-  }
   return (
-    <a
-      className={`orr-Button${isMain ? ' orr-mod-accept' : ''}`}
-      href={app.url}
-      target="_blank"
-      rel="noopener noreferrer"
-      title={`${app.title} in a new tab`}
-      data-testid="orrery-open-app"
-    >
-      {app.title} <Icon icon={linkOutIcon} size={12} />
-    </a>
+    <>
+      {appsOf(usePanel(), resource).map(app => (
+        <a
+          key={app.visit}
+          className={`orr-Button${app.is_main ? ' orr-mod-accept' : ''}`}
+          href={app.url}
+          target="_blank"
+          rel="noopener noreferrer"
+          title={`${app.title} in a new tab`}
+          data-testid={`orrery-open-app${app.suffix && `-${app.visit}`}`}
+        >
+          {app.title} <Icon icon={linkOutIcon} size={12} />
+        </a>
+      ))}
+    </>
   );
 }
 

@@ -48,7 +48,10 @@ class AppView(BaseModel):
     )
 
 
-def make_api(commands: Commands, hosts: Mapping[str, AppHost], signer: Signer, current_user: Any) -> APIRouter:
+Hosts = Mapping[tuple[str, str], AppHost]
+
+
+def make_api(commands: Commands, hosts: Hosts, signer: Signer, current_user: Any) -> APIRouter:
     """A visit by program: `POST /api/v1/dashboards/{id}/visit`, `POST /api/v1/trainings/{id}/tensorboard`."""
     api = APIRouter(prefix="/api/v1")
 
@@ -65,31 +68,33 @@ def make_api(commands: Commands, hosts: Mapping[str, AppHost], signer: Signer, c
             look = host.visit(record, again=again)
             commands.wake()
             is_awake = look.state is AppState.AWAKE
-            entrance = f"/apps/{record.id}/~{_ticket(signer, user, app, record)}/" if is_awake else None
+            app_id = record.id + app.suffix
+            entrance = f"/apps/{app_id}/~{_ticket(signer, user, app, record)}/" if is_awake else None
             if look.address:
                 entrance = look.address
             answer = {"state": look.state.value, "message": look.message, "log": look.log, "entrance": entrance}
-            return Orjson({"url": f"/apps/{record.id}/", **answer})
+            return Orjson({"url": f"/apps/{app_id}/", **answer})
 
     for kind in commands.store.kinds:
-        if kind.app is not None:
-            add(kind, kind.app, hosts[kind.name])
+        for app in kind.apps:
+            add(kind, app, hosts[kind.name, app.visit])
     return api
 
 
-def make_router(
-    commands: Commands, hosts: Mapping[str, AppHost], signer: Signer, current_user: Any, base_path: str
-) -> APIRouter:
-    """`hosts`: by kind, who runs the apps of its resources."""
+def make_router(commands: Commands, hosts: Hosts, signer: Signer, current_user: Any, base_path: str) -> APIRouter:
+    """`hosts`: who runs the apps, by the kind of their resource and what a visit is called."""
     router = APIRouter(include_in_schema=False)
     caller = Annotated[User, Depends(current_user)]
 
-    def find(user: User, app_id: str) -> Record:
-        record = commands.store.find(app_id) if is_id(app_id) else None
-        is_there = record is not None and record.deleted_at is None and record.kind in hosts
-        if record is None or not is_there or not is_allowed(user, Act.USE, record):
-            raise NotFound(f"there is no app {app_id!r}, or you may not see it")
-        return record
+    def find(user: User, app_id: str) -> tuple[Record, App]:
+        prefix, _, rest = app_id.partition("_")
+        resource_id = f"{prefix}_{rest.partition('_')[0]}"
+        record = commands.store.find(resource_id) if is_id(resource_id) else None
+        if record is not None and record.deleted_at is None and is_allowed(user, Act.USE, record):
+            for app in commands.store.kinds.named(record.kind).apps:
+                if app_id == record.id + app.suffix:
+                    return record, app
+        raise NotFound(f"there is no app {app_id!r}, or you may not see it")
 
     @router.get("/apps/{app_id}")
     def add_slash(app_id: str, _: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -101,12 +106,12 @@ def make_router(
     ) -> Response:
         back = way_back(request, base_path)
         try:
-            record = find(user, app_id)
+            record, app = find(user, app_id)
         except NotFound as error:
             if not is_page(request):
                 raise
             return HTMLResponse(render_missing(error.message, back=back), 404)
-        look = hosts[record.kind].visit(record, again=again)
+        look = hosts[record.kind, app.visit].visit(record, again=again)
         commands.wake()
         if again:
             # the page that waits asks again and again; this was asked for once
@@ -114,8 +119,6 @@ def make_router(
         if look.state is AppState.AWAKE and look.address:
             return RedirectResponse(look.address, 302, {"Cache-Control": "no-store"})
         if look.state is AppState.AWAKE:
-            app = commands.store.kinds.named(record.kind).app
-            assert app is not None
             target = f"{base_path}/apps/{app_id}/~{_ticket(signer, user, app, record)}/{quote(rest)}"
             query = f"?{request.url.query}" if request.url.query else ""
             return RedirectResponse(target + query, 302, {"Cache-Control": "no-store"})
@@ -139,7 +142,7 @@ def _ticket(signer: Signer, user: User, app: App, record: Record) -> str:
     plain = User(user.name, user.groups & {record.owner, record.group or ""})
     visitor = plain if is_allowed(plain, Act.USE, record) else replace(plain, admin=user.admin)
     title = record.name if app.is_main else f"{record.name} · {app.title}"
-    return signer.sign_ticket(visitor, record.id, title, TICKET_SECONDS)
+    return signer.sign_ticket(visitor, record.id + app.suffix, title, TICKET_SECONDS)
 
 
 def way_back(request: Request, base_path: str) -> tuple[str, str]:

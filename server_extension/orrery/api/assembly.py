@@ -7,7 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ from orrery.api.limits import BodyLimit
 from orrery.controllers import run_tokens
 from orrery.controllers.algorithms import AlgorithmController
 from orrery.controllers.apps import AppHost, Apps
+from orrery.controllers.boards import CHECK_SECONDS, Boards, check_boards
 from orrery.controllers.built_in_algorithms import synchronise_built_ins
 from orrery.controllers.commands import Commands
 from orrery.controllers.contract import Controller, Platform
@@ -64,13 +65,14 @@ from orrery.controllers.mirroring import MirrorOutbox
 from orrery.controllers.models import ModelController
 from orrery.controllers.monitoring import Monitor
 from orrery.controllers.notebooks import HubLink, NotebookController
+from orrery.controllers.optuna import StudyBoards
 from orrery.controllers.registry_accounts import RegistryAccountController
 from orrery.controllers.routing import Router
 from orrery.controllers.run_tokens import RunTokens
 from orrery.controllers.secrets import SecretController, Secrets
 from orrery.controllers.settings import Settings
 from orrery.controllers.templates import TemplateController
-from orrery.controllers.tensorboard import CHECK_SECONDS, TensorBoards
+from orrery.controllers.tensorboard import TensorBoards
 from orrery.controllers.training_images import ImageLogins
 from orrery.controllers.trainings import TrainingController
 from orrery.controllers.tunings import TuningController
@@ -109,8 +111,10 @@ class Assembly:
     engine: Engine
     commands: Commands
     router: Router
-    app_hosts: Mapping[str, AppHost]
-    boards: TensorBoards
+    #: by kind and by what a visit is called
+    app_hosts: Mapping[tuple[str, str], AppHost]
+    apps: Apps
+    boards: Sequence[Boards]
     algorithms: AlgorithmController
     trainings: TrainingController
     tunings: TuningController
@@ -197,11 +201,13 @@ def assemble(
     )
     logins.platform = platform
     router = Router(settings.home, f"unix:{settings.run_dir / 'platform.sock'}")
-    dashboards = DashboardController(platform, Apps(platform, router))
-    boards = TensorBoards(platform, Apps(platform, router))
+    apps_ = Apps(platform, router)
+    dashboards = DashboardController(platform, apps_)
+    boards = TensorBoards(platform, apps_)
     algorithms = AlgorithmController(platform)
     trainings = TrainingController(platform)
     tunings = TuningController(platform, trainings, TrialStore(database), Studies(settings.home / "tunings"))
+    studies = StudyBoards(platform, apps_, tunings.studies)
     notebooks = NotebookController(platform)
     controllers: dict[str, Controller] = {
         controller.kind.name: controller
@@ -243,13 +249,15 @@ def assemble(
         commands=commands,
         router=router,
         app_hosts={
-            "dashboard": dashboards,
-            "training": boards,
-            "tuning": boards,
-            "experiment": boards,
-            "notebook": notebooks,
+            ("dashboard", "visit"): dashboards,
+            ("training", "tensorboard"): boards,
+            ("tuning", "tensorboard"): boards,
+            ("tuning", "optuna"): studies,
+            ("experiment", "tensorboard"): boards,
+            ("notebook", "open"): notebooks,
         },
-        boards=boards,
+        apps=apps_,
+        boards=(boards, studies),
         algorithms=algorithms,
         trainings=trainings,
         tunings=tunings,
@@ -324,7 +332,7 @@ async def running(assembly: Assembly) -> AsyncGenerator[None]:
                 tasks.create_task(assembly.tracking.run(), name="tracking"),
                 tasks.create_task(_keep_house(assembly), name="housekeeping"),
                 tasks.create_task(assembly.monitor.run(), name="monitor"),
-                tasks.create_task(_keep_boards(assembly.boards), name="tensorboards"),
+                tasks.create_task(_keep_boards(assembly), name="boards"),
             ]
             if assembly.notebooks.hub is not None:
                 loops.append(tasks.create_task(assembly.notebooks.hub.watch.run(), name="hub"))
@@ -363,10 +371,10 @@ async def _keep_house(assembly: Assembly) -> None:
         await asyncio.to_thread(assembly.uses.thin, int(time.time()))
 
 
-async def _keep_boards(boards: TensorBoards) -> None:
+async def _keep_boards(assembly: Assembly) -> None:
     while True:
         await asyncio.sleep(CHECK_SECONDS)
-        await asyncio.to_thread(boards.check_boards)
+        await asyncio.to_thread(check_boards, assembly.apps, assembly.boards)
 
 
 class BasePath:

@@ -1,4 +1,4 @@
-"""Apps: dashboards, and the TensorBoard of trainings and experiments."""
+"""Apps: dashboards, the TensorBoard of trainings, tunings and experiments, the optuna-dashboard of tunings."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ from orrery.errors import Invalid, WrongPhase
 _PAUSE_SECONDS: Final = 0.25
 
 
-def open_app(resource: Resource, *, timeout: float = 120.0) -> str:
+def open_app(resource: Resource, *, app: str | None = None, timeout: float = 120.0) -> str:
     """Wake the app of a resource that has one; the address at which it opens for you, in any browser.
 
+    `app`: which, where it has several, as a tuning has `tensorboard` and `optuna`; None: the first.
     The address lets whoever opens it in, as you: once, and within a minute. That browser may come back for 12 hours.
     Raises: Invalid for a kind without one, RunFailed with its log, WrongPhase where it is stopped, WaitTimeout.
     """
-    verb = resource.client.declaration(resource.kind).visit
+    declared = resource.client.declaration(resource.kind)
+    known_apps = [visit for visit in (declared.visit, *declared.more_visits) if visit]
+    verb = app or declared.visit
+    if verb is not None and verb not in known_apps:
+        raise Invalid(f"a {resource.kind} has no app {verb!r}; it has: {', '.join(known_apps) or 'none'}")
     if verb is None:
         known = ", ".join(kind.name for kind in resource.client.kinds if kind.visit)
         raise Invalid(f"a {resource.kind} has nothing to open; these have: {known}")

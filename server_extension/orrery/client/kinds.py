@@ -70,6 +70,8 @@ class Kind:
     spec_schema: Mapping[str, Any] = field(default_factory=dict[str, Any])
     #: what a visit to its web application is called; None where it has none
     visit: str | None = None
+    #: and to its further ones
+    more_visits: tuple[str, ...] = ()
 
     def action(self, name: str) -> Action | None:
         return next((action for action in self.actions if action.name == name), None)
@@ -104,6 +106,7 @@ def read_kind(document: Mapping[str, Any]) -> Kind:
         mutable=tuple(document.get("mutable", ())),
         spec_schema=document.get("spec_schema", {}),
         visit=app.get("visit"),
+        more_visits=tuple(more["visit"] for more in document.get("more_apps", ())),
     )
 
 

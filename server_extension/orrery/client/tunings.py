@@ -122,6 +122,10 @@ class Tuning(Resource):
         """Wake the TensorBoard over all its trials; the address at which it opens for you, once, within a minute."""
         return open_app(self, timeout=timeout)
 
+    def dashboard(self, *, timeout: float = 120.0) -> str:
+        """Wake optuna-dashboard over its study, live while it runs; the address at which it opens for you, once."""
+        return open_app(self, app="optuna", timeout=timeout)
+
 
 def split_earlier(
     client: Client, earlier: Sequence[str | Training | Tuning]

@@ -1,8 +1,9 @@
 """Apps: web applications of a resource, behind the log-in, asleep until somebody visits.
 
 An app is one executor service of one replica while it is awake, and nothing while it sleeps. Its id is its resource's;
-who may read the resource may visit. What shares this: dashboards (their phases tell what goes on) and TensorBoards
-(whose service alone does).
+who may read the resource may visit; of a resource that has several apps, each further one has a suffix behind that id.
+What shares this: dashboards (their phases tell what goes on) and boards (`orrery.controllers.boards`, whose service
+alone does).
 
 The order of falling asleep: the address leaves the routes; once the gateway has let go of it, and if nobody slipped in
 meanwhile, the service ends. Waking goes the other way round: an app is awake when the gateway knows where it is.
@@ -68,18 +69,19 @@ class Apps:
         self.platform = platform
         self.router = router
 
-    def wake(self, record: Record, service: ServiceSpec) -> Look:
+    def wake(self, record: Record, service: ServiceSpec, *, suffix: str = "") -> Look:
         """Towards a running service that the gateway leads to, and how far that is."""
+        app_id = record.id + suffix
         executor = self.platform.executor
         executor.apply_service(service)
         state = executor.service(service.id)
         address = _address(state)
         if address is None:
-            self.router.publish_app(record.id, None)
+            self.router.publish_app(app_id, None)
             if state.failure is not None:
                 return failed(state.failure)
             return Look(AppState.WAKING, _doing(state))
-        if not self.router.is_taken(self.router.publish_app(record.id, _route(record, address))):
+        if not self.router.is_taken(self.router.publish_app(app_id, _route(app_id, record, address))):
             return Look(AppState.WAKING, "It is ready; the way to it is being opened")
         return Look(AppState.AWAKE)
 
@@ -90,23 +92,23 @@ class Apps:
             return False
         return True
 
-    def idle_seconds(self, record: Record) -> float | None:
+    def idle_seconds(self, app_id: str) -> float | None:
         """For how long nobody has used it; None where the gateway cannot say."""
-        use = self._use(record.id)
+        use = self._use(app_id)
         return None if use is None else float(use["idle_seconds"])
 
-    def is_used(self, record: Record) -> bool:
+    def is_used(self, app_id: str) -> bool:
         """Whether a request or a WebSocket is open, also where no new one is let in any more."""
-        use = self._use(record.id)
+        use = self._use(app_id)
         return use is not None and use["open"] > 0
 
     def _use(self, app_id: str) -> Json | None:
         answer = self.router.ask("/apps")
         return None if answer is None else answer["apps"].get(app_id)
 
-    def close_door(self, record_id: str) -> bool:
+    def close_door(self, app_id: str) -> bool:
         """Let nobody in any more; whether the gateway has heard of it."""
-        return self.router.is_taken(self.router.publish_app(record_id, None))
+        return self.router.is_taken(self.router.publish_app(app_id, None))
 
     def end(self, service_id: str) -> None:
         self.platform.executor.remove_service(service_id)
@@ -134,9 +136,9 @@ def _doing(state: ServiceState) -> str:
     return "Its files are being put in place"
 
 
-def _route(record: Record, address: str) -> Json:
+def _route(app_id: str, record: Record, address: str) -> Json:
     return {
-        "id": record.id,
+        "id": app_id,
         "owner": record.owner,
         "address": address,
         "visibility": record.visibility.value,

@@ -161,7 +161,7 @@ class DashboardController(Controller):
         if look.state in (AppState.WAKING, AppState.FAILED):
             return Outcome(event="lost", message=look.message)
         limit = float(record.spec["idle_minutes"]) * 60
-        idle = self.apps.idle_seconds(record)
+        idle = self.apps.idle_seconds(record.id)
         if idle is not None and idle >= limit:
             return Outcome(event="sleep", reason=IDLE)
         left = _LATEST_SECONDS if idle is None else limit - idle
@@ -170,7 +170,7 @@ class DashboardController(Controller):
     def _sleep(self, record: Record) -> Outcome:
         if not self.apps.close_door(record.id):
             return Outcome(again_in_seconds=FOLLOW_SECONDS)
-        if record.reason == IDLE and self.apps.is_used(record):
+        if record.reason == IDLE and self.apps.is_used(record.id):
             return Outcome(event="visited")
         return self._wind_down(record, "slept")
 

@@ -257,7 +257,9 @@ class Settings(BaseSettings):
         default=15.0, gt=0, description="Minutes without a request after which MLflow's server is stopped."
     )
     tensorboard_idle_minutes: float = Field(
-        default=15.0, gt=0, description="Minutes without a request after which a TensorBoard is put to sleep."
+        default=15.0,
+        gt=0,
+        description="Minutes without a request after which a TensorBoard or an optuna-dashboard is put to sleep.",
     )
     notebook_state_bytes: int = Field(
         default=1 << 30,

@@ -79,6 +79,8 @@ class App:
     visit: str
     #: whether it is what the kind is for
     is_main: bool = False
+    #: what follows the resource's id in its address; empty for the kind's first
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,15 @@ class Kind:
     concealed: frozenset[str] = frozenset()
     app: App | None = None
     parts: Parts | None = None
+    #: beside that one, each with a suffix of its own
+    more_apps: tuple[App, ...] = ()
     #: its resources live at JupyterHub: without one it is not offered
     needs_hub: bool = False
     description: str = ""
+
+    @property
+    def apps(self) -> tuple[App, ...]:
+        return (*([self.app] if self.app else []), *self.more_apps)
 
     def action(self, name: str) -> Action | None:
         return next((action for action in self.actions if action.name == name), None)
@@ -192,6 +200,7 @@ def describe(kind: Kind) -> Json:
         "deleting": kind.deleting,
         "app": asdict(kind.app) if kind.app else None,
         "parts": asdict(kind.parts) if kind.parts else None,
+        "more_apps": [asdict(app) for app in kind.more_apps],
     }
 
 

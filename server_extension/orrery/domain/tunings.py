@@ -187,6 +187,8 @@ _ACTIVE = ("CREATE_REQUESTED", "CREATE_IN_PROGRESS", "RUNNING")
 
 #: what has been found is kept however it ended
 _REGISTRABLE = frozenset({"COMPLETE", "STOPPED", "FAIL_HYPERPARAMETER_TUNING"})
+#: optuna-dashboard over its study
+OPTUNA: Final = App("Optuna", "optuna", suffix="_optuna")
 
 TUNING = Kind(
     name="tuning",
@@ -200,6 +202,7 @@ TUNING = Kind(
     spec=TuningSpec,
     mutable=frozenset({"max_trials", "max_failed", "parallel", "goal_value"}),
     app=App("TensorBoard", "tensorboard"),
+    more_apps=(OPTUNA,),
     machine=machine(
         Phase("CREATE_REQUESTED", "Pending"),
         (

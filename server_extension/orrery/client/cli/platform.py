@@ -89,8 +89,12 @@ def open_(
     what: Annotated[
         str | None, typer.Argument(metavar="[KIND/NAME]", help="dashboard/report, training/breast-1, experiment/e.")
     ] = None,
+    app: Annotated[
+        str | None,
+        typer.Option(help="Which of several: a tuning has tensorboard (the default) and optuna."),
+    ] = None,
 ) -> None:
-    """Print the platform's address; of a dashboard, or a run's TensorBoard, one that opens in any browser.
+    """Print the platform's address; of a dashboard, a run's TensorBoard or a tuning's optuna-dashboard, one that opens.
 
     That wakes it. The address lets whoever opens it in, as you: once, and within a minute.
     """
@@ -101,7 +105,7 @@ def open_(
             typer.echo(client.url)
             return
         kind, _, name = what.partition("/")
-        typer.echo(open_app(client.kind(kind).get(name)))
+        typer.echo(open_app(client.kind(kind).get(name), app=app))
 
 
 def kinds(output: OutputOption = Output.TABLE) -> None:
