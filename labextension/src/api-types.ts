@@ -53,6 +53,7 @@ export interface Schema {
   'x-orrery-group'?: string;
   'x-orrery-upload'?: boolean;
   'x-orrery-instance-type'?: boolean;
+  'x-orrery-duration'?: boolean;
   'x-orrery-image'?: 'NOTEBOOK' | 'TRAINING';
   [extension: string]: unknown;
 }

@@ -331,6 +331,15 @@ export class Api {
     });
   }
 
+  /** Several trainings in one call: all are made, or none. */
+  async sweep(
+    body: Draft & { parameters: Record<string, Json[]>; datasets: Record<string, string>[] },
+    idempotencyKey: string
+  ): Promise<Resource[]> {
+    const headers = { 'Idempotency-Key': idempotencyKey };
+    return (await this.request<{ items: Resource[] }>('POST', '/trainings/sweep', { body, headers })).items;
+  }
+
   /** Store a file that is small enough to be sent at once. */
   async putObject(content: Blob): Promise<{ oid: string; size: number }> {
     const init = {

@@ -67,6 +67,9 @@ describe('what an algorithm declares', () => {
 
   it('says bounds that are open', () => {
     expect(rangeOf({ exclusiveMinimum: 0 }, String)).toBe('more than 0');
+    expect(rangeOf({ exclusiveMinimum: 0, exclusiveMaximum: 1 }, String)).toBe('more than 0, less than 1');
+    expect(rangeOf({ exclusiveMinimum: 0, maximum: 1 }, String)).toBe('more than 0, at most 1');
+    expect(rangeOf({ minimum: 0, exclusiveMaximum: 1 }, String)).toBe('at least 0, less than 1');
     expect(rangeOf({ maximum: 1 }, String)).toBe('at most 1');
     expect(rangeOf({}, String)).toBe('');
   });

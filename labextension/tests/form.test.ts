@@ -254,6 +254,22 @@ describe('FormModel', () => {
     form.dispose();
   });
 
+  it('keeps what is varied with the draft, and takes its values out of the form', async () => {
+    const platform = new MemoryPlatform();
+    const { state, saved } = makeState();
+    const form = await openForm(platform, TRAINING, {}, state);
+    await form.setData({ name: 'grid', spec: TRAIN });
+    await form.setSweep({ parameters: [{ name: 'rounds', text: '5, 6' }], datasets: [] });
+    expect(form.plan.runs).toBe(2);
+    expect(Object.keys(specOf(form).properties?.parameters?.properties ?? {})).toEqual(['target']);
+    await until(() => JSON.stringify(saved.get('draft-1') ?? '').includes('5, 6'), 'the draft');
+    const again = await openForm(platform, TRAINING, {}, state);
+    expect(again.plan.parameters).toEqual({ rounds: [5, 6] });
+    expect(again.data.sweep).toBeUndefined();
+    await again.setData({ ...again.data, description: 'changed' });
+    expect(again.plan.runs).toBe(2);
+  });
+
   it('keeps a draft until it is sent', async () => {
     const platform = new MemoryPlatform();
     const { state, saved } = makeState();

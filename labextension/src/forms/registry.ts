@@ -16,6 +16,7 @@ import {
   TextInput,
   Words
 } from './inputs';
+import { DurationInput } from './duration';
 import { ImageWidget } from './images';
 import { MetricWidget, ObjectivesField } from './objectives';
 import { ReferenceWidget } from './reference';
@@ -31,6 +32,7 @@ export const WIDGETS = {
   SelectWidget: Choice,
   CheckboxWidget: Switch,
   DateTimeWidget: MomentInput,
+  duration: DurationInput,
   textarea: TextArea,
   reference: ReferenceWidget,
   image: ImageWidget,

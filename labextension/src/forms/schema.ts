@@ -109,6 +109,8 @@ export function uiSchemaOf(schema: Schema): UiSchema {
     ui['ui:widget'] = 'column';
   } else if (type === 'object' && !schema.properties) {
     ui['ui:field'] = 'pairs';
+  } else if (schema['x-orrery-duration']) {
+    ui['ui:widget'] = 'duration';
   } else if ((type === 'number' || type === 'integer') && !schema.enum) {
     ui['ui:widget'] = 'updown';
   } else if (type === '' && !schema.anyOf) {

@@ -5,6 +5,7 @@ import type { ReactNode } from 'react';
 import { useEffect, useState } from 'react';
 import type { Schema } from '../api-types';
 import { humanize } from '../format';
+import { writeDuration } from '../models/durations';
 import { emitted, rangeOf } from '../models/algorithms';
 import { Button, IconButton } from '../widgets/parts';
 import { Help } from './help';
@@ -25,7 +26,8 @@ export function FieldTemplate(props: FieldTemplateProps): JSX.Element {
     return <div className="orr-Field-nested">{props.children}</div>;
   }
   const errors = props.rawErrors ?? [];
-  const range = type === 'number' || type === 'integer' ? rangeOf(schema, number) : '';
+  const isNumber = type === 'number' || type === 'integer';
+  const range = isNumber ? rangeOf(schema, schema['x-orrery-duration'] ? writeDuration : number) : '';
   const isCheckbox = type === 'boolean';
   const isGrouped = ['columns', 'uploads', 'pairs', 'space', 'objectives'].includes(String(custom));
   const labelId = `${props.id}__label`;

@@ -4,13 +4,18 @@ import { closeIcon, refreshIcon } from '@jupyterlab/ui-components';
 import type { DragEvent } from 'react';
 import { useRef, useState } from 'react';
 import type { UploadedFile } from '../api-types';
-import { formatBytes } from '../format';
+import { errorMessage } from '../api';
+import { formatBytes, plural } from '../format';
 import { uploadIcon } from '../icons';
+import type { Gathered } from '../models/folders';
+import { MAX_FILES, gatherDropped, gatherPicked, refusalOf, shown } from '../models/folders';
 import { useModel } from '../models/model';
 import type { UploadTask } from '../models/upload';
-import { Icon, IconButton, ProgressBar } from '../widgets/parts';
+import { Button, Icon, IconButton, ProgressBar } from '../widgets/parts';
 import type { FormContext } from './inputs';
 
+/** A page stays quick; what is not shown is there all the same. */
+const MOST_SHOWN = 200;
 const PURPOSES = ['training', 'validation', 'testing'];
 
 export function UploadsField(props: FieldProps): JSX.Element {
@@ -19,7 +24,10 @@ export function UploadsField(props: FieldProps): JSX.Element {
   const isData = model.kind.kind === 'dataset';
   useModel(uploads);
   const picker = useRef<HTMLInputElement>(null);
+  const folderPicker = useRef<HTMLInputElement | null>(null);
   const [isOver, setOver] = useState(false);
+  const [refusal, setRefusal] = useState('');
+  const [left, setLeft] = useState<string[]>([]);
   const files = (props.formData ?? []) as UploadedFile[];
   const set = (next: UploadedFile[]): void => {
     props.onChange(next);
@@ -28,7 +36,15 @@ export function UploadsField(props: FieldProps): JSX.Element {
     event.preventDefault();
     event.stopPropagation();
     setOver(false);
-    uploads.add([...event.dataTransfer.files]);
+    gatherDropped(event.dataTransfer.items).then(take, error => setRefusal(errorMessage(error)));
+  };
+  const take = (gathered: Gathered): void => {
+    const found = refusalOf(gathered, files.length + uploads.tasks.length);
+    setRefusal(found);
+    setLeft(found === '' ? gathered.left : []);
+    if (found === '') {
+      uploads.addAs(gathered.files);
+    }
   };
   return (
     <div className="orr-Uploads" role="group" aria-labelledby={`${props.idSchema.$id}__label`}>
@@ -49,9 +65,32 @@ export function UploadsField(props: FieldProps): JSX.Element {
           Drop files here, or{' '}
           <button type="button" className="orr-Link" onClick={() => picker.current?.click()}>
             choose files
+          </button>{' '}
+          or{' '}
+          <button type="button" className="orr-Link" onClick={() => folderPicker.current?.click()}>
+            a folder
           </button>
         </div>
         {isData && <div className="orr-Muted">CSV, TSV, Parquet, JSON, JSON Lines or Excel, of any size</div>}
+        <div className="orr-Muted">
+          At most {MAX_FILES.toLocaleString('en-US')} files; of a folder, hidden files and caches are left out
+        </div>
+        <input
+          ref={folder => {
+            folderPicker.current = folder;
+            // React does not know it
+            folder?.setAttribute('webkitdirectory', '');
+          }}
+          type="file"
+          multiple
+          hidden
+          aria-label="Folder"
+          data-testid="orrery-folder-input"
+          onChange={event => {
+            take(gatherPicked(event.target.files ?? []));
+            event.target.value = '';
+          }}
+        />
         <input
           ref={picker}
           type="file"
@@ -60,14 +99,27 @@ export function UploadsField(props: FieldProps): JSX.Element {
           aria-label="Files"
           data-testid="orrery-file-input"
           onChange={event => {
-            uploads.add([...(event.target.files ?? [])]);
+            take(gatherPicked(event.target.files ?? []));
             event.target.value = '';
           }}
         />
       </div>
+      {refusal !== '' && (
+        <div className="orr-Field-error" role="alert">
+          {refusal}
+        </div>
+      )}
+      {left.length > 0 && (
+        <div className="orr-Muted" role="status" data-testid="orrery-left-out">
+          Left out: {shown(left)}
+        </div>
+      )}
+      {uploads.tasks.length > 1 && (
+        <Together tasks={uploads.tasks} onCancel={() => void uploads.cancelAll()} />
+      )}
       {(files.length > 0 || uploads.tasks.length > 0) && (
         <ul className="orr-Files">
-          {files.map((file, index) => (
+          {files.slice(0, MOST_SHOWN).map((file, index) => (
             <li key={file.path} data-testid={`orrery-file-${file.path}`}>
               <span className="orr-Ellipsis" title={file.path}>
                 {file.path}
@@ -101,7 +153,7 @@ export function UploadsField(props: FieldProps): JSX.Element {
               />
             </li>
           ))}
-          {uploads.tasks.map(task => (
+          {uploads.tasks.slice(0, MOST_SHOWN).map(task => (
             <Sending
               key={task.key}
               task={task}
@@ -109,8 +161,26 @@ export function UploadsField(props: FieldProps): JSX.Element {
               onRetry={() => uploads.retry(task.key)}
             />
           ))}
+          {files.length > MOST_SHOWN && (
+            <li className="orr-Muted">and {plural(files.length - MOST_SHOWN, 'file')} more</li>
+          )}
         </ul>
       )}
+    </div>
+  );
+}
+
+/** How far all of them are, where several are sent. */
+function Together(props: { tasks: readonly UploadTask[]; onCancel: () => void }): JSX.Element {
+  const { tasks } = props;
+  const size = tasks.reduce((sum, task) => sum + task.size, 0);
+  const sent = tasks.reduce((sum, task) => sum + task.sent, 0);
+  return (
+    <div className="orr-Word-line" role="status" data-testid="orrery-uploads-left">
+      <span>
+        {plural(tasks.length, 'file')} to send, {formatBytes(size - sent)}
+      </span>
+      <Button label="Cancel all" onClick={props.onCancel} testId="orrery-uploads-cancel" />
     </div>
   );
 }

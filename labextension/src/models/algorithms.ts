@@ -42,13 +42,16 @@ export function rangeOf(schema: Schema, write: (bound: number) => string): strin
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
   const from = minimum ?? exclusiveMinimum;
   const to = maximum ?? exclusiveMaximum;
+  const above = minimum === undefined ? 'more than' : 'at least';
+  const below = maximum === undefined ? 'less than' : 'at most';
   if (from !== undefined && to !== undefined) {
-    return `${write(from)} to ${write(to)}`;
+    const areBothIn = minimum !== undefined && maximum !== undefined;
+    return areBothIn ? `${write(from)} to ${write(to)}` : `${above} ${write(from)}, ${below} ${write(to)}`;
   }
   if (from !== undefined) {
-    return `${minimum === undefined ? 'more than' : 'at least'} ${write(from)}`;
+    return `${above} ${write(from)}`;
   }
-  return to === undefined ? '' : `${maximum === undefined ? 'less than' : 'at most'} ${write(to)}`;
+  return to === undefined ? '' : `${below} ${write(to)}`;
 }
 
 /** "roc_auc, accuracy": the names that runs report them by. */

@@ -156,3 +156,18 @@ export class QueueModel extends Model {
     this.notify();
   }
 }
+
+/** How many of this size the machine holds together; 0 where that is not known. */
+export function atOnce(size: Sizes, queue: QueueState | null): number {
+  if (queue === null) {
+    return 0;
+  }
+  const { total } = queue.capacity;
+  const most = [
+    size.cores > 0 ? total.cores / size.cores : Infinity,
+    size.memory_bytes > 0 ? total.memory_bytes / size.memory_bytes : Infinity,
+    size.gpus > 0 ? total.gpus / size.gpus : Infinity
+  ];
+  const least = Math.floor(Math.min(...most) + 1e-6);
+  return Number.isFinite(least) ? least : 0;
+}

@@ -20,7 +20,7 @@ import type {
   Schema,
   UploadedFile
 } from '../api-types';
-import { formatTime, safeFileName } from '../format';
+import { formatTime, isObject, safeFileName } from '../format';
 import type { FormSchemas, Found } from '../forms/make-form';
 import { makeFormSchemas } from '../forms/make-form';
 import {
@@ -43,6 +43,8 @@ import { FormReferences } from './form-references';
 import { Model, throttle } from './model';
 import { keepSpace, searchProblems, searchedIn } from './form-search';
 import { MemoryFitModel, withRemedy } from './memory-fit';
+import type { Sweep, SweepPlan } from './sweep';
+import { NO_SWEEP, isSwept, keepSweep, planOf, spaceFor } from './sweep';
 import { UploadModel } from './upload';
 
 let formCount = 0;
@@ -54,6 +56,10 @@ export class FormModel extends Model {
   readonly memory: MemoryFitModel;
   isSending = false;
   isReady = false;
+  /** What is varied, where several runs are made at once. */
+  sweep: Sweep = NO_SWEEP;
+  /** The runs that were made at once. */
+  swept: Resource[] = [];
   readonly uploads: UploadModel;
   /** What the chosen resources say of the rest. */
   readonly references: FormReferences;
@@ -114,7 +120,37 @@ export class FormModel extends Model {
     this.saveSoon();
     this.notify();
     await this.references.follow(this);
-    this.memory.follow(this.spec);
+    this.followMemory();
+  }
+
+  /** Vary what these say; what is varied has no value of its own in the form. */
+  async setSweep(sweep: Sweep): Promise<void> {
+    const { shape } = this;
+    this.sweep = sweep;
+    if (this.shape !== shape) {
+      this.fitParameters();
+    }
+    await this.setData(this.data);
+  }
+
+  /** Whether several runs can be made at once of what this form makes. */
+  get canSweep(): boolean {
+    return this.kind.kind === 'training' && !this.options.editOf;
+  }
+
+  get plan(): SweepPlan {
+    return planOf(this.sweep, this.spec, this.searchable);
+  }
+
+  /** The datasets that the chosen algorithm reads, and how each is chosen. */
+  get datasetRoles(): Record<string, Schema> {
+    return this.specSchema.properties?.datasets?.properties ?? {};
+  }
+
+  private followMemory(): void {
+    const { plan } = this;
+    const spec = isSwept(this.sweep) ? { ...this.spec, space: spaceFor(plan) } : this.spec;
+    this.memory.follow(spec, plan.datasets);
   }
 
   /** Change the form as the estimate of its memory proposes. */
@@ -169,7 +205,14 @@ export class FormModel extends Model {
   /** What decides which fields there are. */
   private get shape(): string {
     const chosen = chosenVariants(this.specSchema.properties ?? {}, this.spec);
-    return [...searchedIn(this.specSchema, this.spec), '', ...chosen].join();
+    return [...this.searched, '', ...chosen].join();
+  }
+
+  private get searched(): string[] {
+    return [
+      ...searchedIn(this.kind.spec_schema, this.spec),
+      ...this.sweep.parameters.map(({ name }) => name)
+    ];
   }
 
   get specSchema(): Schema {
@@ -217,15 +260,7 @@ export class FormModel extends Model {
     this.setProblems([]);
     this.idempotencyKey ||= crypto.randomUUID();
     try {
-      const resource = this.original
-        ? await this.api.patch(
-            this.kind.plural,
-            this.original.id,
-            changeOf(this.kind, draft as unknown as JsonObject),
-            this.original.etag
-          )
-        : await this.api.create(this.kind.plural, draft, this.idempotencyKey);
-      this.orrery.events.publish({ type: this.original ? 'updated' : 'created', resource });
+      const resource = await this.send(draft);
       await this.state?.remove(this.options.draft);
       return resource;
     } catch (error) {
@@ -237,17 +272,31 @@ export class FormModel extends Model {
     }
   }
 
+  private async send(draft: Draft): Promise<Resource | null> {
+    const { plural } = this.kind;
+    if (isSwept(this.sweep)) {
+      const { parameters, datasets } = this.plan;
+      this.swept = await this.api.sweep({ ...draft, parameters, datasets }, this.idempotencyKey);
+      this.swept.forEach(resource => this.orrery.events.publish({ type: 'created', resource }));
+      return this.swept[0] ?? null;
+    }
+    const { original } = this;
+    const resource = original
+      ? await this.api.patch(
+          plural,
+          original.id,
+          changeOf(this.kind, draft as unknown as JsonObject),
+          original.etag
+        )
+      : await this.api.create(plural, draft, this.idempotencyKey);
+    this.orrery.events.publish({ type: original ? 'updated' : 'created', resource });
+    return resource;
+  }
+
   private makeSchemas(): FormSchemas {
     const only = this.options.editOf ? this.kind.mutable : undefined;
-    const searched = searchedIn(this.kind.spec_schema, this.spec);
-    return makeFormSchemas(
-      this.kind,
-      this.orrery.kinds.user,
-      this.references.found,
-      only,
-      searched,
-      this.spec
-    );
+    const { user } = this.orrery.kinds;
+    return makeFormSchemas(this.kind, user, this.references.found, only, this.searched, this.spec);
   }
 
   private validate(draft: Draft): FieldError[] {
@@ -263,7 +312,8 @@ export class FormModel extends Model {
     const tooLarge = cost && cost.refusal !== '' ? [{ path: cost.path, message: cost.refusal }] : [];
     const unnamed = unnamedProblems(this.specSchema, this.spec);
     const search = searchProblems(this.specSchema, draft.spec, this.searchable);
-    return [...found, ...missing, ...unnamed, ...search, ...tooLarge];
+    const sweep = isSwept(this.sweep) ? this.plan.problems : [];
+    return [...found, ...sweep, ...missing, ...unnamed, ...search, ...tooLarge];
   }
 
   private refused(error: unknown): void {
@@ -298,6 +348,10 @@ export class FormModel extends Model {
 
   private async open(): Promise<void> {
     const saved = (await this.state?.fetch(this.options.draft)) as JsonObject | undefined;
+    if (saved && isObject(saved.sweep)) {
+      this.sweep = saved.sweep as unknown as Sweep;
+      delete saved.sweep;
+    }
     this.instanceTypes = await this.api.instanceTypes().catch(() => []);
     try {
       this.data = saved && !this.options.editOf ? saved : await this.openingData();
@@ -310,7 +364,7 @@ export class FormModel extends Model {
     if (this.cost !== null) {
       await this.queue.load();
     }
-    this.memory.follow(this.spec);
+    this.followMemory();
     this.isReady = true;
     this.notify();
   }
@@ -335,6 +389,8 @@ export class FormModel extends Model {
     if (this.references.found.parameters[key]) {
       this.data = { ...this.data, spec: keepSpace(this.specSchema, this.spec, this.searchable) };
     }
+    const roles = this.references.found.datasets.map(({ name }) => name);
+    this.sweep = keepSweep(this.sweep, this.searchable, roles);
     this.fitParameters();
   }
 
@@ -388,7 +444,11 @@ export class FormModel extends Model {
 
   private async saveDraft(): Promise<void> {
     if (!this.isDisposed && !this.isSending) {
-      await this.state?.save(this.options.draft, withoutConcealed(this.data, this.specSchema));
+      const sweep = isSwept(this.sweep) ? { sweep: this.sweep as unknown as JsonObject } : {};
+      await this.state?.save(this.options.draft, {
+        ...withoutConcealed(this.data, this.specSchema),
+        ...sweep
+      });
     }
   }
 }

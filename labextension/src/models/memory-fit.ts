@@ -7,12 +7,14 @@ import { Model, throttle } from './model';
 
 /** The kinds that the platform estimates. */
 const ESTIMATED = new Set(['training', 'tuning']);
+/** Of the datasets that a sweep tries. */
+const MOST_ASKED = 10;
 
 export class MemoryFitModel extends Model {
   estimate: MemoryEstimate | null = null;
   error: string | null = null;
   private asked = '';
-  private wanted: JsonObject | null = null;
+  private wanted: JsonObject[] = [];
   private readonly askSoon = throttle(() => void this.ask(), 400);
 
   constructor(
@@ -22,12 +24,18 @@ export class MemoryFitModel extends Model {
     super();
   }
 
-  /** The form holds this now. Nothing is asked while it names no algorithm or no data. */
-  follow(spec: JsonObject): void {
+  /**
+   * The form holds this now; of several runs at once, these are the datasets that are laid over its own, and the one
+   * that takes most is told. Nothing is asked while it names no algorithm or no data.
+   */
+  follow(spec: JsonObject, tried: JsonObject[] = []): void {
     if (!ESTIMATED.has(this.kind.kind)) {
       return;
     }
-    this.wanted = draftOf(spec);
+    const { datasets } = spec;
+    this.wanted = (tried.length > 0 ? tried.slice(0, MOST_ASKED) : [{}])
+      .map(over => draftOf({ ...spec, datasets: { ...(isObject(datasets) ? datasets : {}), ...over } }))
+      .filter(draft => draft !== null);
     if (JSON.stringify(this.wanted) !== this.asked) {
       this.askSoon();
     }
@@ -41,9 +49,9 @@ export class MemoryFitModel extends Model {
     }
     this.asked = key;
     try {
-      const found = wanted === null ? null : await this.api.estimate(this.kind.plural, wanted);
+      const found = await Promise.all(wanted.map(draft => this.api.estimate(this.kind.plural, draft)));
       if (this.asked === key) {
-        this.estimate = found;
+        this.estimate = worstOf(found);
         this.error = null;
       }
     } catch (error) {
@@ -54,6 +62,19 @@ export class MemoryFitModel extends Model {
     }
     this.notify();
   }
+}
+
+const VERDICTS = ['fits', 'unknown', 'tight', 'exceeds'];
+
+function worstOf(found: MemoryEstimate[]): MemoryEstimate | null {
+  const weight = ({ verdict, predicted_bytes }: MemoryEstimate): [number, number] => [
+    VERDICTS.indexOf(verdict),
+    predicted_bytes ?? 0
+  ];
+  return found.reduce<MemoryEstimate | null>((worst, one) => {
+    const [[a, b], [c, d]] = [weight(worst ?? one), weight(one)];
+    return worst === null || c > a || (c === a && d > b) ? one : worst;
+  }, null);
 }
 
 /** Of a spec, what memory depends on; null while that is not there. */

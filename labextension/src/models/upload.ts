@@ -5,6 +5,7 @@
 import { Upload } from 'tus-js-client';
 import type { Api } from '../api';
 import type { UploadedFile } from '../api-types';
+import type { FolderFile } from './folders';
 import { Model, throttle } from './model';
 
 export const CHUNK = 8 * 1024 * 1024;
@@ -57,8 +58,12 @@ export class UploadModel extends Model {
   }
 
   add(files: Iterable<File>): void {
-    for (const file of files) {
-      const path = file.webkitRelativePath || file.name;
+    this.addAs([...files].map(file => ({ path: file.name, file })));
+  }
+
+  /** Files by the path that each is to lie at. */
+  addAs(files: Iterable<FolderFile>): void {
+    for (const { path, file } of files) {
       this.running = this.running.filter(task => task.path !== path || task.state !== 'failed');
       this.running.push({
         key: this.nextKey++,
@@ -84,6 +89,16 @@ export class UploadModel extends Model {
     this.startNext();
     // An upload that is already gone on the server is as good as ended.
     await task?.upload?.abort(true).catch(() => undefined);
+  }
+
+  /** What is on its way or waits is no longer sent; what has arrived stays. */
+  async cancelAll(): Promise<void> {
+    const { running } = this;
+    this.running = [];
+    this.notify();
+    await Promise.all(
+      running.flatMap(({ upload }) => (upload ? [upload.abort(true).catch(() => undefined)] : []))
+    );
   }
 
   retry(key: number): void {

@@ -7,13 +7,17 @@ import { Signal } from '@lumino/signaling';
 import type { UiSchema } from '@rjsf/utils';
 import { useEffect, useRef } from 'react';
 import type { JsonObject, Kind, Resource } from '../api-types';
+import { SweepPart } from '../forms/sweep';
 import { FIELDS, TEMPLATES, VALIDATOR, WIDGETS } from '../forms/registry';
 import { isObject } from '../format';
 import { kindIcon } from '../icons';
+import { atOnce } from '../models/cost';
 import { FormModel } from '../models/form';
 import type { FormOptions } from '../models/form-opening';
 import { formTitle } from '../models/form-opening';
 import { useModel } from '../models/model';
+import { describeRuns } from '../models/sweep';
+import { CommandIDs } from '../tokens';
 import { FormAsYaml } from './as-yaml';
 import type { PanelContext } from './context';
 import { usePanel } from './context';
@@ -103,7 +107,12 @@ export class FormPanel extends KindPanel<FormModel> {
         model={model}
         title={formTitle(model.kind, this.args)}
         onDone={resource => {
-          if (!this.isAside) {
+          if (!this.isAside && model.swept.length > 1) {
+            void this.context.go.execute(CommandIDs.openList, {
+              kind: resource.kind,
+              q: resource.name.replace(/\d+$/, '')
+            });
+          } else if (!this.isAside) {
             this.context.go.open(resource.kind, resource.id);
           }
           this.made.emit(resource);
@@ -167,22 +176,11 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
         showErrorList={false}
         disabled={model.isSending}
       >
+        <SweepPart model={model} />
         <div className="orr-Form-foot">
           <CostLine model={model} />
           <MemoryLine model={model} />
-          <Button
-            type="submit"
-            kind="accept"
-            label={
-              model.isSending
-                ? 'Sending …'
-                : model.options.editOf
-                  ? 'Save'
-                  : (SUBMIT_WORDS[model.kind.kind] ?? 'Create')
-            }
-            disabled={model.isSending || model.uploads.isBusy}
-            testId="orrery-submit"
-          />
+          <SubmitButton model={model} />
           <Button label="Cancel" onClick={props.onCancel} />
           <AsNotebook model={model} />
           <FormAsYaml model={model} />
@@ -194,7 +192,11 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
 
 /** What it takes and when it would start, before it is sent. */
 function CostLine(props: { model: FormModel }): JSX.Element | null {
-  const { cost, place } = props.model;
+  const { model } = props;
+  // as the button
+  useModel(model);
+  const { cost, place } = model;
+  const { runs } = model.plan;
   if (cost === null) {
     return null;
   }
@@ -202,6 +204,7 @@ function CostLine(props: { model: FormModel }): JSX.Element | null {
     <div className="orr-Form-cost" role="status" data-testid="orrery-cost">
       {cost.refusal === '' ? (
         <>
+          {runs > 1 && <strong>{describeRuns(runs, atOnce(cost.size, model.queue.state))}, each </strong>}
           <strong>{cost.text}</strong>
           {place !== null && <span className="orr-Muted">; {place}</span>}
         </>
@@ -252,6 +255,32 @@ const MEMORY_CLASSES: Record<string, string> = {
   tight: 'orr-Memory-tight',
   exceeds: 'orr-Field-error'
 };
+
+function SubmitButton(props: { model: FormModel }): JSX.Element {
+  const { model } = props;
+  // the form library does not draw its children again for what is not its own
+  useModel(model);
+  return (
+    <Button
+      type="submit"
+      kind="accept"
+      label={submitWord(model)}
+      disabled={model.isSending || model.uploads.isBusy}
+      testId="orrery-submit"
+    />
+  );
+}
+
+function submitWord(model: FormModel): string {
+  const { runs } = model.plan;
+  if (model.isSending) {
+    return 'Sending …';
+  }
+  if (model.options.editOf) {
+    return 'Save';
+  }
+  return runs > 1 ? `Start ${runs} trainings` : (SUBMIT_WORDS[model.kind.kind] ?? 'Create');
+}
 
 const SUBMIT_WORDS: Record<string, string> = {
   training: 'Start training',

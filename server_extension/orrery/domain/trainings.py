@@ -72,9 +72,10 @@ class RunSpec(Spec):
         None,
         ge=1,
         le=30 * 24 * 3600,
+        title="Longest time",
         description="Longest time it may run, in seconds; it is ended when that is exceeded. Counted anew when it is "
         "retried or resumed; of a tuning, for each of its trainings. Empty: no limit.",
-        json_schema_extra={"x-orrery-group": "Run"},
+        json_schema_extra={"x-orrery-duration": True, "x-orrery-group": "Run"},
     )
     start_after: AwareDatetime | None = Field(
         None,
