@@ -314,7 +314,7 @@ class TuningView(Panel):
         elif tuning.status.state == "Failed":
             controls.append(parts.button("Retry", self.go_on))
         self._actions.children = controls
-        parts.show(self._register, tuning.has_settled() and bool(found))
+        parts.show(self._register, tuning.status.phase == "COMPLETE" and bool(found))
 
     # acting
 

@@ -84,11 +84,12 @@ class Tuning(Resource):
         return {item["metric"]: item["importances"] for item in items}
 
     def register_model(self, name: str | None = None, *, trial: int | None = None) -> Model:
-        """Register the model of the best trial (or of `trial`), of a tuning that has ended, however it did.
+        """Register the model of the best trial, or of `trial`, of a complete tuning.
 
             tuning.register_model("trees", trial=3)
 
-        Raises: Invalid while there is no such trial that has succeeded; Conflict while it runs.
+        Raises: Invalid for a trial that has not succeeded; WrongPhase for a tuning that is not complete (a training of
+        its that is becomes a model by `training.register_model()`).
         """
         made = self.act("register-model", name=name, trial=trial)
         assert isinstance(made, Model)

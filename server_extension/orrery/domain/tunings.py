@@ -185,8 +185,6 @@ class RegisterTrialBody(RegisterModelBody):
 
 _ACTIVE = ("CREATE_REQUESTED", "CREATE_IN_PROGRESS", "RUNNING")
 
-#: what has been found is kept however it ended
-_REGISTRABLE = frozenset({"COMPLETE", "STOPPED", "FAIL_HYPERPARAMETER_TUNING"})
 #: optuna-dashboard over its study
 OPTUNA: Final = App("Optuna", "optuna", suffix="_optuna")
 
@@ -247,7 +245,7 @@ TUNING = Kind(
         ),
         Action("start", "Go on", event="start", target=Target.RUNNING),
         Action("retry", "Retry", event="retry", target=Target.RUNNING),
-        Action("register-model", "Create model", phases=_REGISTRABLE, body=RegisterTrialBody),
+        Action("register-model", "Create model", phases=frozenset({"COMPLETE"}), body=RegisterTrialBody),
     ),
     columns=(
         *COMMON_COLUMNS,
