@@ -14,8 +14,9 @@ from pathlib import Path
 import uvloop
 
 from orrery.gateway.access_log import AccessLog
-from orrery.gateway.app import Control, Gateway, Settings
+from orrery.gateway.app import Control, Gateway
 from orrery.gateway.routes import write_atomically
+from orrery.gateway.settings import Settings
 from orrery.serving.http import Limits, Server
 
 log = logging.getLogger("orrery.gateway")

@@ -7,8 +7,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
@@ -20,10 +18,12 @@ from orrery.gateway.app_call import AppCall, split_app_path
 from orrery.gateway.apps import AppTable
 from orrery.gateway.auth import Authenticator, bearer_token, unauthenticated
 from orrery.gateway.balancing import DOWN_SECONDS, RoutingTable
+from orrery.gateway.contract import TimedCall
 from orrery.gateway.endpoint_call import EndpointCall, no_access, not_found
 from orrery.gateway.forwarding import forwarded_lines
 from orrery.gateway.platform_call import PlatformCall
 from orrery.gateway.routes import BadRoutes, parse_routes
+from orrery.gateway.settings import Settings
 from orrery.gateway.stats import Stats
 from orrery.gateway.visits import Visits
 from orrery.gateway.whoami import Whoami
@@ -35,44 +35,6 @@ FOLLOW_SECONDS: Final = 0.1
 TICK_SECONDS: Final = 0.25
 FLUSH_SECONDS: Final = 10.0
 _LOOPBACK: Final = frozenset({"", "127.0.0.1", "::1"})
-
-
-@dataclass(frozen=True)
-class Settings:
-    """One gateway process."""
-
-    home: Path
-    host: str = "127.0.0.1"
-    port: int = 0
-    #: begins with a slash and does not end with one; empty without a hub
-    base_path: str = ""
-    routes_file: Path | None = None
-    #: names the control socket and the statistics file when several gateways share one port
-    instance: str = ""
-    reuse_port: bool = False
-    #: believe `X-Forwarded-*` of any peer, not only of one on this machine
-    trust_proxy: bool = False
-    #: how long a request waits for a replica to be ready
-    wait_seconds: float = 5.0
-    #: request bodies held at once, over all requests
-    body_budget_bytes: int = 256 << 20
-    drain_seconds: float = 25.0
-
-    @property
-    def folder(self) -> Path:
-        return self.home / "gateway"
-
-    @property
-    def routes_path(self) -> Path:
-        return self.routes_file or self.folder / "routes.json"
-
-    @property
-    def control_socket(self) -> Path:
-        return self.folder / (f"control-{self.instance}.sock" if self.instance else "control.sock")
-
-    @property
-    def stats_file(self) -> Path:
-        return self.folder / (f"stats-{self.instance}.json" if self.instance else "stats.json")
 
 
 class Gateway:
@@ -90,8 +52,8 @@ class Gateway:
         self.now = self._loop.time
         self.apps = AppTable(self.now)
         self.visits = Visits(time.time)
-        self.active: set[EndpointCall] = set()
-        self.waiting: set[EndpointCall] = set()
+        self.active: set[TimedCall] = set()
+        self.waiting: set[TimedCall] = set()
         self._held_bytes = 0
         self._prefix = settings.base_path.encode() + b"/endpoints/"
         self._apps_prefix = settings.base_path.encode() + b"/apps/"

@@ -26,7 +26,7 @@ from orrery.gateway.visits import COOKIE, VISIT_SECONDS, Use, Visit, cookie_valu
 from orrery.serving.http import Exchange, HttpError
 
 if TYPE_CHECKING:
-    from orrery.gateway.app import Gateway
+    from orrery.gateway.contract import GatewayParts
     from orrery.gateway.upstream import Pool, UpstreamConnection
     from orrery.serving.http import Connection
 
@@ -84,7 +84,7 @@ class AppCall(PlatformCall):
     who = "the app"
     lost_code = "app_lost"
 
-    def __init__(self, gateway: Gateway, exchange: Exchange, app_id: str, text: bytes, rest: bytes) -> None:
+    def __init__(self, gateway: GatewayParts, exchange: Exchange, app_id: str, text: bytes, rest: bytes) -> None:
         super().__init__(gateway, exchange)
         self._app_id = app_id
         #: a ticket, a pass, or nothing of the kind
@@ -258,7 +258,7 @@ class AppCall(PlatformCall):
             log.write(self._exchange, status, seconds, self._id, path=shown.decode("latin-1"), app=self._app_id)
 
 
-def find_visit(gateway: Gateway, app_id: str, text: bytes) -> Visit | None:
+def find_visit(gateway: GatewayParts, app_id: str, text: bytes) -> Visit | None:
     """Whose it is, of those who may visit this app now, while it is awake."""
     key, state = gateway.authenticator.key, gateway.apps.find(app_id)
     if key is None or state is None or len(text) > TOKEN_BYTES:
@@ -270,7 +270,7 @@ def find_visit(gateway: Gateway, app_id: str, text: bytes) -> Visit | None:
     return visit if visit is not None and may_call(state.app, visit.identity) else None
 
 
-def cookie_pass(gateway: Gateway, exchange: Exchange, app_id: str) -> tuple[Visit, bytes] | None:
+def cookie_pass(gateway: GatewayParts, exchange: Exchange, app_id: str) -> tuple[Visit, bytes] | None:
     """Who the cookie lets in, and the pass of the frame; None for a visitor without one that counts."""
     cookie, key = cookie_value(exchange.head.get(b"cookie")), gateway.authenticator.key
     visit = None if cookie is None else find_visit(gateway, app_id, cookie)
@@ -279,7 +279,7 @@ def cookie_pass(gateway: Gateway, exchange: Exchange, app_id: str) -> tuple[Visi
     return visit, make_visit(key, app_id, replace(visit, use=Use.PASS))
 
 
-def public_place(gateway: Gateway, exchange: Exchange, app_id: str) -> bytes:
+def public_place(gateway: GatewayParts, exchange: Exchange, app_id: str) -> bytes:
     """An app's door, as the browser sees it: also through a Jupyter server's proxy, which says where it is."""
     given = exchange.head.get(b"x-forwarded-prefix")
     outer = gateway.settings.base_path.encode()

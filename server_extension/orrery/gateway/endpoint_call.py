@@ -16,8 +16,8 @@ from orrery.gateway.forwarding import Headers, answer_headers, replica_head, req
 from orrery.serving.http import Exchange, HttpError
 
 if TYPE_CHECKING:
-    from orrery.gateway.app import Gateway
     from orrery.gateway.balancing import DeploymentState, EndpointState, ReplicaState
+    from orrery.gateway.contract import GatewayParts
     from orrery.gateway.upstream import UpstreamConnection
 
 #: Answers lost after the request was sent: a request that kills replicas must not get at all of them.
@@ -45,7 +45,7 @@ class EndpointCall:
         "wait_until",
     )
 
-    def __init__(self, gateway: Gateway, exchange: Exchange, endpoint: EndpointState, target: bytes) -> None:
+    def __init__(self, gateway: GatewayParts, exchange: Exchange, endpoint: EndpointState, target: bytes) -> None:
         self._gateway = gateway
         self._exchange = exchange
         self._endpoint = endpoint

@@ -13,7 +13,7 @@ from orrery.gateway.upstream import Pool, RawPipe
 from orrery.serving.http import Exchange, HttpError
 
 if TYPE_CHECKING:
-    from orrery.gateway.app import Gateway
+    from orrery.gateway.contract import GatewayParts
     from orrery.gateway.upstream import UpstreamConnection
     from orrery.serving.http import Connection
 
@@ -25,7 +25,7 @@ class PlatformCall:
     who = "the platform"
     lost_code = "platform_lost"
 
-    def __init__(self, gateway: Gateway, exchange: Exchange) -> None:
+    def __init__(self, gateway: GatewayParts, exchange: Exchange) -> None:
         self._gateway = gateway
         self._exchange = exchange
         self._id = request_id(exchange.head)
