@@ -190,7 +190,8 @@ BAD = (*TRAIN, "--name", "cli-bad")
         (("predict", "cli-absent", "{}"), 3, "cli-absent"),
         (("deploy", "cli-absent", "--endpoint", "cli-absent"), 3, "cli-absent"),
         (("restore", "training", "cli-absent"), 3, "trash"),
-        (("update", "training", "cli-1", "--set", "spec.priority=HIGH"), 2, "cannot be changed"),
+        (("update", "training", "cli-1", "--set", "spec.instance_type=cpu-large"), 2, "cannot be changed"),
+        (("update", "training", "cli-1", "--set", "spec.priority=HIGH"), 4, "counts only while it waits"),
     ],
 )  # fmt: skip
 def test_what_is_refused_has_an_exit_code_and_names_the_value(

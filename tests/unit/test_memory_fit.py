@@ -7,7 +7,18 @@ import math
 import pytest
 
 from orrery.domain.formulas import evaluate
-from orrery.domain.memory_fit import Facts, PastRun, Verdict, facts_of, judge, predict, weighted_median
+from orrery.domain.memory_fit import (
+    Facts,
+    PastRun,
+    Prediction,
+    Verdict,
+    facts_of,
+    judge,
+    on_gpus,
+    predict,
+    weighted_median,
+    worst,
+)
 from orrery.errors import Invalid
 
 FACTS = Facts(rows=1000, bytes=5_000_000, numbers=3, categories=(4, 100), classes=2)
@@ -130,3 +141,20 @@ def test_a_little_below_the_limit_is_tight() -> None:
     assert judge(80, 100) is Verdict.FITS
     assert judge(90, 100) is Verdict.TIGHT
     assert judge(101, 100) is Verdict.EXCEEDS
+
+
+def test_what_a_run_took_of_its_gpus_is_learned_from_by_itself() -> None:
+    seen = PastRun(FACTS, {}, 1 << 30, "gpu-small", gpu_peak_bytes=6 << 30)
+    ended_early = PastRun(FACTS, {}, 1 << 30, "gpu-small", is_cut_short=True, gpu_peak_bytes=1 << 30)
+    without = PastRun(FACTS, {}, 1 << 30, "cpu-small")
+    found = predict("", FACTS, {}, "gpu-small", on_gpus([seen, ended_early, without]))
+    assert found == Prediction(6 << 30, 1)
+
+
+def test_the_verdict_of_memory_and_gpus_is_the_worse_one() -> None:
+    assert worst(Verdict.FITS, None) is Verdict.FITS
+    assert worst(Verdict.FITS, Verdict.EXCEEDS) is Verdict.EXCEEDS
+    assert worst(Verdict.TIGHT, Verdict.FITS) is Verdict.TIGHT
+    # one that is not known does not fit for certain
+    assert worst(Verdict.UNKNOWN, Verdict.FITS) is Verdict.UNKNOWN
+    assert worst(Verdict.UNKNOWN, Verdict.TIGHT) is Verdict.TIGHT

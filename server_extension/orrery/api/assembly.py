@@ -81,7 +81,7 @@ from orrery.domain.catalogue import KINDS
 from orrery.executors.contract import Executor, Resources, SecretSource
 from orrery.executors.local import LocalExecutor
 from orrery.executors.machine import detect_capacity, detect_gpus
-from orrery.executors.meter import Meter
+from orrery.executors.meter import Meter, smallest_gpu_bytes
 from orrery.hub.client import HubClient
 from orrery.hub.watch import HubWatch
 from orrery.store.database import open_database
@@ -195,7 +195,7 @@ def assemble(
         uploads=Uploads(settings.home / "uploads", objects, Limits(upload_bytes=settings.max_upload_bytes)),
         executor=executor,
         estimates=Estimates(store, executor),
-        memory_fit=MemoryFit(settings, store, executor),
+        memory_fit=MemoryFit(settings, store, executor, smallest_gpu_bytes),
         vault=vault,
         url=lambda: address["url"],
     )

@@ -49,6 +49,8 @@ class MemoryEstimate(BaseModel):
     allowed_bytes: int
     predicted_bytes: int | None = Field(description="The peak; null where it is not known.")
     runs: int = Field(description="Like runs that it rests on; 0: on what the algorithm declares alone.")
+    gpu_allowed_bytes: int | None = Field(description="Of each GPU; null: it has none, or that is not known.")
+    gpu_predicted_bytes: int | None = Field(description="The peak on each GPU; null where it is not known.")
     verdict: Literal["fits", "tight", "exceeds", "unknown"]
     message: str
     remedies: list[Remedy]

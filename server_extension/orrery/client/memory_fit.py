@@ -34,6 +34,9 @@ class MemoryEstimate:
     predicted_bytes: int | None
     #: like runs that it rests on; 0: on what the algorithm declares alone
     runs: int
+    #: of each GPU, and the peak on each; None: it has none, or that is not known
+    gpu_allowed_bytes: int | None
+    gpu_predicted_bytes: int | None
     remedies: tuple[Remedy, ...]
 
     def __str__(self) -> str:

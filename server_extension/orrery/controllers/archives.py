@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, Protocol
 
-from orrery.controllers.memory_fit import human_bytes
+from orrery.controllers.memory_words import human_bytes
 from orrery.domain.datasets import DatasetFile
 from orrery.domain.sources import MAX_FILES
 from orrery.errors import Invalid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orrery.controllers.archives import refused
 from orrery.controllers.fetches import Fetched
-from orrery.controllers.memory_fit import human_bytes
+from orrery.controllers.memory_words import human_bytes
 from orrery.controllers.settings import SourceSettings
 from orrery.domain.datasets import DatasetFile
 from orrery.domain.records import Record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +11,7 @@ from orrery.controllers.contract import Platform
 from orrery.controllers.rates import Rate
 from orrery.domain.records import Json, Record, utc_now
 from orrery.errors import UnknownJob
-from orrery.executors.contract import Executor, Exit, ExitReason, JobState
+from orrery.executors.contract import Executor, Exit, ExitReason, JobState, UsageSample
 from orrery.executors.shim import human_bytes
 from orrery.jobs.distributed import precedence
 from orrery.store.metrics import MetricStore, Point, parse_value
@@ -158,8 +158,11 @@ def with_estimate(progress: Json | None, started_at: datetime | None, now: datet
     return {**progress, "eta_seconds": eta}
 
 
-def usage_outputs(exit_: Exit) -> Json:
+def usage_outputs(exit_: Exit, samples: Iterable[UsageSample] = ()) -> Json:
+    """`samples`: of the job, for what it took of its GPUs, all of them together."""
+    held = [sample.gpu_memory_bytes for sample in samples if sample.gpu_memory_bytes is not None]
     return {
+        **({"peak_gpu_memory_bytes": max(held)} if held else {}),
         "exit_code": exit_.code,
         "exit_reason": exit_.reason.value,
         "peak_memory_bytes": exit_.peak_memory_bytes,

@@ -6,14 +6,15 @@ says anything, the answer is that it is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from orrery.controllers.memory_words import Need, Room, human_bytes, propose_smaller, say
 from orrery.controllers.settings import InstanceType, Settings
 from orrery.domain.access import User
-from orrery.domain.memory_fit import Facts, PastRun, Prediction, Verdict, facts_of, judge, predict
+from orrery.domain.memory_fit import Facts, PastRun, Prediction, Verdict, facts_of, on_gpus, predict
 from orrery.domain.records import Json, Record
 from orrery.domain.search_space import Dimension
 from orrery.errors import Invalid, OrreryError
@@ -28,10 +29,14 @@ LOOKED_AT: Final = 200
 class MemoryFit:
     """Thread-safe."""
 
-    def __init__(self, settings: Settings, store: ResourceStore, executor: Executor) -> None:
+    def __init__(
+        self, settings: Settings, store: ResourceStore, executor: Executor, gpu_bytes: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`gpu_bytes`: how much memory the smallest GPU of this machine has; 0 where that is not known."""
         self._settings = settings
         self._store = store
         self._executor = executor
+        self._gpu_bytes = gpu_bytes
         self._summaries = Summaries(store.database)
 
     def facts_of_run(self, record: Record) -> Facts:
@@ -50,52 +55,54 @@ class MemoryFit:
         name = str(spec.get("instance_type") or "cpu-small")
         nodes = max(1, int(spec.get("nodes") or 1))
         chosen = self._settings.instance_type(name)
-        allowed = chosen.memory_bytes * nodes
+        room = self._room(chosen, nodes)
         parameters = parameters_of(spec, algorithm)
         facts = make_facts(versions, parameters, algorithm)
         runs = self._runs_of(algorithm)
+        runs_on_gpus = on_gpus(runs)
+        declared = _declared(algorithm)
 
-        def predicted_with(changed: Json) -> Prediction | None:
-            """None where nothing is known, and where the formula names a parameter that has no value."""
-            try:
-                return predict(formula_of(algorithm), facts, changed, name, runs)
-            except Invalid:
-                return None
+        def need_with(changed: Json) -> Need:
+            memory = _predict(str(declared.get("bytes") or ""), facts, changed, name, runs)
+            gpu_formula = str(declared.get("gpu_bytes") or "")
+            return Need(memory, _predict(gpu_formula, facts, changed, name, runs_on_gpus) if room.gpu_bytes else None)
 
-        predicted = predicted_with(parameters)
-        answer: Json = {
-            "instance_type": name,
-            "allowed_bytes": allowed,
-            "predicted_bytes": None,
-            "runs": 0,
-            "verdict": Verdict.UNKNOWN.value,
-            "message": "how much memory it takes is not known; its first run tells",
-            "remedies": [],
-        }
-        if predicted is None:
-            return answer
-        verdict = judge(predicted.peak_bytes, allowed)
+        need = need_with(parameters)
         remedies: list[Json] = []
-        if verdict is not Verdict.FITS:
-            larger = self._larger(user, chosen, nodes, predicted.peak_bytes)
+        if need.verdict(room) in (Verdict.TIGHT, Verdict.EXCEEDS):
+            larger = self._larger(user, chosen, nodes, need)
             searched: Json = spec.get("space") or {}
-            declared: list[str] = _declared(algorithm).get("smaller") or []
-            fixed = [name for name in declared if name not in searched]
-            smaller = _smaller(algorithm, fixed, parameters, allowed, predicted_with)
+            named: list[str] = declared.get("smaller") or []
+            fixed = [one for one in named if one not in searched]
+            smaller = propose_smaller(algorithm, fixed, parameters, room, need_with)
             remedies = [*([larger] if larger else []), *smaller]
-        return answer | {
-            "predicted_bytes": predicted.peak_bytes,
-            "runs": predicted.runs,
-            "verdict": verdict.value,
-            "message": say(verdict, predicted, allowed, name, remedies),
+        return {
+            "instance_type": name,
+            "allowed_bytes": room.memory_bytes,
+            "predicted_bytes": need.memory.peak_bytes if need.memory else None,
+            "runs": need.runs,
+            "gpu_allowed_bytes": room.gpu_bytes or None,
+            "gpu_predicted_bytes": need.gpu.peak_bytes if need.gpu else None,
+            "verdict": need.verdict(room).value,
+            "message": say(need, room, name, remedies),
             "remedies": remedies,
         }
 
+    def _room(self, size: InstanceType, nodes: int) -> Room:
+        gpu_bytes = (size.gpu_memory_bytes or self._gpu_bytes()) if size.gpus else 0
+        return Room(size.memory_bytes * nodes, gpu_bytes)
+
     def _runs_of(self, algorithm: Record) -> list[PastRun]:
         found = self._summaries.ended_runs(algorithm.id, LOOKED_AT)
-        return [run for record in found if (run := past_run(record, algorithm)) is not None]
+        runs: list[PastRun] = []
+        for record in found:
+            size = self._settings.instance_types.get(str(record.spec.get("instance_type")))
+            gpus = size.gpus * int(record.spec.get("nodes") or 1) if size is not None else 0
+            if (run := past_run(record, algorithm, gpus)) is not None:
+                runs.append(run)
+        return runs
 
-    def _larger(self, user: User, chosen: InstanceType, nodes: int, peak: int) -> Json | None:
+    def _larger(self, user: User, chosen: InstanceType, nodes: int, need: Need) -> Json | None:
         """The smallest instance type on which it fits well, that this machine has and the user may hold."""
         total = self._executor.capacity().total
         rules = self._executor.rules()
@@ -105,7 +112,8 @@ class MemoryFit:
         )
         for name, size in sizes:
             held = size.resources.times(nodes)
-            if size.gpus < chosen.gpus or judge(peak, held.memory_bytes) is not Verdict.FITS:
+            room = self._room(size, nodes)
+            if size.gpus < chosen.gpus or (need.gpu and not room.gpu_bytes) or need.verdict(room) is not Verdict.FITS:
                 continue
             if held.memory_bytes > total.memory_bytes or held.cores > total.cores or held.gpus > total.gpus:
                 continue
@@ -113,44 +121,23 @@ class MemoryFit:
                 rules.check(user.name, held)
             except OrreryError:
                 continue
+            gpu_memory = f" and GPUs of {human_bytes(room.gpu_bytes)}" if need.gpu else ""
             return {
                 "title": f"Use {name}",
-                "message": f"{name} has {human_bytes(held.memory_bytes)}",
+                "message": f"{name} has {human_bytes(held.memory_bytes)}{gpu_memory}",
                 "spec": {"instance_type": name},
             }
         return None
 
 
-def _smaller(
-    algorithm: Record,
-    names: list[str],
-    parameters: Json,
-    allowed: int,
-    predicted_with: Callable[[Json], Prediction | None],
-) -> Iterator[Json]:
-    """Those of the parameters named that, halved as often as needed, make it fit by themselves."""
-    properties: Json = algorithm.spec["parameters_schema"].get("properties") or {}
-    for name in names:
-        value = parameters.get(name)
-        schema: Json = properties.get(name) or {}
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        is_whole = schema.get("type") == "integer"
-        lowest = schema.get("minimum", 1)
-        while (value := value // 2 if is_whole else value / 2) >= lowest and value > 0:
-            tried = {**parameters, name: value}
-            found = predicted_with(tried)
-            if found is not None and judge(found.peak_bytes, allowed) is Verdict.FITS:
-                yield {
-                    "title": f"{name} = {value:g}",
-                    "message": f"with {name} = {value:g} it takes about {human_bytes(found.peak_bytes)}",
-                    "spec": {"parameters": {name: value}},
-                }
-                break
-
-
-def formula_of(algorithm: Record) -> str:
-    return str(_declared(algorithm).get("bytes") or "")
+def _predict(
+    formula: str, facts: Facts, parameters: Json, instance_type: str, runs: list[PastRun]
+) -> Prediction | None:
+    """None where nothing is known, and where the formula names a parameter that has no value."""
+    try:
+        return predict(formula, facts, parameters, instance_type, runs)
+    except Invalid:
+        return None
 
 
 def _declared(algorithm: Record) -> Json:
@@ -190,34 +177,18 @@ def make_facts(versions: list[Record], parameters: Json, algorithm: Record | Non
     )
 
 
-def past_run(record: Record, algorithm: Record) -> PastRun | None:
-    """What can be learned from a run that has ended: one that was whole, or that ran out of memory."""
+def past_run(record: Record, algorithm: Record, gpus: int) -> PastRun | None:
+    """What can be learned from a run that has ended: one that was whole, or that ran out of memory. It had `gpus`."""
     peak, facts = record.outputs.get("peak_memory_bytes"), record.internal.get("memory_facts")
     is_cut_short = record.outputs.get("exit_reason") == ExitReason.OUT_OF_MEMORY.value
     if not peak or not facts or not (is_cut_short or record.phase == "COMPLETE"):
         return None
-    parameters = parameters_of(record.spec, algorithm)
-    return PastRun(Facts.from_json(facts), parameters, int(peak), str(record.spec.get("instance_type")), is_cut_short)
-
-
-def say(verdict: Verdict, predicted: Prediction, allowed: int, name: str, remedies: list[Json]) -> str:
-    """`about 1.9 GiB of 2 GiB: tight; cpu-medium has 8 GiB`."""
-    about = f"about {human_bytes(predicted.peak_bytes)}"
-    basis = f"from {predicted.runs} like {'run' if predicted.runs == 1 else 'runs'}" if predicted.runs else ""
-    remedy = f"; {remedies[0]['message']}" if remedies else ""
-    match verdict:
-        case Verdict.EXCEEDS:
-            nothing = "" if remedies else "; no instance type that could start here has so much"
-            said = f"needs {about} of memory, and {name} has {human_bytes(allowed)}{remedy}{nothing}"
-        case Verdict.TIGHT:
-            said = f"{about} of {human_bytes(allowed)} of memory: tight{remedy}"
-        case _:
-            said = f"{about} of {human_bytes(allowed)} of memory"
-    return f"{said} ({basis})" if basis else said
-
-
-def human_bytes(count: float) -> str:
-    """`640 MiB`, `1.9 GiB`, `8 GiB`."""
-    if count < 1 << 30:
-        return f"{count / (1 << 20):.0f} MiB"
-    return f"{count / (1 << 30):.1f}".removesuffix(".0") + " GiB"
+    held = record.outputs.get("peak_gpu_memory_bytes")
+    return PastRun(
+        Facts.from_json(facts),
+        parameters_of(record.spec, algorithm),
+        int(peak),
+        str(record.spec.get("instance_type")),
+        is_cut_short,
+        int(held) // gpus if held and gpus else None,
+    )

@@ -42,8 +42,10 @@ class InstanceType(BaseModel):
     cores: float = Field(gt=0)
     memory_bytes: int = Field(gt=0)
     gpus: int = Field(default=0, ge=0)
+    #: of each GPU; 0: as much as the smallest of this machine has, where the driver tells
+    gpu_memory_bytes: int = Field(default=0, ge=0)
 
-    @field_validator("memory_bytes", mode="before")
+    @field_validator("memory_bytes", "gpu_memory_bytes", mode="before")
     @classmethod
     def written_with_a_unit(cls, value: Any) -> int:
         return parse_bytes(value)
@@ -243,7 +245,7 @@ class Settings(BaseSettings):
     )
     instance_types: dict[str, InstanceType] = Field(
         default_factory=default_instance_types,
-        description="Named sizes, as JSON: {name: {title, cores, memory_bytes, gpus}}.",
+        description="Named sizes, as JSON: {name: {title, cores, memory_bytes, gpus, gpu_memory_bytes}}.",
     )
     housekeeping_minutes: float = Field(
         default=10.0,

@@ -35,7 +35,7 @@ from orrery.domain.trainings import (
     TrainingSpec,
 )
 from orrery.errors import Conflict, Invalid, WrongPhase
-from orrery.executors.contract import Exit, ExitReason, JobPhase, Priority
+from orrery.executors.contract import Exit, ExitReason, JobPhase, Priority, UsageSample
 from orrery.jobs.parameters import validate
 
 #: why a training that was asked to start later has not begun
@@ -309,9 +309,14 @@ class TrainingController(Controller):
             event=event,
             message=message,
             progress=told.progress,
-            outputs={**told.outputs, **jobs.usage_outputs(exit_), **kept},
+            outputs={**told.outputs, **jobs.usage_outputs(exit_, self._samples(record, job_id)), **kept},
             internal={**told.internal, **state, "failure": failure},
         )
+
+    def _samples(self, record: Record, job_id: str) -> list[UsageSample]:
+        """What the job used over time, where it had GPUs: without them its end tells enough."""
+        size = self.platform.settings.instance_types.get(record.spec["instance_type"])
+        return self.platform.executor.usage(job_id) if size is not None and size.gpus else []
 
     def _memory_bytes(self, record: Record) -> int | None:
         """What all its nodes may use together; None: its instance type is not offered any more."""

@@ -83,15 +83,22 @@ class MemoryDeclaration(BaseModel):
         max_length=MAX_CHARACTERS,
         description="Bytes at its peak, `200 * MiB + 60 * rows * numbers`: arithmetic over rows, bytes, numbers and "
         "categories (columns of each), features(16) (columns once categories of up to 16 values have one each), "
-        "classes, and its parameters by their names. Empty: only earlier runs tell.",
+        "classes, and its parameters by their names (`batch-size` as batch_size). Empty: only earlier runs tell.",
+    )
+    gpu_bytes: str = Field(
+        "",
+        title="Formula for GPUs",
+        max_length=MAX_CHARACTERS,
+        description="Bytes on each GPU at its peak, `2 * billions * GiB + 40 * MiB * batch_size`: as the other.",
     )
     smaller: list[str] = Field(
         default_factory=list[str],
         max_length=20,
-        description="Parameters that take less memory the smaller they are: what is proposed where it does not fit.",
+        description="Parameters that take less memory, of the machine or of its GPUs, the smaller they are, or with "
+        "another of their choices (4-bit weights): what is proposed where it does not fit.",
     )
 
-    @field_validator("bytes")
+    @field_validator("bytes", "gpu_bytes")
     @classmethod
     def is_arithmetic(cls, formula: str) -> str:
         if formula.strip():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -35,6 +35,10 @@ class Verdict(StrEnum):
     TIGHT = "tight"
     EXCEEDS = "exceeds"
     UNKNOWN = "unknown"
+
+
+#: from what is well to what is not
+_BADNESS: Final = (Verdict.FITS, Verdict.UNKNOWN, Verdict.TIGHT, Verdict.EXCEEDS)
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ class PastRun:
     instance_type: str
     #: it ran out of memory: it would have needed more
     is_cut_short: bool = False
+    #: on each of its GPUs; None where it had none, or none was seen
+    gpu_peak_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -119,9 +125,12 @@ def _classes(target: Mapping[str, Any] | None, task: str) -> int:
 
 
 def apply_formula(formula: str, facts: Facts, parameters: Mapping[str, Any]) -> float:
-    """Bytes. Parameters stand under their names. Raises: Invalid naming what the formula does not find."""
+    """Bytes. Parameters stand under their names, `batch-size` as `batch_size`.
+
+    Raises: Invalid naming what the formula does not find.
+    """
     names: dict[str, Value] = {
-        name: value for name, value in parameters.items() if isinstance(value, int | float | str)
+        name.replace("-", "_"): value for name, value in parameters.items() if isinstance(value, int | float | str)
     }
     names |= {
         "KiB": 1 << 10,
@@ -190,6 +199,20 @@ def weighted_median(pairs: Sequence[tuple[float, float]]) -> float:
         if reached > half:
             return value
     return ordered[-1][0]
+
+
+def on_gpus(runs: Iterable[PastRun]) -> list[PastRun]:
+    """The runs that had GPUs, with what they took of each in the place of the machine's memory."""
+    return [
+        replace(run, peak_bytes=run.gpu_peak_bytes, is_cut_short=False)
+        for run in runs
+        if run.gpu_peak_bytes and not run.is_cut_short
+    ]
+
+
+def worst(memory: Verdict, gpu: Verdict | None) -> Verdict:
+    """Of both together; `gpu` is None where there is nothing to say of GPUs."""
+    return memory if gpu is None else max(memory, gpu, key=_BADNESS.index)
 
 
 def judge(peak_bytes: int, allowed_bytes: int) -> Verdict:

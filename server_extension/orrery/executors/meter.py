@@ -7,6 +7,7 @@ driver's own library (NVML) in this process; starting `nvidia-smi` for each read
 from __future__ import annotations
 
 import ctypes
+import functools
 import logging
 import os
 import shutil
@@ -166,6 +167,13 @@ def open_gpus() -> Gpus | None:
     except (OSError, AttributeError) as error:
         log.debug("no GPUs to read: %s", error)
         return None
+
+
+@functools.cache
+def smallest_gpu_bytes() -> int:
+    """The memory of the smallest GPU of this machine, asked once; 0 without one."""
+    gpus = open_gpus()
+    return min((reading.memory_total_bytes for reading in gpus.read()), default=0) if gpus is not None else 0
 
 
 def _read(path: Path) -> str:
