@@ -246,13 +246,18 @@ def test_a_notebook_comes_back_beside_its_source_even_when_it_fails(
 ) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "__init__.py").write_text("def half(x):\n    return x / 2\n")
-    cells = ["year: int = 2000", "import lib\nprint('half is', lib.half(year))", "assert year != 13, 'bad luck'"]
+    cells = [
+        "year: int = 2000",
+        "import lib, os\nprint('half is', lib.half(year), 'of', os.getenv('UNIT'))",
+        "assert year != 13, 'bad luck'",
+    ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.cells[0].metadata["tags"] = ["parameters"]
     nbformat.write(notebook, tmp_path / "My report.ipynb")
-    done = platform.cli("run", str(tmp_path / "My report.ipynb"), "-p", "year=2026", "--name", "report-1", "--wait")
+    source = str(tmp_path / "My report.ipynb")
+    done = platform.cli("run", source, "-p", "year=2026", "--name", "report-1", "--env", "UNIT=years", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "half is 1013" in (tmp_path / "My report-report-1.ipynb").read_text()
+    assert "half is 1013.0 of years" in (tmp_path / "My report-report-1.ipynb").read_text()
     with pytest.raises(RunFailed, match="bad luck"):
         client.run_notebook(tmp_path / "My report.ipynb", name="report-2", parameters={"year": 13}, progress=False)
     result = (tmp_path / "My report-report-2.ipynb").read_text()

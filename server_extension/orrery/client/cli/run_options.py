@@ -53,12 +53,12 @@ def run_settings(
     max_time: str | None,
     environment: Sequence[str] | None,
     secret: Sequence[str] | None,
-    processes_per_node: int | None,
-    torchrun: bool,
-    input_checkpoint: str | None,
-    output_checkpoint: str | None,
-    output_path: str | None,
-    data_size: float | None,
+    processes_per_node: int | None = None,
+    torchrun: bool = False,
+    input_checkpoint: str | None = None,
+    output_checkpoint: str | None = None,
+    output_path: str | None = None,
+    data_size: float | None = None,
 ) -> dict[str, Any]:
     """The fields of a run's spec that the options say. Raises: Invalid."""
     variables = {key: str(value) for key, value in parse_texts(environment or (), "--env").items()}

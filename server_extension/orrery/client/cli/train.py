@@ -32,7 +32,6 @@ from orrery.client.cli.runs import (
     WaitOption,
 )
 from orrery.client.cli.values import parse_metrics
-from orrery.client.times import parse_moment
 from orrery.errors import Invalid
 
 if TYPE_CHECKING:
@@ -346,9 +345,13 @@ def run(
     processes_per_node: Annotated[
         int | None, typer.Option(min=1, help="1: a notebook is one process on each node.")
     ] = None,
+    image: ImageOption = None,
     priority: PriorityOption = None,
+    experiment: ExperimentOption = None,
     max_time: MaxTimeOption = None,
     start_after: StartAfterOption = None,
+    environment: EnvironmentOption = None,
+    secret: SecretOption = None,
     save_to: Annotated[
         str | None, typer.Option("--to", metavar="FILE", help="Where the result notebook goes; else beside it.")
     ] = None,
@@ -368,7 +371,6 @@ def run(
     """
     from orrery.client.cli.values import parse_datasets, parse_pairs
     from orrery.client.notebook_runs import follow_result, result_place
-    from orrery.client.times import parse_duration
 
     if (notebook is None) == (follow is None):
         raise Invalid("give a notebook to run, or with --follow the name of a run that was begun before")
@@ -379,6 +381,15 @@ def run(
             _print_training(training, output)
             return
         assert notebook is not None
+        settings = run_settings(
+            priority=priority,
+            experiment=experiment,
+            image=image,
+            start_after=start_after,
+            max_time=max_time,
+            environment=environment,
+            secret=secret,
+        )
         training = client.run_notebook(
             notebook,
             name=name,
@@ -387,10 +398,8 @@ def run(
             instance_type=instance,
             nodes=nodes,
             processes_per_node=processes_per_node,
-            priority=priority.value if priority else None,
-            max_seconds=parse_duration(max_time) if max_time else None,
-            start_after=parse_moment(start_after) if start_after else None,
             save_to=save_to,
+            **{key: value for key, value in settings.items() if value is not None},
             wait=wait,
         )
         note(f"training {training.qualified_name} is {training.status.phase}")
