@@ -96,9 +96,11 @@ function makeSpecSchema(kind: Kind, found: Found, searched: readonly string[]): 
   // A template's: what a run must be given may be left open.
   const isOpen = spec['x-orrery-open'] === true;
   delete spec.description;
-  // what the platform sets is not asked for
+  // neither what the platform sets is asked for, nor of a notebook what is a script's
   spec.properties = Object.fromEntries(
-    Object.entries(spec.properties ?? {}).filter(([, property]) => property.readOnly !== true)
+    Object.entries(spec.properties ?? {}).filter(
+      ([, property]) => property.readOnly !== true && !(found.isNotebook && property['x-orrery-script'])
+    )
   );
   for (const { path, schema } of [...walk(spec)]) {
     const parameters = found.parameters[path.join('.')];
