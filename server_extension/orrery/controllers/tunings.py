@@ -90,13 +90,13 @@ class TuningController(Controller):
         counts = self.trials.count(record.id)
         if action == "retry":
             # failures so far are forgiven, else it would end at once
-            return {"forgiven": _failures(counts), "ending": None}
+            return {"forgiven": _failures(counts), "ending": None, "done_before": _done(counts)}
         if action != "start":
             return {}
         ending = self._ending(record, counts, is_over=record.reason == Detail.SUGGESTION_END_REACHED)
         if ending is not None and record.phase == "COMPLETE":
             raise Invalid(f"{record.label} would end at once: {ending.message}; change its spec first, or copy it")
-        return {"ending": None}
+        return {"ending": None, "done_before": _done(counts)}
 
     def reconcile(self, record: Record) -> Outcome:
         match record.phase:
@@ -377,12 +377,13 @@ class TuningController(Controller):
 
     def _progress(self, record: Record) -> Json:
         counts = self.trials.count(record.id)
-        running = sum(counts.get(status, 0) for status in TrialStatus if status.is_open)
-        done, most = sum(counts.values()) - running, int(record.spec["max_trials"])
+        done, most = _done(counts), int(record.spec["max_trials"])
+        # by the rate since it was started last
+        lately = done - int(record.internal.get("done_before", 0))
         now = self.platform.store.clock()
         eta = None
-        if done and record.started_at is not None and record.phase == "RUNNING":
-            eta = round((now - record.started_at).total_seconds() * (most - done) / done, 1)
+        if lately > 0 and record.started_at is not None and record.phase == "RUNNING":
+            eta = round((now - record.started_at).total_seconds() * (most - done) / lately, 1)
         return {"fraction": min(1.0, done / most), "step": done, "steps": most, "eta_seconds": eta}
 
     # acting on it
@@ -411,3 +412,8 @@ class TuningController(Controller):
 
 def _failures(counts: dict[TrialStatus, int]) -> int:
     return sum(number for status, number in counts.items() if status.is_failure)
+
+
+def _done(counts: dict[TrialStatus, int]) -> int:
+    """How many have ended, however they did."""
+    return sum(number for status, number in counts.items() if not status.is_open)
