@@ -117,7 +117,8 @@ def test_what_a_tuning_found_is_a_model_by_one_click_and_its_curves_another(stoc
         link = panel(page, f"orrery-detail-{kind}").get_by_role("link", name="TensorBoard")
         with page.expect_popup() as opened:
             link.click(timeout=LONG_MILLISECONDS)
-        expect(opened.value.get_by_text(re.compile("TensorBoard", re.IGNORECASE)).first).to_be_attached(
+        shown = opened.value.frame_locator("iframe[data-pass]")
+        expect(shown.get_by_text(re.compile("TensorBoard", re.IGNORECASE)).first).to_be_attached(
             timeout=LONG_MILLISECONDS
         )
         opened.value.close()
