@@ -145,7 +145,7 @@ def test_a_training_waits_for_its_moment_and_can_be_stopped_before(client: Clien
     done = client.run_notebook(path, name="soon", progress=False, start_after=timedelta(seconds=3))
     assert done.status.phase == "COMPLETE" and done.status.message == ""
     assert done.status.started_at is not None and done.status.started_at >= soon
-    with pytest.raises(Invalid, match="timezone"):
+    with pytest.raises(Invalid, match="time zone"):
         client.kind("trainings").create_from(
             {"name": "naive", "spec": {"algorithm": "later", "start_after": "2126-01-31T22:00:00"}}
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
@@ -60,6 +61,9 @@ class Outcome:
     target: Target | None = None
     #: look again then, even if nothing happens
     again_in_seconds: float | None = None
+    #: when what the event tells of came to be, where it was noticed later: a run's begin, its end
+    began: datetime | None = None
+    ended: datetime | None = None
 
     def on(self, record: Record) -> Record:
         """The record with the changes, before the event."""

@@ -151,7 +151,15 @@ class Engine:
             if fresh.phase != record.phase:
                 # the user acted meanwhile; what was seen is kept, the next turn sees the new phase
                 return changed
-            return machine.step(changed, outcome.event, now, reason=outcome.reason or "", message=outcome.message or "")
+            return machine.step(
+                changed,
+                outcome.event,
+                now,
+                reason=outcome.reason or "",
+                message=outcome.message or "",
+                began=outcome.began,
+                ended=outcome.ended,
+            )
 
         try:
             changed = self.store.leases.apply(

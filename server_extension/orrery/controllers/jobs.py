@@ -147,14 +147,16 @@ def save_points(metrics: MetricStore, record: Record, run: int, reports: Reports
     metrics.add(record.id, run, reports.points)
 
 
-def with_estimate(progress: Json | None, started_at: datetime | None, now: datetime) -> Json | None:
-    """The progress with `eta_seconds`, as far as its fraction allows one."""
+def with_estimate(
+    progress: Json | None, began: datetime | None, now: datetime, done_before: float = 0.0
+) -> Json | None:
+    """The progress with `eta_seconds`, as far as its fraction allows one; when it `began`, `done_before` was done."""
     if progress is None:
         return None
     fraction = progress.get("fraction")
     eta = None
-    if isinstance(fraction, int | float) and 0.01 < fraction <= 1 and started_at is not None:
-        eta = round((now - started_at).total_seconds() * (1 - fraction) / fraction, 1)
+    if isinstance(fraction, int | float) and 0.01 < fraction - done_before and fraction <= 1 and began is not None:
+        eta = round((now - began).total_seconds() * (1 - fraction) / (fraction - done_before), 1)
     return {**progress, "eta_seconds": eta}
 
 

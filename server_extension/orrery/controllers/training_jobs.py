@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from orrery.controllers import jobs
 from orrery.controllers.contract import Platform
 from orrery.controllers.inputs import dataset_files
 from orrery.controllers.run_tokens import TOKEN_VARIABLES, token_secrets
@@ -15,6 +16,7 @@ from orrery.domain.records import Json, Record
 from orrery.domain.trainings import TrainingSpec, count_ranks
 from orrery.executors.contract import InputFile, JobSpec, NotebookProgram, Priority, Program, PythonProgram
 from orrery.executors.sampling import RANKS
+from orrery.jobs.log_progress import LAST_STEPS
 from orrery.jobs.script_parameters import FLAG
 from orrery.jobs.state import LIMIT_BYTES_VARIABLE, LIMIT_SECONDS_VARIABLE
 
@@ -116,11 +118,21 @@ def _environment(
         **{f"EM_HP_{variable_name(key)}": _as_text(value) for key, value in spec.parameters.items()},
         "EM_REGION": platform.settings.region,
         "EM_APPKEY": record.owner,
+        **_last_steps(platform, record),
         **(_state_limits(platform, source) if spec.nodes == 1 else {}),
         RANKS: str(count_ranks(record.spec)),
         "ORRERY_TRAINING": record.name,
         "ORRERY_ALGORITHM": str(source["algorithm"]),
     }
+
+
+def _last_steps(platform: Platform, record: Record) -> dict[str, str]:
+    """Where a resumed run's metrics go on that tell no step of their own."""
+    if not record.internal.get("goes_on_from"):
+        return {}
+    history = jobs.metric_history(platform.metrics, record)
+    steps = {key: [point.step for point in points if point.step is not None] for key, points in history.items()}
+    return {LAST_STEPS: json.dumps({key: max(known) for key, known in steps.items() if known})}
 
 
 def _state_limits(platform: Platform, source: Json) -> dict[str, str]:

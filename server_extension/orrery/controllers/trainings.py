@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -17,8 +17,9 @@ from orrery.controllers.meanwhile import Meanwhile, owner_of
 from orrery.controllers.run_sizes import check_size
 from orrery.controllers.secrets import check_secrets
 from orrery.controllers.templates import template_of
+from orrery.controllers.training_files import TrainingFiles
 from orrery.controllers.training_images import check_run_image, complete_image, offer_image, pin_image
-from orrery.controllers.training_jobs import CHECKPOINTS, MODEL, OUTPUT, OUTPUT_NOTEBOOK, make_job, pin_source
+from orrery.controllers.training_jobs import MODEL, make_job, pin_source
 from orrery.controllers.training_storage import TrainingStorage, check_storages
 from orrery.domain.access import SYSTEM_OWNER, User
 from orrery.domain.algorithms import check_is_ready, is_notebook
@@ -53,6 +54,7 @@ class TrainingController(Controller):
         super().__init__(platform)
         #: makes a resource's next turn begin now; set when the platform is assembled
         self.wake: Callable[[str], None] = platform.store.leases.wake
+        self.files = TrainingFiles(platform)
         self.storage = TrainingStorage(platform, lambda id: self.wake(id))
 
     # before it is accepted
@@ -191,6 +193,7 @@ class TrainingController(Controller):
                 "checkpoint": self._checkpoint(record),
                 "goes_on_from": jobs.attempts_before(record) if record.internal.get("resume") else [],
                 "resume": False,
+                "went_on_at": None,
                 "state": state,
                 "state_begun_from": state,
             },
@@ -232,9 +235,7 @@ class TrainingController(Controller):
             assert state.exit is not None
             return self._ended(record, outcome, state.exit)
         if state.phase in (JobPhase.RUNNING, JobPhase.STARTING) and record.phase == "CREATE_IN_PROGRESS":
-            return Outcome(
-                event="started", outputs=outcome.outputs, internal=outcome.internal, progress=outcome.progress
-            )
+            return replace(outcome, event="started", began=state.started_at)
         waits = state.phase is JobPhase.QUEUED
         was_later = record.reason == STARTS_LATER
         return Outcome(
@@ -272,14 +273,25 @@ class TrainingController(Controller):
         if found.artifacts:
             outputs["artifacts"] = [*record.outputs.get("artifacts", []), *found.artifacts]
         now = self.platform.store.clock()
-        progress = jobs.with_estimate(found.progress, record.started_at, now)
-        return Outcome(progress=progress, outputs=outputs, internal=found.internal)
+        mark = self._went_on_at(record, found.progress, now)
+        began, before = (record.started_at, 0.0) if mark is None else (datetime.fromisoformat(mark[0]), float(mark[1]))
+        progress = jobs.with_estimate(found.progress, began, now, before)
+        return Outcome(progress=progress, outputs=outputs, internal={**found.internal, "went_on_at": mark})
+
+    @staticmethod
+    def _went_on_at(record: Record, progress: Json | None, now: datetime) -> list[Any] | None:
+        """When a run that was resumed told first how far it is, and how far that was: what came before took no time."""
+        mark: list[Any] | None = record.internal.get("went_on_at")
+        fraction = (progress or {}).get("fraction")
+        if mark is None and record.internal.get("goes_on_from") and isinstance(fraction, int | float):
+            return [now.isoformat(), fraction]
+        return mark
 
     def _ended(self, record: Record, told: Outcome, exit_: Exit) -> Outcome:
         event = {ExitReason.COMPLETED: "succeeded", ExitReason.STOPPED: "cancelled"}.get(exit_.reason, "broke")
         if record.phase == "CREATE_IN_PROGRESS":
             # it was quick: its start is told first
-            return Outcome(event="started", outputs=told.outputs, internal=told.internal, progress=told.progress)
+            return replace(told, event="started", began=exit_.started_at)
         if record.phase == "STOP_IN_PROGRESS" and event == "broke":
             event = "cancelled"
         job_id = str(record.outputs["job_id"])
@@ -289,7 +301,7 @@ class TrainingController(Controller):
         if event == "cancelled":
             if not self._is_kept(record):
                 shown, state = self._state(record, job_id)
-                kept = {**self._checkpoints(job_id, self._paths(job_id)), **shown}
+                kept = {**self.files.checkpoints(job_id, self.files.paths(job_id)), **shown}
             copied = self.storage.copy_results(_with_outputs(record, kept))
             if copied.wait is not None:
                 outputs = {**told.outputs, **kept}
@@ -309,9 +321,23 @@ class TrainingController(Controller):
             event=event,
             message=message,
             progress=told.progress,
-            outputs={**told.outputs, **jobs.usage_outputs(exit_, self._samples(record, job_id)), **kept},
-            internal={**told.internal, **state, "failure": failure},
+            outputs={
+                **told.outputs,
+                **self._last_metrics(record, told),
+                **jobs.usage_outputs(exit_, self._samples(record, job_id)),
+                **kept,
+            },
+            internal={**told.internal, **state, "failure": failure, "ended_at": exit_.ended_at.isoformat()},
+            ended=exit_.ended_at,
         )
+
+    def _last_metrics(self, record: Record, told: Outcome) -> Json:
+        """What it reported last of each metric, where it told no result."""
+        if {**record.outputs, **told.outputs}.get("metrics"):
+            return {}
+        history = jobs.metric_history(self.platform.metrics, record)
+        found = {key: points[-1].value for key, points in history.items() if math.isfinite(points[-1].value)}
+        return {"metrics": found} if found else {}
 
     def _samples(self, record: Record, job_id: str) -> list[UsageSample]:
         """What the job used over time, where it had GPUs: without them its end tells enough."""
@@ -330,8 +356,8 @@ class TrainingController(Controller):
         job_id = str(record.outputs["job_id"])
         kept: Json = {}
         if not self._is_kept(record):
-            paths = self._paths(job_id)
-            kept = {**self._kept_results(job_id, paths), "model_files": self._kept(job_id, paths, MODEL)}
+            paths = self.files.paths(job_id)
+            kept = {**self.files.kept_results(job_id, paths), "model_files": self.files.kept(job_id, paths, MODEL)}
         made = _with_outputs(record, kept)
         copied = self.storage.copy_results(made)
         if copied.wait is not None:
@@ -351,42 +377,16 @@ class TrainingController(Controller):
             outputs={**kept, "kernel_state": None},
             internal={"state": None, "state_begun_from": None},
             progress={**(record.progress or {}), "fraction": 1.0, "eta_seconds": 0, "rate": None, "rate_unit": None},
+            ended=_ended_at(record),
         )
 
     def _is_kept(self, record: Record) -> bool:
         """Whether what the attempt made is kept already: its copies are on their way then."""
         return record.internal.get("kept_attempt") == record.internal.get("attempt")
 
-    def _paths(self, job_id: str) -> list[str]:
-        return sorted(info.path for info in self.platform.executor.files(job_id))
-
-    def _kept_results(self, job_id: str, paths: list[str]) -> Json:
-        """Its executed notebook, its output files and its checkpoints, as objects."""
-        kept: Json = {"output_files": self._kept(job_id, paths, OUTPUT, below="")}
-        kept |= self._checkpoints(job_id, paths)
-        # a script has none, and a notebook that never began neither
-        kept["notebook"] = self._keep(job_id, OUTPUT_NOTEBOOK) if OUTPUT_NOTEBOOK in paths else None
-        return kept
-
-    def _checkpoints(self, job_id: str, paths: list[str]) -> Json:
-        """Those of the attempt; where it wrote none, those before stay."""
-        checkpoints = self._kept(job_id, paths, CHECKPOINTS)
-        return {"checkpoint_files": checkpoints} if checkpoints else {}
-
     def _state(self, record: Record, job_id: str) -> tuple[Json, Json]:
         limit = self.platform.settings.notebook_state_bytes
-        return keep_state(self.platform.executor, record, job_id, limit, lambda path: self._keep(job_id, path))
-
-    def _kept(self, job_id: str, paths: list[str], folder: str, below: str | None = None) -> list[Json]:
-        """The files of a folder as objects, by their paths inside it, or as `below` says."""
-        found = [path for path in paths if path.startswith(f"{folder}/")]
-        return [self._keep(job_id, path, folder if below is None else below) for path in found]
-
-    def _keep(self, job_id: str, path: str, below: str = "") -> Json:
-        with self.platform.executor.open_file(job_id, path) as stream:
-            stored = self.platform.objects.put(stream)
-        shown = str(PurePosixPath(path).relative_to(below)) if below else path
-        return {"path": shown, "oid": stored.oid, "size": stored.size}
+        return keep_state(self.platform.executor, record, job_id, limit, lambda path: self.files.keep(job_id, path))
 
     def _register(self, record: Record, name: str | None, *, key: str | None) -> Record:
         new = NewResource(
@@ -421,7 +421,7 @@ class TrainingController(Controller):
         state: Json = {}
         if not self._is_kept(record):
             shown, state = self._state(record, job_id)
-            kept = {**self._kept_results(job_id, self._paths(job_id)), **shown}
+            kept = {**self.files.kept_results(job_id, self.files.paths(job_id)), **shown}
         copied = self.storage.copy_results(_with_outputs(record, kept))
         if copied.wait is not None:
             return replace(copied.wait, outputs=kept, internal={**state, **_kept_now(record)})
@@ -432,6 +432,7 @@ class TrainingController(Controller):
             message="; ".join(filter(None, (failure["message"], copied.message))),
             outputs={**kept, **copied.outputs},
             internal=state,
+            ended=_ended_at(record),
         )
 
     # looking at it
@@ -463,6 +464,12 @@ def _with_priority(record: Record, priority: str) -> Json:
             phase=record.phase,
         )
     return {**record.spec, "priority": priority}
+
+
+def _ended_at(record: Record) -> datetime | None:
+    """When its job ended, which is before what it made has been kept."""
+    found: str | None = record.internal.get("ended_at")
+    return datetime.fromisoformat(found) if found else None
 
 
 def _kept_now(record: Record) -> Json:

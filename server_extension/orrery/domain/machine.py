@@ -57,10 +57,20 @@ class Machine:
         """The phases in which `event` may happen."""
         return frozenset(source for source, name in self.transitions if name == event)
 
-    def step(self, record: Record, event: str, now: datetime, *, reason: str = "", message: str = "") -> Record:
+    def step(
+        self,
+        record: Record,
+        event: str,
+        now: datetime,
+        *,
+        reason: str = "",
+        message: str = "",
+        began: datetime | None = None,
+        ended: datetime | None = None,
+    ) -> Record:
         """The record after `event`. Stamps `started_at` at the first Running phase and `ended_at` at a settled one.
 
-        Raises: InvalidTransition.
+        `began`, `ended`: when that was, where it is noticed later only. Raises: InvalidTransition.
         """
         target = self.transitions.get((record.phase, event))
         if target is None:
@@ -72,20 +82,20 @@ class Machine:
                 event=event,
             )
         phase = self.phases[target]
-        started, ended = record.started_at, record.ended_at
+        started_at, ended_at = record.started_at, record.ended_at
         if phase.state == "Pending":
-            started, ended = None, None
+            started_at, ended_at = None, None
         elif phase.state == "Running" and self.phases[record.phase].state == "Pending":
-            started, ended = now, None
+            started_at, ended_at = began or now, None
         if phase.settled and not self.phases[record.phase].settled:
-            ended = now
+            ended_at = ended or now
         return replace(
             record,
             phase=target,
             reason=reason,
             message=message,
-            started_at=started,
-            ended_at=ended,
+            started_at=started_at,
+            ended_at=ended_at,
             updated_at=now,
         )
 

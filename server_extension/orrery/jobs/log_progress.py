@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+#: an environment variable: the last steps of metrics by name, of attempts that this one goes on from, as JSON
+LAST_STEPS: Final = "ORRERY_LAST_STEPS"
 _COUNT: Final = re.compile(
     r"\b(?P<unit>epoch|step|iteration|iter|round)\s*:?\s*\[?\s*(?P<done>\d+)\s*(?:/|of)\s*(?P<all>\d+)", re.I
 )
@@ -21,6 +23,12 @@ class Place:
     epochs: int | None = None
     step: int | None = None
     steps: int | None = None
+
+
+def read_epoch(line: str) -> int | None:
+    """The epoch that a line tells and nothing finer; None for any other line."""
+    counts = [(found["unit"].lower(), int(found["done"])) for found in _COUNT.finditer(line)]
+    return counts[0][1] if len(counts) == 1 and counts[0][0] == "epoch" else None
 
 
 class LogProgress:

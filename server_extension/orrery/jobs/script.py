@@ -27,7 +27,7 @@ from orrery.executors.sampling import RANK
 from orrery.jobs import distributed, report
 from orrery.jobs.environments import python_for
 from orrery.jobs.log_json import read_json_line
-from orrery.jobs.log_progress import LogProgress
+from orrery.jobs.log_progress import LAST_STEPS, LogProgress, read_epoch
 from orrery.jobs.patterns import read_metric
 from orrery.jobs.ranks import Failure, run_ranks
 from orrery.jobs.torchrun import EXIT_NO_TORCH
@@ -201,6 +201,8 @@ class LogReader:
         self.patterns = [(metric["name"], re.compile(metric["pattern"])) for metric in metrics if metric.get("pattern")]
         #: the last value of each
         self.metrics: dict[str, float] = {}
+        #: of what an attempt that this one goes on from has told
+        self._before: dict[str, int] = json.loads(os.environ.get(LAST_STEPS) or "{}")
         self._steps: dict[str, int] = {}
         self._progress = LogProgress()
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
@@ -238,10 +240,17 @@ class LogReader:
         for name, pattern in self.patterns:
             found = read_metric(pattern, line)
             if found is not None:
-                step = self._steps.get(name, -1) + 1 if found.step is None else found.step
+                step = self._step_of(name, line) if found.step is None else found.step
                 self._steps[name] = step
                 self.metrics[name] = found.value
                 report.metrics({name: found.value}, step=step)
+
+    def _step_of(self, name: str, line: str) -> int:
+        """The epoch that the line tells; else, and within an epoch, they are counted."""
+        last, epoch = self._steps.get(name), read_epoch(line)
+        if epoch is not None and (last is None or epoch > last):
+            return epoch
+        return (self._before.get(name, -1) if last is None else last) + 1
 
 
 def _make_folders() -> None:
