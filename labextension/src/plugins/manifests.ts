@@ -19,8 +19,6 @@ interface Exported {
   name: string;
 }
 
-const ROW = '.orr-Grid-row[data-id]';
-
 export const manifestsPlugin: JupyterFrontEndPlugin<void> = {
   id: '@orrery/lab:manifests',
   description: 'Exports resources as YAML, and imports them.',
@@ -56,8 +54,7 @@ export const manifestsPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
 
-    const chosen = (args: ReadonlyPartialJSONObject): Exported | null =>
-      said(args) ?? inMenu(app) ?? inFront(app);
+    const chosen = (args: ReadonlyPartialJSONObject): Exported | null => said(args) ?? inFront(app);
     const canExport = (args: ReadonlyPartialJSONObject): boolean => {
       const exported = chosen(args);
       return exported !== null && orrery.kinds.get(exported.kind)?.creatable === true;
@@ -92,10 +89,10 @@ export const manifestsPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
 
-    for (const selector of [ROW, '.orr-Detail']) {
-      app.contextMenu.addItem({ command: CommandIDs.exportYaml, selector, rank: 1 });
-      app.contextMenu.addItem({ command: CommandIDs.exportYaml, args: { copy: true }, selector, rank: 2 });
-    }
+    // a row's menu has them by itself
+    const selector = '.orr-Detail';
+    app.contextMenu.addItem({ command: CommandIDs.exportYaml, selector, rank: 1 });
+    app.contextMenu.addItem({ command: CommandIDs.exportYaml, args: { copy: true }, selector, rank: 2 });
     app.contextMenu.addItem({ command: CommandIDs.importYaml, selector: '.orr-List', rank: 3 });
     for (const item of [
       { command: CommandIDs.importYaml },
@@ -112,20 +109,6 @@ function said(args: ReadonlyPartialJSONObject): Exported | null {
   return typeof kind === 'string' && Array.isArray(ids)
     ? { kind, ids: ids.map(String), name: typeof name === 'string' ? name : kind }
     : null;
-}
-
-/** The row below the pointer; where it is one of several that are selected, all of them. */
-function inMenu(app: JupyterFrontEnd): Exported | null {
-  const row = app.contextMenuHitTest(node => node.matches(ROW));
-  const list = [...app.shell.widgets('main')].find(widget => row !== undefined && widget.node.contains(row));
-  const id = row?.dataset.id;
-  if (!(list instanceof ListPanel) || !list.model || id === undefined) {
-    return null;
-  }
-  const { selection, items } = list.model;
-  const isOneOfMany = selection.length > 1 && selection.some(resource => resource.id === id);
-  const resources = isOneOfMany ? selection : items.filter(resource => resource.id === id);
-  return exportedOf(list.kindName, resources);
 }
 
 /** The page in front, or what is selected in the list in front. */

@@ -125,6 +125,11 @@ export function allActs(context: PanelContext, kind: Kind, resource: Resource): 
     ];
   }
   const isMine = mayChange(context, resource);
+  const exported = { kind: kind.kind, ids: [resource.id], name: resource.name };
+  const yaml = (copy: boolean): Act => ({
+    label: copy ? 'Copy as YAML' : 'Export as YAML',
+    run: () => void go.execute(CommandIDs.exportYaml, { ...exported, copy })
+  });
   return [
     [open, ...nextSteps(context, resource)],
     [
@@ -145,7 +150,8 @@ export function allActs(context: PanelContext, kind: Kind, resource: Resource): 
       {
         label: 'Copy a link',
         run: () => void go.execute(CommandIDs.copyLink, { plural: kind.plural, ref: resource.id })
-      }
+      },
+      ...(kind.creatable ? [yaml(false), yaml(true)] : [])
     ],
     isMine ? [{ label: 'Delete…', run: () => void deleteResource(context, kind, resource) }] : []
   ];
