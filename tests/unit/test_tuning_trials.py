@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orrery.api.assembly import Assembly, assemble
 from orrery.controllers.contract import Changes, NewResource
 from orrery.controllers.engine import Engine
+from orrery.controllers.lost_trials import MOST_RUNS_AGAIN
 from orrery.controllers.settings import Settings
 from orrery.domain.access import User
 from orrery.domain.catalogue import KINDS
 from orrery.domain.records import Json, Record
+from orrery.domain.tunings import TrialStatus
 from orrery.store.trials import Trial, TrialStore
 
 ANN = User("ann")
@@ -112,3 +115,69 @@ def test_a_trial_is_made_once_though_its_tuning_is_renamed_after_a_kill(bench: B
     assert bench.store.get(tuning.id).attempts == 0
     assert bench.trainings(tuning) == ["search-0"]
     assert len(bench.tunings.trials.list(tuning.id)) == 1
+
+
+def lose(bench: Bench, tuning: Record, **internal: Any) -> Record:
+    """Its only training ends as one does whose machine restarted."""
+    (training,) = [other for other in bench.store.dependents(tuning.id) if other.kind == "training"]
+    outputs = {**training.outputs, "exit_reason": "LOST"}
+    return bench.store.update(
+        training.id,
+        lambda fresh: replace(
+            fresh,
+            phase="FAIL_TRAIN",
+            reason="lost",
+            message="the machine restarted while it ran; start it again",
+            outputs=outputs,
+            internal={**fresh.internal, **internal},
+        ),
+    )
+
+
+def look(bench: Bench, tuning: Record) -> tuple[Record, Trial]:
+    """The tuning and its only trial after the next looks."""
+    bench.store.leases.wake(tuning.id)
+    bench.move()
+    (trial,) = bench.tunings.trials.list(tuning.id)
+    return bench.store.get(tuning.id), trial
+
+
+def test_a_lost_trial_is_run_again_and_fails_when_it_is_lost_too_often(bench: Bench) -> None:
+    tuning = bench.create("tuning", "search", {**SPEC, "max_failed": 0})
+    bench.move()
+    _, begun = look(bench, tuning)
+    for number in range(1, MOST_RUNS_AGAIN + 1):
+        training = lose(bench, tuning)
+        record, trial = look(bench, tuning)
+        assert (record.phase, trial.status) == ("RUNNING", TrialStatus.CREATED)
+        assert (trial.number, trial.parameters, trial.training_id) == (0, begun.parameters, training.id)
+        again = bench.store.get(training.id)
+        assert (again.phase, again.spec) == ("CREATE_REQUESTED", training.spec)
+        assert again.message == f"run again ({number} of 3): {training.message}"
+    lose(bench, tuning)
+    record, trial = look(bench, tuning)
+    assert (record.phase, trial.status) == ("FAIL_HYPERPARAMETER_TUNING", TrialStatus.FAILED)
+    assert record.message == (
+        "1 trainings failed (max_failed is 0); search-0: the machine restarted while it ran; start it again "
+        "(lost 4 times; it was run again 3 times)"
+    )
+
+
+def test_a_trial_that_told_an_error_before_it_was_lost_has_failed(bench: Bench) -> None:
+    tuning = bench.create("tuning", "search", {**SPEC, "max_failed": 0})
+    bench.move()
+    look(bench, tuning)
+    lose(bench, tuning, error={"code": "failed", "message": "fell off", "details": {}})
+    record, trial = look(bench, tuning)
+    assert (record.phase, trial.status) == ("FAIL_HYPERPARAMETER_TUNING", TrialStatus.FAILED)
+
+
+def test_what_is_lost_while_its_tuning_is_stopped_is_not_run_again(bench: Bench) -> None:
+    tuning = bench.create("tuning", "search", {**SPEC, "max_failed": 0})
+    bench.move()
+    look(bench, tuning)
+    training = lose(bench, tuning)
+    bench.assembly.commands.act(ANN, bench.store.get(tuning.id), "stop", None)
+    record, trial = look(bench, tuning)
+    assert (record.phase, trial.status) == ("STOPPED", TrialStatus.KILLED)
+    assert bench.store.get(training.id).phase == "FAIL_TRAIN"

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome, Platform
 from orrery.controllers.earlier_runs import check_earlier, earlier_runs, value_of
+from orrery.controllers.lost_trials import failure_of, may_run_again, run_again
 from orrery.controllers.search_spaces import check_grid, check_search, example, fit_space
 from orrery.controllers.trainings import TrainingController
 from orrery.domain.access import User
@@ -191,7 +192,7 @@ class TuningController(Controller):
         if failed.status is TrialStatus.METRICS_UNAVAILABLE:
             metrics = ", ".join(objective["metric"] for objective in record.spec["objectives"])
             return f"; {training.name} completed without telling {metrics}"
-        return f"; {training.name}: {training.message}"
+        return f"; {training.name}: {failure_of(training)}"
 
     def _wind_up(self, record: Record) -> Outcome:
         """Stop what still runs, and see it end."""
@@ -260,12 +261,15 @@ class TuningController(Controller):
         return self.commands.create(owner, TRAINING, new, idempotency_key=key, by_platform=True)
 
     def _follow(self, record: Record, study: Definition) -> list[Trial]:
-        """Tell the search of those that have ended; returns those that have not."""
+        """Tell the search of those that have ended; returns those that have not. What was lost is run again."""
         trials = self.trials.open(record.id)
         trainings = self.platform.store.find_many(trial.training_id for trial in trials)
         running: list[Trial] = []
         for trial in trials:
-            seen = self._look(record, trial, trainings.get(trial.training_id))
+            training = trainings.get(trial.training_id)
+            if training is not None and record.phase == "RUNNING" and may_run_again(training):
+                training = run_again(self.platform.store, training)
+            seen = self._look(record, trial, training)
             if not seen.status.is_open:
                 is_stopped_early = seen.status is TrialStatus.EARLY_STOPPED
                 reached = None if seen.status.is_cut_short else seen.targets
@@ -295,10 +299,13 @@ class TuningController(Controller):
                 status = TrialStatus.EARLY_STOPPED if is_early else TrialStatus.KILLED
                 targets = self._targets(record, training)
                 return replace(begun, status=status, targets=targets, ended_at=training.ended_at)
+            case "FAIL_TRAIN" if may_run_again(training):
+                # its tuning ends, and would stop it at once
+                return replace(begun, status=TrialStatus.KILLED, ended_at=training.ended_at)
             case "FAIL_TRAIN" | "CREATE_FAILED":
                 return replace(begun, status=TrialStatus.FAILED, ended_at=training.ended_at)
             case "CREATE_REQUESTED" | "CREATE_IN_PROGRESS":
-                return begun
+                return replace(begun, status=TrialStatus.CREATED)
             case _:
                 return replace(begun, status=TrialStatus.RUNNING)
 
