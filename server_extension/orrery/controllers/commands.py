@@ -303,7 +303,7 @@ class Commands:
     def _stepped(self, kind: Kind, action: Action, fresh: Record, notes: Json) -> Record:
         assert action.event is not None
         stepped = kind.machine.step(fresh, action.event, self.store.clock())
-        internal = {**fresh.internal, **notes}
+        internal = {**stepped.internal, **notes}
         return replace(stepped, target=action.target or fresh.target, attempts=0, internal=internal)
 
     def copy(

@@ -36,7 +36,7 @@ def run_again(store: ResourceStore, training: Record) -> Record:
         number = _runs_again(fresh) + 1
         message = f"run again ({number} of {MOST_RUNS_AGAIN}): {fresh.message}"
         stepped = TRAINING.machine.step(fresh, "retry", store.clock(), message=message)
-        internal = {**fresh.internal, "runs_again": number}
+        internal = {**stepped.internal, "runs_again": number}
         return replace(stepped, target=Target.RUNNING, attempts=0, internal=internal)
 
     return store.update(training.id, retried)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orrery.domain.records import Record
+from orrery.domain.records import EARLIER_SECONDS, Record
 from orrery.errors import WrongPhase
 
 
@@ -60,6 +60,8 @@ class Machine:
     def step(self, record: Record, event: str, now: datetime, *, reason: str = "", message: str = "") -> Record:
         """The record after `event`. Stamps `started_at` at the first Running phase and `ended_at` at a settled one.
 
+        When it is to begin anew, the time that it ran is kept among its notes (`Record.earlier_seconds`).
+
         Raises: InvalidTransition.
         """
         target = self.transitions.get((record.phase, event))
@@ -72,8 +74,11 @@ class Machine:
                 event=event,
             )
         phase = self.phases[target]
-        started, ended = record.started_at, record.ended_at
+        started, ended, internal = record.started_at, record.ended_at, record.internal
         if phase.state == "Pending":
+            if started is not None:
+                ran = record.earlier_seconds + ((ended or now) - started).total_seconds()
+                internal = {**internal, EARLIER_SECONDS: ran}
             started, ended = None, None
         elif phase.state == "Running" and self.phases[record.phase].state == "Pending":
             started, ended = now, None
@@ -87,6 +92,7 @@ class Machine:
             started_at=started,
             ended_at=ended,
             updated_at=now,
+            internal=internal,
         )
 
 
