@@ -20,6 +20,8 @@ from orrery.domain.access import User
 from orrery.domain.catalogue import KINDS
 from orrery.domain.records import Json, Record
 from orrery.domain.tunings import TrialStatus
+from orrery.errors import Invalid
+from orrery.store.metrics import Point
 from orrery.store.trials import Trial, TrialStore
 
 ANN = User("ann")
@@ -181,3 +183,36 @@ def test_what_is_lost_while_its_tuning_is_stopped_is_not_run_again(bench: Bench)
     record, trial = look(bench, tuning)
     assert (record.phase, trial.status) == ("STOPPED", TrialStatus.KILLED)
     assert bench.store.get(training.id).phase == "FAIL_TRAIN"
+
+
+@pytest.mark.parametrize(
+    ("results", "history", "message", "refusal"),
+    [
+        (
+            {"height": "NaN"},
+            [],
+            "told NaN as height, which cannot be compared: see what diverges",
+            "told NaN as height",
+        ),
+        ({}, [1.0, float("-inf")], "told -Infinity as height, which cannot be compared", "told -Infinity as height"),
+        ({"width": 1.0}, [], "completed without telling height", "has no height"),
+    ],
+)
+def test_a_trial_that_told_no_number_is_told_from_one_that_told_nothing(
+    bench: Bench, results: Json, history: list[float], message: str, refusal: str
+) -> None:
+    tuning = bench.create("tuning", "search", SPEC)
+    bench.move()
+    look(bench, tuning)
+    (training,) = [other for other in bench.store.dependents(tuning.id) if other.kind == "training"]
+    now = bench.store.clock()
+    points = [Point("height", number, number, value, now) for number, value in enumerate(history)]
+    bench.tunings.platform.metrics.add(training.id, 1, points)
+    bench.store.update(
+        training.id, lambda fresh: replace(fresh, phase="COMPLETE", outputs={**fresh.outputs, "metrics": results})
+    )
+    record, trial = look(bench, tuning)
+    assert (record.phase, trial.status) == ("FAIL_HYPERPARAMETER_TUNING", TrialStatus.METRICS_UNAVAILABLE)
+    assert record.message.startswith(f"none of its 1 trainings told a finite value of height; search-0 {message}")
+    with pytest.raises(Invalid, match=refusal):
+        bench.create("tuning", "later", {**SPEC, "earlier_trainings": [training.id]})

@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome, Platform
-from orrery.controllers.earlier_runs import check_earlier, earlier_runs, value_of
+from orrery.controllers.earlier_runs import check_earlier, earlier_runs, value_of, why_without
 from orrery.controllers.lost_trials import failure_of, may_run_again, run_again
 from orrery.controllers.search_spaces import check_grid, check_search, example, fit_space
 from orrery.controllers.trainings import TrainingController
@@ -176,7 +176,9 @@ class TuningController(Controller):
         total = sum(counts.values())
         if best is None and (is_over or total >= spec.max_trials):
             why = self._last_failure(record)
-            return Ending("broke", "no_value", f"none of its {total} trainings told a value of {first.metric}{why}")
+            return Ending(
+                "broke", "no_value", f"none of its {total} trainings told a finite value of {first.metric}{why}"
+            )
         if total >= spec.max_trials:
             return Ending("finished", Detail.MAX_TRIALS_REACHED.value, f"{total} of {spec.max_trials} trials are done")
         if is_over:
@@ -190,8 +192,8 @@ class TuningController(Controller):
         if failed is None or training is None:
             return ""
         if failed.status is TrialStatus.METRICS_UNAVAILABLE:
-            metrics = ", ".join(objective["metric"] for objective in record.spec["objectives"])
-            return f"; {training.name} completed without telling {metrics}"
+            metrics = [objective["metric"] for objective in record.spec["objectives"]]
+            return f"; {training.name} {why_without(self.platform.metrics, training, metrics)}"
         return f"; {training.name}: {failure_of(training)}"
 
     def _wind_up(self, record: Record) -> Outcome:
