@@ -301,6 +301,11 @@ def test_a_search_knows_earlier_runs(client: Client) -> None:
         earlier=[f"tuning/{earlier.name}", alone],
         wait=True,
     )
+    # a name alone is a training's
+    with pytest.raises(
+        Invalid, match=r"training 'earlier' does not exist.*name it as an earlier tuning .'tuning/earlier'"
+    ):
+        client.tune("hill", name="refused", space={"x": "0,1"}, objective="maximize:height", earlier=["earlier"])
     assert tuning.status.outputs["earlier"] == 5
     assert [trial["number"] for trial in tuning.trials()] == [5, 6]
     assert len(tuning.study().trials) == 7
@@ -439,55 +444,6 @@ def test_a_kill_of_the_platform_neither_loses_nor_repeats_a_trial(tmp_path: Path
             study = tuning.study()
             complete = [t for t in study.trials if t.state is optuna.trial.TrialState.COMPLETE]
             assert sorted(t.number for t in complete) == [trial["number"] for trial in trials]
-
-
-def test_a_restart_of_the_machine_costs_no_trial(tmp_path: Path) -> None:
-    """`kill -9` of the platform and of all its jobs, twice, while trials run: they are run again as they were."""
-    with RunningPlatform(tmp_path / "home", environment={"ORRERY_CORES": "8"}) as platform:
-        found = platform.announcement
-        with Client(found["url"], found["token"]) as client:
-            client.algorithms.create("hill", {"hill.py": HILL.encode()})
-            client.tune(
-                "hill",
-                name="reboot",
-                space={"x": "-5..5"},
-                parameters={"pause": 2.0},
-                objective="maximize:height",
-                trials=2,
-                parallel=2,
-                max_failed=0,
-            )
-        suggested: list[Any] = []
-        for attempt in (1, 2):
-            wait_until(lambda attempt=attempt: _told(platform, attempt) == 2, what=f"two trials, attempt {attempt}")
-            platform.kill()
-            platform.end_jobs()
-            platform.start()
-            with platform.client() as client:
-                trials = client.get("tunings/reboot/trials").json()["items"]
-                suggested.append([(trial["number"], trial["parameters"], trial["training"]["id"]) for trial in trials])
-        found = platform.announcement
-        with Client(found["url"], found["token"]) as client:
-            tuning = client.tunings.get("reboot").wait(progress=False)
-            assert (tuning.status.phase, tuning.status.reason) == ("COMPLETE", "MaxTrialsReached")
-            trials = tuning.trials()
-            assert [trial["status"] for trial in trials] == ["SUCCEEDED"] * 2
-            assert [
-                [(trial["number"], trial["parameters"], trial["training"]["id"]) for trial in trials]
-            ] * 2 == suggested
-            trainings = list(client.trainings.list())
-            assert [training.status.outputs["attempt"] for training in trainings] == [3, 3]
-
-
-def _told(platform: RunningPlatform, attempt: int) -> int:
-    """How many trainings have told a metric in that attempt, and run."""
-    found = platform.announcement
-    with Client(found["url"], found["token"]) as client:
-        return sum(
-            bool(training.status.phase == "RUNNING" and training.metrics_history())
-            for training in client.trainings.list()
-            if training.status.outputs.get("attempt") == attempt
-        )
 
 
 def _finished(platform: RunningPlatform) -> int:
