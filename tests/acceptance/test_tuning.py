@@ -78,7 +78,7 @@ def test_a_tuning_by_command_line_ends_with_its_best_trial_a_model(platform: Run
     tuning = client.tunings.get("first")
     assert (tuning.status.phase, tuning.status.reason) == ("COMPLETE", "MaxTrialsReached")
     assert tuning.status.outputs["trials"] == {
-        **{"completed": 14, "running": 0, "failed": 0, "early_stopped": 0, "killed": 0, "total": 14}
+        **{"completed": 14, "running": 0, "waiting": 0, "failed": 0, "early_stopped": 0, "killed": 0, "total": 14}
     }
     trials = tuning.trials()
     assert [trial["number"] for trial in trials] == list(range(14))

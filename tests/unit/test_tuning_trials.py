@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 from orrery.api.assembly import Assembly, assemble
-from orrery.controllers.contract import Changes, NewResource
+from orrery.controllers.contract import Changes, Controller, NewResource, Outcome
 from orrery.controllers.engine import Engine
 from orrery.controllers.lost_trials import MOST_RUNS_AGAIN
 from orrery.controllers.settings import Settings
+from orrery.controllers.trainings import TrainingController
 from orrery.domain.access import User
 from orrery.domain.catalogue import KINDS
 from orrery.domain.records import Json, Record
+from orrery.domain.trainings import TRAINING
 from orrery.domain.tunings import TrialStatus
 from orrery.errors import Invalid
 from orrery.store.metrics import Point
@@ -50,6 +52,21 @@ class KilledOnce(TrialStore):
             self.was_killed = True
             raise Killed
         super().add(trial)
+
+
+class Starts(Controller):
+    """Sees each training begin, and nothing more."""
+
+    kind = TRAINING
+
+    def __init__(self, trainings: TrainingController) -> None:
+        self.trainings = trainings
+
+    def reconcile(self, record: Record) -> Outcome:
+        return Outcome(event="started", again_in_seconds=600.0)
+
+    def watchers(self, record: Record) -> list[str]:
+        return self.trainings.watchers(record)
 
 
 class Bench:
@@ -216,3 +233,25 @@ def test_a_trial_that_told_no_number_is_told_from_one_that_told_nothing(
     assert record.message.startswith(f"none of its 1 trainings told a finite value of height; search-0 {message}")
     with pytest.raises(Invalid, match=refusal):
         bench.create("tuning", "later", {**SPEC, "earlier_trainings": [training.id]})
+
+
+def test_a_trial_that_waits_is_not_told_as_running_and_is_told_once_it_runs(bench: Bench) -> None:
+    tuning = bench.create("tuning", "search", SPEC)
+    bench.move()
+    record, trial = look(bench, tuning)
+
+    def counted(record: Record) -> tuple[int, int]:
+        told = record.outputs["trials"]
+        return told["running"], told["waiting"]
+
+    assert (trial.status, counted(record)) == (TrialStatus.CREATED, (0, 1))
+    bench.store.leases.release()
+    training = bench.store.update(trial.training_id, lambda fresh: replace(fresh, phase="CREATE_IN_PROGRESS"))
+    engine = Engine(bench.store, {"training": Starts(bench.tunings.trainings)})
+    leases = {lease.record.id: lease for lease in bench.store.leases.take_due(100, timedelta(minutes=5))}
+    # nothing but that it began brings its tuning forward
+    assert tuning.id not in leases
+    engine.take_turn(leases[training.id])
+    bench.move()
+    (trial,) = bench.tunings.trials.list(tuning.id)
+    assert (trial.status, counted(bench.store.get(tuning.id))) == (TrialStatus.RUNNING, (1, 0))

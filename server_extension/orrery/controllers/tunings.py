@@ -26,7 +26,7 @@ from orrery.store.trials import Trial, TrialStore, front
 from orrery.tuning.definition import Definition, Suggestion
 from orrery.tuning.studies import Studies
 
-#: trainings wake their tuning when they end; between that it looks for those that were deleted, say
+#: trainings wake their tuning when they begin and when they end; between that it looks for those that were deleted, say
 LOOK_SECONDS: Final = 15.0
 #: where trainings are stopped early, their metrics are looked at so often
 WATCH_SECONDS: Final = 1.0
@@ -350,7 +350,8 @@ class TuningController(Controller):
         shown: Json = {
             "trials": {
                 "completed": counts.get(TrialStatus.SUCCEEDED, 0),
-                "running": sum(counts.get(status, 0) for status in TrialStatus if status.is_open),
+                "running": counts.get(TrialStatus.RUNNING, 0),
+                "waiting": counts.get(TrialStatus.CREATED, 0),
                 "failed": _failures(counts),
                 "early_stopped": counts.get(TrialStatus.EARLY_STOPPED, 0),
                 "killed": counts.get(TrialStatus.KILLED, 0),
