@@ -108,6 +108,7 @@ export function makeResource(change: Partial<Resource> = {}): Resource {
       started_at: '2026-01-01T00:00:00Z',
       ended_at: null,
       duration_seconds: null,
+      earlier_seconds: 0,
       outputs: {}
     },
     references: [],

@@ -385,6 +385,10 @@ describe('a list of tunings', () => {
       done: '12 of 20',
       others: '2 in progress, 1 failed, 2 stopped'
     });
+    expect(countTrials(tuning({ trials: { completed: 0, running: 0, waiting: 2, total: 2 } }))).toEqual({
+      done: '0 of 20',
+      others: '2 waiting'
+    });
     expect(countTrials(tuning({}))).toBeNull();
   });
 

@@ -78,7 +78,7 @@ def test_a_tuning_by_command_line_ends_with_its_best_trial_a_model(platform: Run
     tuning = client.tunings.get("first")
     assert (tuning.status.phase, tuning.status.reason) == ("COMPLETE", "MaxTrialsReached")
     assert tuning.status.outputs["trials"] == {
-        **{"completed": 14, "running": 0, "failed": 0, "early_stopped": 0, "killed": 0, "total": 14}
+        **{"completed": 14, "running": 0, "waiting": 0, "failed": 0, "early_stopped": 0, "killed": 0, "total": 14}
     }
     trials = tuning.trials()
     assert [trial["number"] for trial in trials] == list(range(14))
@@ -199,7 +199,9 @@ def test_a_metric_that_is_never_told_counts_as_a_failure(client: Client) -> None
         )
     assert {trial["status"] for trial in client.tunings.get("mute").trials()} <= {"METRICS_UNAVAILABLE", "KILLED"}
     # as many as are borne, and none of them with a value: that is no success
-    with pytest.raises(RunFailed, match=r"none of its 2 trainings told a value of weight.*completed without telling"):
+    with pytest.raises(
+        RunFailed, match=r"none of its 2 trainings told a finite value of weight.*completed without telling"
+    ):
         client.tune(
             "hill", name="mute-all", space={"n": "1..8"}, objective="minimize:weight", trials=2, max_failed=2, wait=True
         )
@@ -299,6 +301,11 @@ def test_a_search_knows_earlier_runs(client: Client) -> None:
         earlier=[f"tuning/{earlier.name}", alone],
         wait=True,
     )
+    # a name alone is a training's
+    with pytest.raises(
+        Invalid, match=r"training 'earlier' does not exist.*name it as an earlier tuning .'tuning/earlier'"
+    ):
+        client.tune("hill", name="refused", space={"x": "0,1"}, objective="maximize:height", earlier=["earlier"])
     assert tuning.status.outputs["earlier"] == 5
     assert [trial["number"] for trial in tuning.trials()] == [5, 6]
     assert len(tuning.study().trials) == 7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -156,6 +157,19 @@ def test_a_tuning_begins_from_a_template(platform: RunningPlatform, token: str, 
             "tune", "--name", "none", "--space", "x=1..2", "--objective", "maximize:accuracy", user="alice"
         )
         assert refused.returncode != 0 and "what is to be tuned?" in refused.stderr
+        both = "'max_depth' is searched and has a fixed value; keep one of the two"
+        options: dict[str, Any] = {"space": {"max_depth": "2..3"}, "objective": "maximize:accuracy"}
+        with pytest.raises(Invalid, match=both):
+            template.tune("both", parameters={"max_depth": 4}, **options)
+        with pytest.raises(Invalid, match=both):
+            client.tune(template=template, name="both", parameters={"max_depth": 4}, **options)
+        for begin in (("--template", "for-tuning"), ("xgboost", "--dataset", "iris", "--target", "species")):
+            refused = platform.cli(
+                *("tune", *begin, "--name", "both", "-p", "max_depth=4", "--space", "max_depth=2..3"),
+                *("--objective", "maximize:accuracy"),
+                user="alice",
+            )
+            assert refused.returncode != 0 and both in refused.stderr, refused.stderr
         for one in (tuning, made):
             one.wait()
 

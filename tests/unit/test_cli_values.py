@@ -159,6 +159,7 @@ def test_cells_are_for_reading() -> None:
 def test_a_tuning_is_told_by_its_trials() -> None:
     counts = {"completed": 9, "running": 2, "failed": 1, "early_stopped": 0, "killed": 0, "total": 12}
     assert trials_text(counts, 20) == "10 of 20, 2 running, 1 failed"
+    assert trials_text({**counts, "running": 1, "waiting": 1}, 20) == "10 of 20, 1 running, 1 waiting, 1 failed"
     assert trials_text({}, 20) == "-"
 
 

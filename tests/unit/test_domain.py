@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from orrery.api.views import view
 from orrery.domain import ids
 from orrery.domain.access import Act, User, Visibility, is_allowed, require
 from orrery.domain.catalogue import KINDS
@@ -21,7 +22,7 @@ from orrery.domain.kinds import Kind, describe
 from orrery.domain.machine import InvalidTransition
 from orrery.domain.records import Record, object_ids
 from orrery.domain.references import Named, named_references, parse_reference, replace_references
-from orrery.domain.trainings import TrainingSpec
+from orrery.domain.trainings import TRAINING, TrainingSpec
 from orrery.errors import Forbidden, Invalid, NotFound
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -87,6 +88,32 @@ def test_a_run_is_stamped_when_it_starts_and_when_it_ends() -> None:
     assert (ended.started_at, ended.ended_at) == (NOW, later)
     again = machine.step(ended, "start", later)
     assert (again.started_at, again.ended_at) == (None, None)
+
+
+@pytest.mark.parametrize(("name", "before"), [("tuning", 60.0), ("training", 60.0), ("kernel", 0.0)])
+def test_the_times_that_a_run_took_add_up(name: str, before: float) -> None:
+    kind = KINDS.named(name)
+    assert kind.sums_runs == (before > 0)
+    record = replace(make_record(phase="CREATE_IN_PROGRESS"), kind=name)
+
+    def shown(record: Record, now: datetime) -> tuple[float | None, float]:
+        status = view(record, kind, [], now=now)["status"]
+        return status["duration_seconds"], status["earlier_seconds"]
+
+    now = NOW
+    assert shown(record, now) == (None, 0.0)
+    for _ in range(2):
+        record = TRAINING.machine.step(record, "started", now)
+        now += timedelta(seconds=30)
+        record = TRAINING.machine.step(TRAINING.machine.step(record, "stop", now), "cancelled", now)
+        # nothing runs meanwhile
+        now += timedelta(hours=1)
+        record = TRAINING.machine.step(record, "start", now)
+        record = TRAINING.machine.step(record, "accepted", now)
+    assert shown(record, now) == (before or None, before)
+    record = TRAINING.machine.step(record, "started", now)
+    now += timedelta(seconds=5)
+    assert shown(record, now) == (before + 5, before)
 
 
 @pytest.mark.parametrize("kind", list(KINDS), ids=lambda kind: kind.name)

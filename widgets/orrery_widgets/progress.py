@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -141,8 +140,8 @@ def _facts(resource: Resource, *, with_explanation: bool) -> list[str]:
         facts.append(rate_text(progress))
     if with_explanation and (explanation := explain(resource)):
         facts.append(explanation)
-    if status.started_at is not None:
-        took = duration_text(((status.ended_at or datetime.now(UTC)) - status.started_at).total_seconds())
+    if status.started_at is not None and status.duration_seconds is not None:
+        took = duration_text(status.duration_seconds)
         facts.append(f"took {took}" if status.ended_at is not None else f"{took} so far")
     metrics: dict[str, Any] = status.outputs.get("metrics") or {}
     for name, value in metrics.items():

@@ -19,6 +19,7 @@ TARGET, PARAMETER = "target:", "parameter:"
 _COUNTS: Final = (
     ("completed", "completed"),
     ("running", "running"),
+    ("waiting", "waiting"),
     ("failed", "failed"),
     ("early_stopped", "stopped early"),
     ("killed", "stopped"),
@@ -121,7 +122,7 @@ def _points(trials: Sequence[Trial], read: Callable[[Trial], float | None]) -> l
 
 
 def counts(outputs: Mapping[str, Any], most: int) -> str:
-    """`12 of 20 trials: 9 completed, 2 running, 1 failed`, as HTML."""
+    """`12 of 20 trials: 9 completed, 1 running, 1 waiting, 1 failed`, as HTML."""
     known: Mapping[str, int] = outputs.get("trials") or {}
     words = [f"{known[key]} {word}" for key, word in _COUNTS if known.get(key)]
     total = known.get("total", 0)

@@ -303,11 +303,12 @@ export function countTrials(tuning: Resource): { done: string; others: string } 
   const most = plainText(tuning.spec.max_trials);
   const others = [
     [count('running'), 'in progress'],
+    [count('waiting'), 'waiting'],
     [count('failed'), 'failed'],
     [count('early_stopped') + count('killed'), 'stopped']
   ].filter(([number]) => Number(number) > 0);
   return {
-    done: `${count('total') - count('running')} of ${most}`,
+    done: `${count('total') - count('running') - count('waiting')} of ${most}`,
     others: others.map(([number, word]) => `${number} ${word}`).join(', ')
   };
 }

@@ -11,6 +11,7 @@ import {
   plural,
   valueAt
 } from '../format';
+import { secondsRun } from '../models/durations';
 import { phaseOf } from '../models/kinds';
 import { insideValue, isInside } from '../models/list-columns';
 import { countTrials, foundBest, objectivesOf, shown } from '../models/trials';
@@ -35,7 +36,7 @@ export function Cell(props: { kind: Kind; column: Column; resource: Resource }):
     case 'date':
       return typeof value === 'string' ? <time title={formatTime(value)}>{formatAgo(value)}</time> : null;
     case 'duration':
-      return <>{durationOf(resource, value)}</>;
+      return <>{durationOf(resource)}</>;
     case 'bytes':
       return typeof value === 'number' ? <span className="orr-Number">{formatBytes(value)}</span> : null;
     case 'number':
@@ -133,11 +134,7 @@ function References(props: { resource: Resource; path: string; value: Json | und
   );
 }
 
-function durationOf(resource: Resource, value: Json | undefined): string {
-  if (typeof value === 'number' && resource.status.ended_at) {
-    return formatDuration(value);
-  }
-  const { started_at, ended_at } = resource.status;
-  const end = ended_at ? Date.parse(ended_at) : Date.now();
-  return started_at ? formatDuration((end - Date.parse(started_at)) / 1000) : '';
+function durationOf(resource: Resource): string {
+  const seconds = secondsRun(resource.status);
+  return seconds === null ? '' : formatDuration(seconds);
 }

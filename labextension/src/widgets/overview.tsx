@@ -4,6 +4,7 @@ import type { ReactNode } from 'react';
 import type { Resource } from '../api-types';
 import { formatDuration, plural } from '../format';
 import { kindIcon, orreryIcon } from '../icons';
+import { secondsRun } from '../models/durations';
 import { useModel } from '../models/model';
 import type { OverviewDocument } from '../models/overview';
 import { OverviewModel } from '../models/overview';
@@ -186,9 +187,7 @@ function RunningCard(props: { running: Resource[] }): JSX.Element {
               <span className="orr-Muted orr-Nowrap">
                 {resource.status.progress
                   ? describeProgress(resource.status.progress)
-                  : resource.status.started_at
-                    ? `for ${formatDuration((Date.now() - Date.parse(resource.status.started_at)) / 1000)}`
-                    : ''}
+                  : forHowLong(resource.status)}
               </span>
               {resource.status.progress && (
                 <ProgressBar
@@ -203,4 +202,9 @@ function RunningCard(props: { running: Resource[] }): JSX.Element {
       )}
     </Card>
   );
+}
+
+function forHowLong(status: Resource['status']): string {
+  const seconds = secondsRun(status);
+  return seconds === null ? '' : `for ${formatDuration(seconds)}`;
 }

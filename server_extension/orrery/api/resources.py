@@ -34,7 +34,10 @@ class ResourceStatus(BaseModel):
     progress: dict[str, Any] | None
     started_at: str | None
     ended_at: str | None
+    #: how long it ran, of a training or a tuning that was started again all times together
     duration_seconds: float | None
+    #: that part of it that lies before `started_at`
+    earlier_seconds: float
     outputs: dict[str, Any]
 
 

@@ -42,9 +42,10 @@ def view(
     """One resource; `detail` False leaves out what is too large for a list."""
     outputs = record.outputs if detail else {k: v for k, v in record.outputs.items() if k not in _DETAIL_OUTPUTS}
     spec = record.spec if detail else {k: v for k, v in record.spec.items() if k not in _DETAIL_OUTPUTS}
-    duration = None
+    earlier = record.earlier_seconds if kind.sums_runs else 0.0
+    duration = earlier or None
     if record.started_at is not None:
-        duration = round(((record.ended_at or now) - record.started_at).total_seconds(), 3)
+        duration = earlier + ((record.ended_at or now) - record.started_at).total_seconds()
     phase = kind.machine.phases[record.phase]
     return {
         "id": record.id,
@@ -67,7 +68,8 @@ def view(
             "progress": record.progress or None,
             "started_at": iso(record.started_at),
             "ended_at": iso(record.ended_at),
-            "duration_seconds": duration,
+            "duration_seconds": None if duration is None else round(duration, 3),
+            "earlier_seconds": round(earlier, 3),
             "outputs": {**outputs, **(live or {})},
         },
         "references": [

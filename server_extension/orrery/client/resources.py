@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
@@ -45,7 +45,16 @@ class Status:
     progress: Progress | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    #: how long it ran before `started_at`, where it was stopped or failed and went on
+    earlier_seconds: float = 0.0
     outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """How long it has run by now, all times together; None where it never began."""
+        if self.started_at is None:
+            return self.earlier_seconds or None
+        return self.earlier_seconds + ((self.ended_at or datetime.now(UTC)) - self.started_at).total_seconds()
 
 
 @dataclass(frozen=True)
@@ -144,6 +153,7 @@ class Resource:
             progress=read_progress(progress) if progress else None,
             started_at=read_time(seen.get("started_at")),
             ended_at=read_time(seen.get("ended_at")),
+            earlier_seconds=seen.get("earlier_seconds") or 0.0,
             outputs=seen.get("outputs") or {},
         )
 

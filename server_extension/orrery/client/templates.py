@@ -31,11 +31,14 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 def tuning_settings(
     template: Mapping[str, Any], space: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What a template says to `tunings.create`, with changes laid over it."""
+    """What a template says to `tunings.create`, with changes laid over it.
+
+    What is searched is no longer fixed by the template; what the changes fix is, and is refused when both are asked.
+    """
     known = {field: value for field, value in template.items() if field not in _OF_TRAININGS}
-    settings = merged(known, changes)
-    fixed: Mapping[str, Any] = settings.get("parameters") or {}
-    return {**settings, "parameters": {key: value for key, value in fixed.items() if key not in space}}
+    fixed: Mapping[str, Any] = known.get("parameters") or {}
+    known["parameters"] = {key: value for key, value in fixed.items() if key not in space}
+    return merged(known, changes)
 
 
 def from_template(template: Mapping[str, Any], space: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -176,12 +176,12 @@ class Commands:
                 record = self.resolve(replace(user, groups=user.groups | {owner}), kind, named.value)
                 require(user, Act.USE, record)
             except OrreryError as error:
-                message = self._missing_message(user, kind, named.value, error.message)
+                message = self._missing_message(user, kind, named.path, named.value, error.message)
                 raise Invalid(message, fields=[_field(f"spec.{named.path}", message)]) from error
             found[named.path] = record
         return found
 
-    def _missing_message(self, user: User, kind: Kind, value: str, message: str) -> str:
+    def _missing_message(self, user: User, kind: Kind, path: str, value: str, message: str) -> str:
         if kind.name == "dataset-version" and "@" not in value:
             datasets = self.store.kinds.named("dataset")
             try:
@@ -192,7 +192,17 @@ class Commands:
                 f"dataset {dataset.qualified_name} has no published version; publish it first "
                 f"(`orrery dataset publish {dataset.name}`): trainings are pinned to versions"
             )
-        return message + self._nearest(user, kind, value)
+        return message + (self._namesake(user, path, value) or self._nearest(user, kind, value))
+
+    def _namesake(self, user: User, path: str, value: str) -> str:
+        """A hint at the tuning that is called so, where an earlier training is looked for."""
+        if not path.startswith("earlier_trainings."):
+            return ""
+        try:
+            self.resolve(user, self.store.kinds.named("tuning"), value)
+        except OrreryError:
+            return ""
+        return f"; a tuning is called so: name it as an earlier tuning ('tuning/{value}' in Python, --after {value})"
 
     def _nearest(self, user: User, kind: Kind, value: str) -> str:
         """A hint at the name that was likely meant, among the newest that the user may see."""
@@ -303,7 +313,7 @@ class Commands:
     def _stepped(self, kind: Kind, action: Action, fresh: Record, notes: Json) -> Record:
         assert action.event is not None
         stepped = kind.machine.step(fresh, action.event, self.store.clock())
-        internal = {**fresh.internal, **notes}
+        internal = {**stepped.internal, **notes}
         return replace(stepped, target=action.target or fresh.target, attempts=0, internal=internal)
 
     def copy(

@@ -187,7 +187,7 @@ class Controller:
         return Outcome()
 
     def watchers(self, record: Record) -> list[str]:
-        """After it has settled: the ids of those that wait for that, and look again now."""
+        """The ids of those that look again now, since it has begun to run or has settled."""
         return []
 
     def view(self, record: Record) -> Json:

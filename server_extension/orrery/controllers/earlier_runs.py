@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 
 from orrery.domain.records import Json, Record
 from orrery.domain.tunings import TuningSpec
 from orrery.errors import Invalid
-from orrery.store.metrics import MetricStore
+from orrery.store.metrics import MetricStore, parse_value, special_name
 from orrery.store.resources import ResourceStore
 from orrery.store.trials import TrialStore
 from orrery.tuning.definition import EarlierRun
@@ -16,14 +16,34 @@ from orrery.tuning.definition import EarlierRun
 
 def value_of(metrics: MetricStore, training: Record, metric: str) -> float | None:
     """A metric of a training: as its result has it, else the last that it reported. None: there is no finite one."""
+    value = _told(metrics, training, metric)
+    return value if value is not None and isfinite(value) else None
+
+
+def why_without(metrics: MetricStore, training: Record, names: Sequence[str]) -> str:
+    """Why one that completed has no value of these metrics: it told none, or one that compares with nothing."""
+    if odd := _told_oddly(metrics, training, names):
+        remedy = "see what diverges, and search where it does not (a smaller learning rate, say)"
+        return f"told {odd}, which cannot be compared: {remedy}"
+    missing = [name for name in names if value_of(metrics, training, name) is None]
+    return f"completed without telling {', '.join(missing)}"
+
+
+def _told_oddly(metrics: MetricStore, training: Record, names: Sequence[str]) -> str:
+    """`NaN as loss`; empty: what it told is finite."""
+    told = {name: _told(metrics, training, name) for name in names}
+    return " and ".join(
+        f"{special_name(value)} as {name}" for name, value in told.items() if value is not None and not isfinite(value)
+    )
+
+
+def _told(metrics: MetricStore, training: Record, metric: str) -> float | None:
     results: Json = training.outputs.get("metrics") or {}
     value = results.get(metric)
     if value is None:
         history = metrics.history(training.id, int(training.internal.get("attempt", 1)), metric)
-        value = history[-1].value if history else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        return None
-    return float(value)
+        return history[-1].value if history else None
+    return None if isinstance(value, bool) else parse_value(value)
 
 
 def check_earlier(metrics: MetricStore, references: Mapping[str, Record], spec: TuningSpec) -> None:
@@ -35,7 +55,8 @@ def check_earlier(metrics: MetricStore, references: Mapping[str, Record], spec: 
         if training.phase != "COMPLETE":
             why = f"is {training.phase}, and the search learns from what is COMPLETE"
         elif missing:
-            why = f"has no {missing[0]}"
+            odd = _told_oddly(metrics, training, missing)
+            why = f"told {odd}" if odd else f"has no {missing[0]}"
         elif not spec.space.keys() & parameters.keys():
             searched = ", ".join(spec.space)
             other = training.spec["algorithm"] != references["algorithm"].id

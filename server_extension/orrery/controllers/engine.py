@@ -173,7 +173,8 @@ class Engine:
             return self._apply_failure(lease, error.code, error.message)
         if changed is None:
             return None
-        if changed.phase != record.phase and machine.phases[changed.phase].settled:
+        before, after = machine.phases[record.phase], machine.phases[changed.phase]
+        if changed.phase != record.phase and (after.settled or after.state != before.state):
             for watcher in self.controllers[record.kind].watchers(changed):
                 self.store.leases.wake(watcher)
         return replace(lease, record=changed) if goes_on else None

@@ -12,7 +12,8 @@ from typing import Final
 from pydantic import BaseModel
 
 from orrery.controllers.contract import Controller, Draft, NewResource, Outcome, Platform
-from orrery.controllers.earlier_runs import check_earlier, earlier_runs, value_of
+from orrery.controllers.earlier_runs import check_earlier, earlier_runs, value_of, why_without
+from orrery.controllers.lost_trials import failure_of, may_run_again, run_again
 from orrery.controllers.search_spaces import check_grid, check_search, example, fit_space
 from orrery.controllers.trainings import TrainingController
 from orrery.domain.access import User
@@ -25,7 +26,7 @@ from orrery.store.trials import Trial, TrialStore, front
 from orrery.tuning.definition import Definition, Suggestion
 from orrery.tuning.studies import Studies
 
-#: trainings wake their tuning when they end; between that it looks for those that were deleted, say
+#: trainings wake their tuning when they begin and when they end; between that it looks for those that were deleted, say
 LOOK_SECONDS: Final = 15.0
 #: where trainings are stopped early, their metrics are looked at so often
 WATCH_SECONDS: Final = 1.0
@@ -175,7 +176,9 @@ class TuningController(Controller):
         total = sum(counts.values())
         if best is None and (is_over or total >= spec.max_trials):
             why = self._last_failure(record)
-            return Ending("broke", "no_value", f"none of its {total} trainings told a value of {first.metric}{why}")
+            return Ending(
+                "broke", "no_value", f"none of its {total} trainings told a finite value of {first.metric}{why}"
+            )
         if total >= spec.max_trials:
             return Ending("finished", Detail.MAX_TRIALS_REACHED.value, f"{total} of {spec.max_trials} trials are done")
         if is_over:
@@ -189,9 +192,9 @@ class TuningController(Controller):
         if failed is None or training is None:
             return ""
         if failed.status is TrialStatus.METRICS_UNAVAILABLE:
-            metrics = ", ".join(objective["metric"] for objective in record.spec["objectives"])
-            return f"; {training.name} completed without telling {metrics}"
-        return f"; {training.name}: {training.message}"
+            metrics = [objective["metric"] for objective in record.spec["objectives"]]
+            return f"; {training.name} {why_without(self.platform.metrics, training, metrics)}"
+        return f"; {training.name}: {failure_of(training)}"
 
     def _wind_up(self, record: Record) -> Outcome:
         """Stop what still runs, and see it end."""
@@ -260,12 +263,15 @@ class TuningController(Controller):
         return self.commands.create(owner, TRAINING, new, idempotency_key=key, by_platform=True)
 
     def _follow(self, record: Record, study: Definition) -> list[Trial]:
-        """Tell the search of those that have ended; returns those that have not."""
+        """Tell the search of those that have ended; returns those that have not. What was lost is run again."""
         trials = self.trials.open(record.id)
         trainings = self.platform.store.find_many(trial.training_id for trial in trials)
         running: list[Trial] = []
         for trial in trials:
-            seen = self._look(record, trial, trainings.get(trial.training_id))
+            training = trainings.get(trial.training_id)
+            if training is not None and record.phase == "RUNNING" and may_run_again(training):
+                training = run_again(self.platform.store, training)
+            seen = self._look(record, trial, training)
             if not seen.status.is_open:
                 is_stopped_early = seen.status is TrialStatus.EARLY_STOPPED
                 reached = None if seen.status.is_cut_short else seen.targets
@@ -295,10 +301,13 @@ class TuningController(Controller):
                 status = TrialStatus.EARLY_STOPPED if is_early else TrialStatus.KILLED
                 targets = self._targets(record, training)
                 return replace(begun, status=status, targets=targets, ended_at=training.ended_at)
+            case "FAIL_TRAIN" if may_run_again(training):
+                # its tuning ends, and would stop it at once
+                return replace(begun, status=TrialStatus.KILLED, ended_at=training.ended_at)
             case "FAIL_TRAIN" | "CREATE_FAILED":
                 return replace(begun, status=TrialStatus.FAILED, ended_at=training.ended_at)
             case "CREATE_REQUESTED" | "CREATE_IN_PROGRESS":
-                return begun
+                return replace(begun, status=TrialStatus.CREATED)
             case _:
                 return replace(begun, status=TrialStatus.RUNNING)
 
@@ -341,7 +350,8 @@ class TuningController(Controller):
         shown: Json = {
             "trials": {
                 "completed": counts.get(TrialStatus.SUCCEEDED, 0),
-                "running": sum(counts.get(status, 0) for status in TrialStatus if status.is_open),
+                "running": counts.get(TrialStatus.RUNNING, 0),
+                "waiting": counts.get(TrialStatus.CREATED, 0),
                 "failed": _failures(counts),
                 "early_stopped": counts.get(TrialStatus.EARLY_STOPPED, 0),
                 "killed": counts.get(TrialStatus.KILLED, 0),

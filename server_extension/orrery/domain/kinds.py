@@ -130,6 +130,8 @@ class Kind:
     concealed: frozenset[str] = frozenset()
     app: App | None = None
     parts: Parts | None = None
+    #: whether the times that one of them ran add up: it goes on when it is started again
+    sums_runs: bool = False
     #: beside that one, each with a suffix of its own
     more_apps: tuple[App, ...] = ()
     #: its resources live at JupyterHub: without one it is not offered

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orrery.domain.records import Record
+from orrery.domain.records import EARLIER_SECONDS, Record
 from orrery.errors import WrongPhase
 
 
@@ -70,7 +70,10 @@ class Machine:
     ) -> Record:
         """The record after `event`. Stamps `started_at` at the first Running phase and `ended_at` at a settled one.
 
-        `began`, `ended`: when that was, where it is noticed later only. Raises: InvalidTransition.
+        `began`, `ended`: when that was, where it is noticed later only. When it is to begin anew, the time that it ran
+        is kept among its notes (`Record.earlier_seconds`).
+
+        Raises: InvalidTransition.
         """
         target = self.transitions.get((record.phase, event))
         if target is None:
@@ -82,8 +85,11 @@ class Machine:
                 event=event,
             )
         phase = self.phases[target]
-        started_at, ended_at = record.started_at, record.ended_at
+        started_at, ended_at, internal = record.started_at, record.ended_at, record.internal
         if phase.state == "Pending":
+            if started_at is not None:
+                ran = record.earlier_seconds + ((ended_at or now) - started_at).total_seconds()
+                internal = {**internal, EARLIER_SECONDS: ran}
             started_at, ended_at = None, None
         elif phase.state == "Running" and self.phases[record.phase].state == "Pending":
             started_at, ended_at = began or now, None
@@ -97,6 +103,7 @@ class Machine:
             started_at=started_at,
             ended_at=ended_at,
             updated_at=now,
+            internal=internal,
         )
 
 

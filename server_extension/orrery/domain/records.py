@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from orrery.domain.access import Visibility
 
 Json = dict[str, Any]
+#: among a resource's notes: how long it ran until it was last begun anew
+EARLIER_SECONDS: Final = "earlier_seconds"
 
 
 class Target(StrEnum):
@@ -61,6 +63,11 @@ class Record:
     def qualified_name(self) -> str:
         """`owner/name`, or `owner/name@version` for versioned kinds."""
         return f"{self.owner}/{self.name}@{self.version}" if self.version else f"{self.owner}/{self.name}"
+
+    @property
+    def earlier_seconds(self) -> float:
+        """How long it ran before its present start, all times together."""
+        return float(self.internal.get(EARLIER_SECONDS, 0.0))
 
     @property
     def label(self) -> str:

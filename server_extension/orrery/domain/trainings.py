@@ -371,6 +371,7 @@ TRAINING = Kind(
         Column("tags", "Tags", ColumnType.TAGS),
         *AGE_COLUMNS,
     ),
+    sums_runs=True,
     tabs=("overview", "progress", "logs", "metrics", "files", "notebook", "usage", "lineage"),
     undeletable={
         phase: "stop it first"

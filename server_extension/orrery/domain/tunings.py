@@ -258,6 +258,7 @@ TUNING = Kind(
         Column("tags", "Tags", ColumnType.TAGS),
         *AGE_COLUMNS,
     ),
+    sums_runs=True,
     tabs=("overview", "trials", "plots", "usage", "lineage"),
     undeletable={
         phase: "stop it first"

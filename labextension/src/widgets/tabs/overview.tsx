@@ -2,6 +2,7 @@
 import type { Kind, Resource } from '../../api-types';
 import { formatDuration, formatTime, isObject } from '../../format';
 import { plainSchema } from '../../forms/schema';
+import { secondsRun } from '../../models/durations';
 import { Card, Metrics } from '../cards';
 import { useTick } from '../context';
 import { DeclaredByAlgorithm } from '../declared';
@@ -78,7 +79,7 @@ function StatusPairs(props: { resource: Resource; kind: Kind }): JSX.Element {
   const { status } = resource;
   // A failure's reason stands at the top of the page.
   const isFailed = status.state === 'Failed';
-  const end = status.ended_at ? Date.parse(status.ended_at) : Date.now();
+  const seconds = secondsRun(status);
   return (
     <>
       <Pair name="Phase">
@@ -88,9 +89,7 @@ function StatusPairs(props: { resource: Resource; kind: Kind }): JSX.Element {
       {!isFailed && status.message && <Pair name="Message">{status.message}</Pair>}
       {status.started_at && <Pair name="Started">{formatTime(status.started_at)}</Pair>}
       {status.started_at && status.ended_at && <Pair name="Ended">{formatTime(status.ended_at)}</Pair>}
-      {status.started_at && (
-        <Pair name="Took">{formatDuration((end - Date.parse(status.started_at)) / 1000)}</Pair>
-      )}
+      {seconds !== null && <Pair name="Took">{formatDuration(seconds)}</Pair>}
       {resource.description && <Pair name="Description">{resource.description}</Pair>}
       <ObjectPairs
         value={status.outputs}

@@ -166,11 +166,11 @@ def cell_text(value: Any, type_: str, now: datetime | None = None) -> str:
 
 
 def trials_text(counts: Mapping[str, int], most: int | None) -> str:
-    """`12 of 20, 2 running, 1 failed`: done are those that are not running."""
+    """`12 of 20, 2 running, 1 waiting, 1 failed`: done are those that neither run nor wait."""
     if not counts:
         return "-"
-    words = [f"{counts['total'] - counts['running']} of {most}"]
-    words += [f"{counts[name]} {name}" for name in ("running", "failed") if counts.get(name)]
+    words = [f"{counts['total'] - counts['running'] - counts.get('waiting', 0)} of {most}"]
+    words += [f"{counts[name]} {name}" for name in ("running", "waiting", "failed") if counts.get(name)]
     return ", ".join(words)
 
 
