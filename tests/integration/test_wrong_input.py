@@ -1,0 +1,96 @@
+"""What nobody means to send, sent to a real platform: it is refused in words, or nothing is lost by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from orrery.testing.platform import RunningPlatform
+
+RUN: dict[str, Any] = {"algorithm": "xgboost", "datasets": {}, "parameters": {}}
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPlatform]:
+    with RunningPlatform(tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+@pytest.fixture
+def alice(platform: RunningPlatform) -> Iterator[httpx.Client]:
+    with platform.client("alice", admin=True) as client:
+        yield client
+
+
+def refused(answer: httpx.Response) -> list[dict[str, str]]:
+    """The fields that are named."""
+    assert answer.status_code == 422, answer.text
+    return answer.json()["error"]["details"]["fields"]
+
+
+TUNING = '{"name": "t", "spec": {"algorithm": "xgboost", "objectives": [{"metric": "auc"}], %s}}'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("POST", "tunings", TUNING % '"space": {"x": {"low": 1, "high": 1e999}}', "spec.space.x.high"),
+        ("POST", "tunings", TUNING % '"space": {"x": "1..1e999"}', "spec.space.x"),
+        ("POST", "tunings", TUNING % '"space": {"x": "1..2"}, "goal_value": 1e999', "spec.goal_value"),
+        ("POST", "tunings", TUNING % '"space": {"x": "1..2"}, "goal_value": "nan"', "spec.goal_value"),
+        ("POST", "trainings/sweep", '{"name": "s", "spec": {}, "parameters": {"x": [1e999, 1]}}', "parameters.x.0"),
+        ("PATCH", "queue/limits", '{"everyone": {"cores": 1e999}}', "everyone.cores"),
+        ("PATCH", "queue/limits", '{"everyone": {"cores": "inf"}}', "everyone.cores"),
+        (
+            "POST",
+            "templates",
+            '{"name": "t", "spec": {"algorithm": "xgboost", "parameters": {"x": "\\ud800"}}}',
+            "spec.parameters.x",
+        ),
+        (
+            "POST",
+            "trainings",
+            '{"name": "t", "spec": {"algorithm": "xgboost", "parameters": {"x": "\\ud800"}}}',
+            "spec.parameters.x",
+        ),
+        ("POST", "experiments", '{"name": "\\ud800"}', "name"),
+        (
+            "POST",
+            "batch",
+            '{"operations": [{"method": "POST", "path": "/experiments", "body": {"name": "x", "description": NaN}}]}',
+            "operations.0.body.description",
+        ),
+    ],
+)
+def test_what_json_cannot_hold_is_refused_with_its_field(
+    alice: httpx.Client, method: str, path: str, body: str, field: str
+) -> None:
+    answer = alice.request(method, path, content=body.encode(), headers={"Content-Type": "application/json"})
+    assert [fault["path"] for fault in refused(answer)] == [field]
+
+
+def test_a_limit_that_is_no_number_is_refused_on_the_command_line(platform: RunningPlatform) -> None:
+    done = platform.cli("queue", "limits", "--set", "cores=inf")
+    assert done.returncode != 0
+    assert "everyone.cores: must be a finite number, not 'inf'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--goal", "nan"], "goal_value: must be a finite number, not nan"),
+        (["--goal", "inf"], "goal_value: must be a finite number, not inf"),
+        (["-p", "rounds=1e999"], "parameters.rounds: must be a finite number, not inf"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_in_words_on_the_command_line(
+    platform: RunningPlatform, options: list[str], said: str
+) -> None:
+    wanted = ["--space", "max_depth=2..8", "--objective", "maximize:roc_auc"]
+    done = platform.cli("tune", "xgboost", "--name", "t", *wanted, *options)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
