@@ -94,3 +94,20 @@ def test_a_number_that_is_none_is_refused_in_words_on_the_command_line(
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "said"),
+    [
+        ({"environment": {"MY_TEXT": "a\0b"}}, "spec.environment", "the value of MY_TEXT holds the character NUL"),
+        ({"environment": {"MY_TEXT": "a" * 200_000}}, "spec.environment", "MY_TEXT takes 200,009 bytes"),
+        ({"parameters": {"text": "a\0b"}}, "spec.parameters", "the value of text holds the character NUL"),
+    ],
+)
+def test_a_variable_that_no_program_could_be_given_is_refused(
+    alice: httpx.Client, fields: dict[str, Any], path: str, said: str
+) -> None:
+    for plural in ("trainings", "templates"):
+        [fault] = refused(alice.post(plural, json={"name": "t", "spec": {**RUN, **fields}}))
+        assert fault["path"] == path
+        assert said in fault["message"]
