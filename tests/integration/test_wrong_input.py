@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from orrery.testing.platform import RunningPlatform
+from orrery.testing.platform import RunningPlatform, put_object, wait_settled
 
 RUN: dict[str, Any] = {"algorithm": "xgboost", "datasets": {}, "parameters": {}}
 
@@ -111,3 +111,35 @@ def test_a_variable_that_no_program_could_be_given_is_refused(
         [fault] = refused(alice.post(plural, json={"name": "t", "spec": {**RUN, **fields}}))
         assert fault["path"] == path
         assert said in fault["message"]
+
+
+def test_a_log_is_searched_and_what_cannot_be_searched_for_is_refused(
+    platform: RunningPlatform, alice: httpx.Client
+) -> None:
+    code = "print('begin')\nfor i in range(1500): print('Step', i)\nprint('LOSS=nan')\n"
+    stored = put_object(alice, code.encode())
+    spec = {"files": [{"path": "t.py", "oid": stored["oid"], "size": stored["size"]}], "entry_point": "t.py"}
+    alice.post("algorithms", json={"name": "steps", "spec": spec}).raise_for_status()
+    wait_settled(alice, "algorithms", "steps")
+    made = alice.post("trainings", json={"name": "steps", "spec": {"algorithm": "steps", "register_model": False}})
+    made.raise_for_status()
+    wait_settled(alice, "trainings", "steps")
+    logs = "trainings/steps/logs"
+    [found] = alice.get(logs, params={"search": "loss="}).json()["items"]
+    assert found == {"line": found["line"], "text": "LOSS=nan"}
+    assert alice.get(logs).text.split("\n")[found["line"] - 1] == "LOSS=nan"
+    many = alice.get(logs, params={"search": "step "}).json()
+    assert (len(many["items"]), many["more"]) == (1000, True)
+    for wrong, path in (
+        ({"search": ""}, "search"),
+        ({"search": "a\nb"}, "search"),
+        ({"search": "a", "follow": 1}, "search"),
+        ({"search": "a", "offset": 3}, "search"),
+        ({"after_line": 3}, "after_line"),
+    ):
+        assert [fault["path"] for fault in refused(alice.get(logs, params=wrong))] == [path]
+    done = platform.cli("logs", "training", "steps", "--search", "step 1", user="alice")
+    assert done.stdout.splitlines()[0].endswith(": Step 1")
+    assert len(done.stdout.splitlines()) == 1 + 10 + 100 + 500
+    both = platform.cli("logs", "training", "steps", "--search", "x", "--follow", user="alice")
+    assert (both.returncode, "leave follow out" in both.stderr) == (2, True)
