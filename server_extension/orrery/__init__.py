@@ -29,12 +29,9 @@ def load_ipython_extension(ipython: Any) -> None:
 
     def job(line: str, cell: str | None = None) -> None:
         """Run this cell as a job: %%job [--instance TYPE] [--name NAME] [-p NAME=VALUE] [--no-wait]"""
-        from orrery.client.cell_jobs import collect_named, run_cell
+        from orrery.client.cell_jobs import run_magic
 
-        if cell is None:
-            collect_named(line)
-        else:
-            run_cell(line, cell, ipython.user_ns)
+        run_magic(line, cell, ipython.user_ns)
 
     ipython.register_magic_function(job, magic_kind="line_cell", magic_name="job")
 

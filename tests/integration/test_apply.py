@@ -106,6 +106,37 @@ def test_a_document_that_is_wrong_keeps_the_others_from_being_made(
     assert alice.get("experiments/others").status_code == 404
 
 
+SECRETIVE = """\
+kind: experiment
+name: sealed
+---
+kind: training
+name: with-secret
+spec:
+  algorithm: xgboost
+  datasets: {train: iris}
+  experiment: sealed
+  parameters: {target: species, rounds: 4}
+  secrets: {HF_TOKEN: mysecret}
+"""
+
+
+def test_a_secret_that_is_not_there_keeps_all_documents_from_being_made(
+    platform: RunningPlatform, alice: httpx.Client
+) -> None:
+    for options in (["--dry-run"], []):
+        refused = platform.cli("apply", "-f", "-", *options, stdin=SECRETIVE, user="alice")
+        assert refused.returncode == 2, refused.stderr
+        assert "line 11: training with-secret: alice has no secret 'mysecret'; make it under Secrets" in refused.stderr
+    assert alice.get("experiments/sealed").status_code == 404
+    own = "---\nkind: secret\nname: mysecret\nspec: {value: hunter-2}\n"
+    beside = platform.cli("apply", "-f", "-", "--dry-run", stdin=SECRETIVE + own, user="alice")
+    assert beside.returncode == 0, beside.stderr
+    assert platform.cli("secret", "set", "mysecret", stdin="hunter-2", user="alice").returncode == 0
+    done = platform.cli("apply", "-f", "-", stdin=SECRETIVE, user="alice")
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_is_exported_names_what_it_refers_to_and_can_be_applied(
     platform: RunningPlatform, alice: httpx.Client
 ) -> None:

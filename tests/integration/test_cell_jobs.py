@@ -149,6 +149,23 @@ def test_an_error_shows_the_jobs_traceback(notebook: Notebook) -> None:
     assert shown.error.endswith("broken failed: ZeroDivisionError: division by zero")
 
 
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("%%job --instance nope\n1", "instance type 'nope'"),
+        ("%%job --nodes x\n1", "%%job: argument --nodes: invalid int value: 'x'"),
+        ("%%job --name 'a\n1", "%%job --name 'a: no closing quotation; close it"),
+        ("%%job\n1 +", "the cell is not Python"),
+        ("%job nobody", "'nobody' does not exist, or you may not see it"),
+    ],
+)
+def test_what_is_refused_is_one_sentence_and_the_cell_has_failed(notebook: Notebook, cell: str, said: str) -> None:
+    shown = notebook.run(cell)
+    assert said in shown.error
+    assert len(shown.error.splitlines()) == 1, shown.error
+    assert "Traceback" not in shown.error + shown.stderr
+
+
 def test_what_cannot_be_sent_is_said_before_anything_is_sent(notebook: Notebook, client: Client) -> None:
     notebook.run("import threading\nguard = threading.Lock()\n")
     shown = notebook.run("%%job --name unsent\nwith guard:\n    pass")

@@ -138,6 +138,35 @@ def test_what_could_not_be_saved_is_named_and_told_when_it_is_needed(tmp_path: P
     assert "the resumed kernel lacks `lock`" in hidden.error["message"]
 
 
+def test_secrets_are_not_in_the_state_and_are_there_again(tmp_path: Path) -> None:
+    """In clear they would lie on the disk for as long as the job can be resumed."""
+    cells = [
+        "import os\ntoken = os.environ['HF_TOKEN']; shown = len(token)\nos.environ['COPY'] = f'Bearer {token}'",
+        "header = f'Bearer {token}'; data = header.encode()",
+        "cut()",
+        "print(token == os.environ['HF_TOKEN'], token[:3], shown)",
+    ]
+    secret = {**SAVES, "ORRERY_SECRETS": "HF_TOKEN,OTHER", "HF_TOKEN": "hf-one-secret", "OTHER": "another-secret"}
+    cut = run(tmp_path / "cut", cells, secret)
+    assert cut.error["code"] == "cell_failed", cut.log
+    state = state_of(cut)
+    assert set(state.variables) == {"os", "token", "shown"}
+    reason = "it holds a secret; read it anew from the environment"
+    assert [(left.name, left.reason) for left in state.unsaved] == [("header", reason), ("data", reason)]
+    kept = [path for path in (cut.work / "kernel_state").rglob("*.pickle")]
+    assert kept and not any(b"hf-one-secret" in path.read_bytes() for path in kept)
+
+    shutil.copytree(cut.work / "kernel_state", tmp_path / "resumed" / "work" / "kernel_state")
+    renewed = {**secret, "HF_TOKEN": "new-secret"}
+    resumed = run(tmp_path / "resumed", [*cells[:2], "cut = 1", cells[3]], renewed)
+    assert resumed.code == 0, resumed.log
+    assert "True new 13" in resumed.log
+
+    shutil.copytree(cut.work / "kernel_state", tmp_path / "without" / "work" / "kernel_state")
+    without = run(tmp_path / "without", [*cells[:2], "cut = 1", cells[3]])
+    assert "'token' cannot be made again: it was read from HF_TOKEN" in without.error["message"]
+
+
 def test_what_is_too_large_is_left_out_and_the_rest_is_kept(tmp_path: Path) -> None:
     cells = ["import numpy as np\nlarge = np.ones(1 << 18)\nsmall = 3", "1 / 0", "print(small)"]
     failed = run(tmp_path / "failed", cells, {"ORRERY_STATE_BYTES": str(1 << 20)})

@@ -15,7 +15,7 @@ import pytest
 from orrery import errors
 from orrery.client.discovery import Platform, find_platform
 from orrery.client.failures import NoPlatform, PlatformUnreachable, field_messages, make_error
-from orrery.client.transport import Patience, Transport
+from orrery.client.transport import Patience, Transport, segment
 
 
 @dataclass
@@ -215,6 +215,23 @@ def test_a_token_of_ones_own_is_kept_when_it_is_refused(home_of_its_own: Path, a
         transport.json("GET", "/kinds")
     assert [headers["Authorization"] for _, _, headers in answers.asked] == ["Bearer mine"]
     transport.close()
+
+
+def test_what_json_cannot_hold_is_not_sent(answers: Answers, transport: Transport) -> None:
+    answers.script = [(200, {}, {})]
+    for body, said in (
+        ({"spec": {"goal_value": float("nan")}}, "goal_value: must be a finite number, not nan"),
+        ({"parameters": {"x": [float("inf")]}}, "parameters.x.0: must be a finite number, not inf"),
+        ({"name": "a\udce9"}, r"name: must be text in Unicode, and 'a\udce9' holds half of a character"),
+    ):
+        with pytest.raises(errors.Invalid) as refused:
+            transport.create("/tunings", body)
+        assert refused.value.message == said
+    with pytest.raises(errors.Invalid, match="name: must be text in Unicode"):
+        transport.json("GET", "/tunings", query={"name": "\udce9"})
+    with pytest.raises(errors.Invalid, match="must be text in Unicode"):
+        segment("\udce9")
+    assert answers.asked == []
 
 
 def test_a_closed_client_says_so() -> None:

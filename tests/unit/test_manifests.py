@@ -14,6 +14,10 @@ from orrery.client.manifests import (
     read_manifests,
     write_manifests,
 )
+from orrery.client.secret_names import secret_names
+from orrery.domain.algorithms import ALGORITHM
+from orrery.domain.kinds import describe
+from orrery.domain.trainings import TRAINING
 from orrery.errors import Invalid, TooLarge
 
 TWO = b"""
@@ -60,6 +64,12 @@ def laughs(levels: int) -> bytes:
     [
         (b"", "is empty; write kind, name and spec"),
         (b"kind: template", "does not say its name"),
+        (
+            b"kind: a\nname: on",
+            r"line 2: its name is on, which YAML reads as true or false \(here true\); put .*: 'on'",
+        ),
+        (b"kind: a\nname: 007", "line 2: its name is 007, which YAML reads as a number; put it in quotes: name: '007'"),
+        (b"kind: a\nname: []", "it does not say its name"),
         (b"- 1", "a resource is a mapping"),
         (b"kind: [", "neither YAML nor JSON that can be read: line 1: "),
         (b"kind: a\nname: b\nspec: {? [x] : 1}", "line 3: a key is no text"),
@@ -120,3 +130,12 @@ def test_differences_go_as_deep_as_mappings_do() -> None:
 
 def test_names_are_found_wherever_they_stand() -> None:
     assert names_in({"a": "iris@1", "b": [{"c": "alice/x"}], "n": 3}) == {"iris", "alice/x"}
+
+
+def test_the_secrets_that_a_spec_names_are_found_by_the_description_of_its_kind() -> None:
+    training, algorithm = describe(TRAINING)["spec_schema"], describe(ALGORITHM)["spec_schema"]
+    spec = {"algorithm": "a", "environment": {"X": "y"}, "secrets": {"HF_TOKEN": "one", "KEY": "two"}}
+    assert secret_names(spec, training) == [("spec.secrets.HF_TOKEN", "one"), ("spec.secrets.KEY", "two")]
+    source = {"type": "archive", "url": "https://example.org/a.zip", "secret": "three"}
+    assert secret_names({"source": source}, algorithm) == [("spec.source.secret", "three")]
+    assert secret_names({"source": {**source, "secret": ""}}, algorithm) == []

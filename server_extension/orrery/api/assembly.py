@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orrery._version import __version__
@@ -275,6 +275,7 @@ def assemble(
             description="A machine-learning platform that lives inside Jupyter.",
             docs_url=None,
             redoc_url=None,
+            dependencies=[Depends(errors.check_body)],
         ),
         base_path=base_path.rstrip("/"),
         address=address,

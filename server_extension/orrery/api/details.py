@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
 from orrery.api.archive import zip_stream
+from orrery.api.log_search import MOST_MATCHES, search_log
 from orrery.api.usage import samples_view, usage_view
 from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
@@ -89,6 +90,18 @@ class Details:
             lines = lines_of_rank(whole, rank)
             if lines or not whole:
                 return lines, offset
+
+    def search(self, record: Record, wanted: str, rank: int | None, after_line: int) -> Json:
+        """The lines that hold `wanted`; of one rank, counted among its own."""
+        ended = self.has_ended(record)
+
+        def read(offset: int) -> tuple[bytes, int]:
+            if rank is not None:
+                return self.read_rank(record, rank, offset, FOLLOW_BYTES, ended=ended)
+            piece = self.read_log(record, offset, FOLLOW_BYTES)
+            return piece, offset + len(piece)
+
+        return search_log(read, wanted, after_line=after_line)
 
     def _service_logs(self, services: list[str]) -> bytes:
         """The ends of all replicas' logs, one after the other."""
@@ -200,6 +213,17 @@ def check_rank(record: Record, rank: int | None) -> None:
         raise Invalid(f"{record.label} has {have}; {rank} was asked for")
 
 
+def check_search(wanted: str, *, is_followed: bool, offset: int) -> None:
+    """Raises: Invalid for what cannot be searched for, or not so."""
+    if "\n" in wanted:
+        message = f"search {wanted!r} has more than one line; a log is searched line by line"
+    elif is_followed or offset:
+        message = "search looks through the whole log as it is; leave follow and offset out (after_line goes on)"
+    else:
+        return
+    raise Invalid(message, fields=[{"path": "search", "message": message}])
+
+
 def make_router(commands: Commands, router: Router, monitor: Monitor, current_user: Any) -> APIRouter:
     """`/api/v1/<kinds>/{id}/<part>`; a kind that has no such part answers with an empty one."""
     api = APIRouter(prefix="/api/v1", tags=["Parts of a resource"])
@@ -221,8 +245,24 @@ def make_router(commands: Commands, router: Router, monitor: Monitor, current_us
         limit: Annotated[int, Query(ge=1, le=MAX_LOG_BYTES)] = 1 << 20,
         follow: bool = False,
         rank: Annotated[int | None, Query(ge=0, description="Of several processes that train together, one.")] = None,
+        search: Annotated[
+            str | None,
+            Query(
+                min_length=1,
+                max_length=1000,
+                description="Only the lines that hold this text, in large or small letters, with their numbers: "
+                f'{{"items": [{{"line", "text"}}], "more"}} in JSON, {MOST_MATCHES:,} at most.',
+            ),
+        ] = None,
+        after_line: Annotated[int, Query(ge=0, description="With search: only lines behind this one.")] = 0,
     ) -> Response:
         check_rank(record, rank)
+        if search is not None:
+            check_search(search, is_followed=follow, offset=offset)
+            return Orjson(await asyncio.to_thread(details.search, record, search, rank, after_line))
+        if after_line:
+            message = "after_line goes with search; offset is where a piece of the log begins"
+            raise Invalid(message, fields=[{"path": "after_line", "message": message}])
         if follow:
             resumed = request.headers.get("last-event-id", "")
             start = int(resumed) if resumed.isdecimal() else offset

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from orrery import errors
 from orrery.domain.problems import names_beside, place_of, say, tell
+from orrery.plain_json import check_plain, make_plain
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +46,28 @@ def error_body(code: str, message: str, details: Mapping[str, Any] | None = None
     return {"error": {"code": code, "message": message, "details": dict(details or {})}}
 
 
+class ErrorAnswer(JSONResponse):
+    """JSON, whatever the error quotes of the request: an answer that fails would hide why."""
+
+    def render(self, content: Any) -> bytes:
+        return super().render(make_plain(content))
+
+
+async def check_body(request: Request) -> None:
+    """Of every route that takes JSON, before its fields are looked at. Raises: Invalid for what JSON cannot hold."""
+    if getattr(request.scope.get("route"), "body_field", None) is None:
+        return
+    try:
+        body = await request.json()
+    except ValueError:
+        return  # no JSON at all: the route's own validation says so
+    check_plain(body)
+
+
 def answer(error: errors.OrreryError) -> JSONResponse:
     status = status_of(error)
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "1"} if status == 503 else None
-    return JSONResponse(error_body(error.code, error.message, error.details), status, headers)
+    return ErrorAnswer(error_body(error.code, error.message, error.details), status, headers)
 
 
 def install(app: FastAPI) -> None:
@@ -64,7 +83,7 @@ def install(app: FastAPI) -> None:
     async def invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
         field = getattr(request.scope.get("route"), "body_field", None)
         model = None if field is None else field.field_info.annotation
-        return JSONResponse(*validation_body(error.errors(), error.body, model))
+        return ErrorAnswer(*validation_body(error.errors(), error.body, model))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
@@ -74,7 +93,7 @@ def install(app: FastAPI) -> None:
             message = f"there is nothing at {request.url.path}; /docs lists what there is"
         elif error.status_code == 405:
             message = f"{request.method} is not possible at {request.url.path}"
-        return JSONResponse(error_body(code, message), error.status_code, error.headers)
+        return ErrorAnswer(error_body(code, message), error.status_code, error.headers)
 
     @app.exception_handler(Exception)
     async def defect(request: Request, error: Exception) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
@@ -82,7 +101,7 @@ def install(app: FastAPI) -> None:
             "%s %s failed", request.method, request.url.path, exc_info=error, extra={"action": "request_failed"}
         )
         message = "the platform made a mistake; its log says more. Trying again may help"
-        return JSONResponse(error_body("internal", message), 500)
+        return ErrorAnswer(error_body("internal", message), 500)
 
 
 def validation_body(problems: Any, body: Any, model: Any = None) -> tuple[dict[str, Any], int]:

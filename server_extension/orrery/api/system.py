@@ -22,7 +22,7 @@ from orrery.store.rows import Query
 
 
 class TokenBody(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     expires_seconds: float | None = Field(None, description="Lifetime; empty: 12 hours.")
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from orrery.client.manifests import Difference, Manifest, differences, names_in, with_ids
 from orrery.client.paths import drop_path, look_up
 from orrery.client.resources import Json, Resource
+from orrery.client.secret_names import secret_names
 from orrery.errors import Conflict, Invalid, NotFound, OrreryError
 
 if TYPE_CHECKING:
@@ -126,11 +127,29 @@ def _check_create(client: Client, step: Step) -> None:
             path = _first_path(error)
             if left_out and (path in left_out or not path):
                 # it asks for what is still to come: all else was checked before it, or is when it is made
+                _check_secrets(client, step)
                 return
             if not names_in(look_up(body, path)) & coming:
                 raise _told(step, error) from error
             left_out.add(path)
             drop_path(body, path)
+
+
+def _check_secrets(client: Client, step: Step) -> None:
+    """The platform looks for them last, and so not before what they are used with is there. Raises: Invalid."""
+    schema = client.declaration(step.manifest.kind).spec_schema
+    if schema.get("x-orrery-open"):
+        return  # a template may name what is set later
+    owner = step.manifest.owner or client.user
+    coming = {needed.manifest.name for needed in step.needs if needed.manifest.kind == "secret"}
+    for path, name in secret_names(step.manifest.spec, schema):
+        if name in coming:
+            continue
+        try:
+            client.secrets.get(f"{owner}/{name}")
+        except NotFound as error:
+            message = f"{owner} has no secret {name!r}; make it under Secrets, or by `orrery secret set {name}`"
+            raise _told(step, Invalid(message, fields=[{"path": path, "message": message}])) from error
 
 
 def _compare(client: Client, step: Step, existing: Resource) -> None:

@@ -57,6 +57,21 @@ class CellFailed(Exception):
         return [str(self)]
 
 
+class CellRefused(CellFailed):
+    """The cell was not run, or what came of it cannot be had: one sentence says why, and our own code is no help."""
+
+
+def run_magic(line: str, cell: str | None, namespace: Mapping[str, Any]) -> None:
+    """`%%job` with a cell, `%job NAME` without one. Raises: CellFailed, shown without a traceback."""
+    try:
+        if cell is None:
+            collect_named(line)
+        else:
+            run_cell(line, cell, namespace)
+    except OrreryError as error:
+        raise CellRefused(error.message) from error
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise Invalid(f"%%job: {message}; write for instance %%job --instance cpu-medium -p rate=0.1")
@@ -78,7 +93,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 def run_cell(line: str, cell: str, namespace: Mapping[str, Any]) -> None:
     """Run the cell as a job; with `--no-wait` it is only begun. Raises: Invalid, CellFailed."""
-    asked = make_parser().parse_args(shlex.split(line))
+    try:
+        asked = make_parser().parse_args(shlex.split(line))
+    except ValueError as error:
+        raise Invalid(f"%%job {line.strip()}: {str(error).lower()}; close it, or put a backslash before it") from error
     try:
         names = cell_names(cell)
     except SyntaxError as error:

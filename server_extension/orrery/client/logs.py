@@ -24,6 +24,19 @@ def log_lines(transport: Transport, address: str, *, follow: bool, rank: int | N
         yield rest
 
 
+def log_matches(transport: Transport, address: str, wanted: str, *, rank: int | None = None) -> Iterator[str]:
+    """The lines that hold `wanted`, with their numbers before them: `12: loss=nan`."""
+    after_line = 0
+    while True:
+        query = {"search": wanted, "after_line": after_line or None, "rank": rank}
+        answer: dict[str, Any] = transport.json("GET", address, query=query)
+        for item in answer["items"]:
+            yield f"{item['line']}: {item['text']}"
+        if not answer["more"]:
+            return
+        after_line = answer["items"][-1]["line"]
+
+
 def log_tail(transport: Transport, address: str, lines: int = 20) -> str:
     """The last `lines` lines."""
     kept: list[str] = []

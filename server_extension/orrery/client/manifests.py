@@ -109,7 +109,7 @@ def read_manifests(text: bytes, name: str = "the file") -> list[Manifest]:
     found = [(document, node) for document, node in zip(documents, nodes, strict=True) if document is not None]
     if not found:
         raise Invalid(f"{name} is empty; write kind, name and spec of a resource")
-    return [_read(document, _lines_of(node), name) for document, node in found]
+    return [_read(document, node, name) for document, node in found]
 
 
 def _check_size(node: yaml.Node, name: str) -> None:
@@ -154,7 +154,24 @@ def _lines_of(document: yaml.Node) -> dict[str, int]:
     return found
 
 
-def _read(document: Any, lines: Mapping[str, int], name: str) -> Manifest:
+def _as_written(document: yaml.Node, field: str) -> str:
+    """The text of a field of the document, before YAML made a value of it; "" for what is no such text."""
+    pairs: list[tuple[yaml.Node, yaml.Node]] = document.value if isinstance(document, yaml.MappingNode) else []
+    found = (value.value for key, value in pairs if key.value == field and isinstance(value, yaml.ScalarNode))
+    return str(next(found, ""))
+
+
+def _no_text(field: str, value: Any, written: str) -> str:
+    """What is wrong with a field that is to be text, and is something else."""
+    if not written or not isinstance(value, bool | int | float):
+        return f"it does not say its {field}; write {field}: and a text"
+    what = f"true or false (here {str(value).lower()})" if isinstance(value, bool) else "a number"
+    return f"its {field} is {written}, which YAML reads as {what}; put it in quotes: {field}: '{written}'"
+
+
+def _read(document: Any, node: yaml.Node, name: str) -> Manifest:
+    lines = _lines_of(node)
+
     def refuse(path: str, message: str) -> Invalid:
         line = lines.get(path, lines[""])
         return Invalid(f"{name}, line {line}: {message}", line=line)
@@ -172,7 +189,7 @@ def _read(document: Any, lines: Mapping[str, int], name: str) -> Manifest:
             raise refuse(str(key), f"a field {key!r} that means nothing here{hint}")
     for key in ("kind", "name"):
         if not isinstance(content.get(key), str):
-            raise refuse(key, f"it does not say its {key}; write {key}: and a text")
+            raise refuse(key, _no_text(key, content.get(key), _as_written(node, key)))
     spec: Any = content.get("spec") or {}
     if not isinstance(spec, dict):
         raise refuse("spec", f"spec is {spec!r}; it is a mapping")

@@ -308,13 +308,19 @@ class Resource:
 
     # what it wrote
 
-    def logs(self, *, follow: bool = False, rank: int | None = None) -> Iterator[str]:
+    def logs(self, *, follow: bool = False, rank: int | None = None, search: str | None = None) -> Iterator[str]:
         """Lines of its log, without their ends; `follow`: as they are written, until it ends.
 
-        `rank`: those of one of the processes that train together, without its label.
+        `rank`: those of one of the processes that train together, without its label. `search`: those that hold this
+        text, in large or small letters, each with its number before it: `12: loss=nan`.
+        Raises: Invalid for `search` with `follow`, or with a text that is empty or has several lines.
         """
-        from orrery.client.logs import log_lines
+        from orrery.client.logs import log_lines, log_matches
 
+        if search is not None:
+            if follow or not search:
+                raise Invalid("search looks for a text in the log as it is; give a text, and leave follow out")
+            return log_matches(self.client.transport, f"{self.path}/logs", search, rank=rank)
         return log_lines(self.client.transport, f"{self.path}/logs", follow=follow, rank=rank)
 
     def files(self) -> list[FileEntry]:

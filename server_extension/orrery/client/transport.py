@@ -22,6 +22,7 @@ from orrery._version import __version__
 from orrery.client.discovery import Platform, read_platform_file
 from orrery.client.failures import NoPlatform, PlatformUnreachable, make_error
 from orrery.errors import Invalid, NotFound, OrreryError, Unauthenticated, Unavailable
+from orrery.plain_json import check_plain
 
 Query = Mapping[str, str | int | float | bool | None]
 
@@ -39,7 +40,8 @@ class Patience:
 
 
 def segment(text: str) -> str:
-    """`text` as one segment of a path."""
+    """`text` as one segment of a path. Raises: Invalid for what is not Unicode."""
+    check_plain(text)
     return quote(text, safe="")
 
 
@@ -89,7 +91,10 @@ class Transport:
     ) -> httpx.Response:
         """`repeatable` says of a POST that doing it twice does no harm.
 
-        Raises: the error of the answer's code, PlatformUnreachable when nothing answers in time."""
+        Raises: the error of the answer's code, PlatformUnreachable when nothing answers in time, Invalid for what JSON
+        cannot hold (nothing is sent)."""
+        check_plain(body)
+        check_plain(dict(query or {}))
         headers = dict(headers or {})
         repeatable = repeatable or method in _REPEATABLE or "Idempotency-Key" in headers
         attempts = _Attempts(patience or self.patience, self.on_retry)

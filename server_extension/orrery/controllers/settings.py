@@ -90,7 +90,7 @@ def default_instance_types() -> dict[str, InstanceType]:
 class LimitSettings(BaseModel):
     """At most so much held at a time, and the share of the turns; what is left out has no limit of its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     cores: float | None = Field(default=None, ge=0, description="Cores held at a time.")
     memory_bytes: int | None = Field(default=None, ge=0, description="Memory held at a time, in bytes or 8G.")
     gpus: int | None = Field(default=None, ge=0, description="GPUs held at a time.")

@@ -16,7 +16,7 @@ from orrery.domain.records import Json, Target
 class Spec(BaseModel):
     """Base of all specs: unknown fields are refused, so that a misspelt one is not silently lost."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
     #: fields that only the platform itself fills in
     made_by_platform: ClassVar[frozenset[str]] = frozenset()

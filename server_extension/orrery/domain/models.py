@@ -26,6 +26,13 @@ class ModelParameter(BaseModel):
     name: str = Field(min_length=1, max_length=128)
     value: str = Field(max_length=4096)
 
+    @field_validator("value")
+    @classmethod
+    def fits_a_variable(cls, value: str) -> str:
+        if "\0" in value:
+            raise ValueError("it becomes an environment variable, which cannot hold the character NUL")
+        return value
+
 
 class ModelSpec(Spec):
     training: TrainingRef | None = Field(None, description="The training that made it; empty for an imported model.")

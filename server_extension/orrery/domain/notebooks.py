@@ -11,9 +11,12 @@ from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Target
 from orrery.domain.references import ImageRef
+from orrery.domain.variables import check_values
 
 _DIRECTORY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAS: Final = re.compile(r"nas://([A-Za-z0-9][A-Za-z0-9._-]*):(/.*)")
+#: of a variable's value, characters
+MAX_VALUE: Final = 32_768
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: folders of the data volume that mean something already
 RESERVED_DIRECTORIES: Final = frozenset({"cont-init.d", "custom-conda-envs"})
@@ -113,8 +116,9 @@ class NotebookSpec(Spec):
                 raise ValueError(
                     f"variable {name!r} cannot be set; use letters, digits and _, and no name of Jupyter's"
                 )
-            if "\0" in value or len(value) > 32_768:
-                raise ValueError(f"the value of {name} is too long, or holds the character NUL")
+            if len(value) > MAX_VALUE:
+                raise ValueError(f"the value of {name} has {len(value):,} characters; it has {MAX_VALUE:,} at most")
+        check_values(environment)
         return environment
 
 

@@ -9,6 +9,7 @@ rate_drop       0.1..0.5 if booster=dart    only where booster is dart
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, Final, Literal
@@ -20,6 +21,7 @@ from orrery.domain.records import Json
 MAX_DIMENSIONS: Final = 50
 #: more combinations than this are no grid that anybody would wait for
 MAX_GRID: Final = 10_000
+_LARGEST: Final = sys.float_info.max
 _NUMBER: Final = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _RANGE: Final = re.compile(rf"(?P<log>log:)?\s*(?P<low>{_NUMBER})\.\.(?P<high>{_NUMBER})(?::(?P<step>{_NUMBER}))?")
 _CONDITION: Final = re.compile(r"\s+if\s+(?P<name>[^\s=]+)\s*=\s*(?P<values>.+)$")
@@ -28,7 +30,7 @@ _CONDITION: Final = re.compile(r"\s+if\s+(?P<name>[^\s=]+)\s*=\s*(?P<values>.+)$
 class Dimension(BaseModel):
     """What one hyperparameter may be: from `low` to `high`, both included, or one of `values`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     type: Literal["int", "float", "categorical"] | None = Field(
         None, description="Empty: as the algorithm declares the parameter."
@@ -87,7 +89,10 @@ def parse_dimension(text: str) -> Json:
 
 
 def _number(text: str) -> int | float:
-    return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
+    number = int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
+    if not -_LARGEST <= number <= _LARGEST:
+        raise ValueError(f"{text} is larger than a number can be here; write a smaller one")
+    return number
 
 
 def _values(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Kind, Spec
 from orrery.domain.machine import Phase, machine
+from orrery.domain.variables import LONGEST_NAME, MOST_BYTES, size_of
 
 #: a shorter one would be found in every log, and guessed
 LEAST_CHARACTERS: Final = 6
@@ -30,6 +31,10 @@ class SecretSpec(Spec):
             raise ValueError(f"a secret has {LEAST_CHARACTERS} to {MOST_CHARACTERS:,} characters; this has {length:,}")
         if value is not None and "\0" in value:
             raise ValueError("a secret becomes an environment variable, which cannot hold the character NUL")
+        size = 0 if value is None else size_of("", value) + LONGEST_NAME
+        if size > MOST_BYTES:
+            most = MOST_BYTES - LONGEST_NAME - 2
+            raise ValueError(f"a secret has {most:,} bytes in UTF-8 at most; this has {size_of('', value or '') - 2:,}")
         return value
 
 

@@ -24,6 +24,7 @@ from orrery.domain.references import (
     TuningRef,
     WorkflowRef,
 )
+from orrery.domain.variables import check_parameters, check_values, size_of
 
 MAX_HYPERPARAMETERS = 100
 MAX_DATASETS = 10
@@ -154,6 +155,7 @@ class RunSpec(Spec):
             raise ValueError(
                 f"{len(parameters)} hyperparameters were given; at most {MAX_HYPERPARAMETERS} are possible"
             )
+        check_parameters(parameters)
         return parameters
 
     @field_validator("datasets")
@@ -169,6 +171,7 @@ class RunSpec(Spec):
                 raise ValueError(
                     f"{name!r} cannot be set: use letters, digits and '_', not beginning with EM_ or ORRERY_"
                 )
+        check_values(environment)
         return environment
 
     @field_validator("priority", mode="before")
@@ -183,6 +186,11 @@ class RunSpec(Spec):
     def no_variable_twice(self) -> RunSpec:
         if twice := sorted(self.environment.keys() & self.secrets.keys()):
             raise ValueError(f"{twice[0]} is set both in environment and in secrets; leave one of them away")
+        return self
+
+    @model_validator(mode="after")
+    def no_more_than_a_program_can_have(self) -> RunSpec:
+        check_parameters(self.parameters, sum(size_of(name, value) for name, value in self.environment.items()))
         return self
 
     @model_validator(mode="after")

@@ -3,8 +3,10 @@
 Loaded by its path *inside* the kernel, whichever Python that is: it needs the standard library and cloudpickle, and
 imports nothing of the platform. All variables share one pickle, so that what two of them hold in common is one thing
 again afterwards (a model and its optimizer); large arrays lie beside it, each under the hash of its content, and are
-written once until they change. Functions and classes of the notebook go by value and are bound to the new kernel's
-namespace. A variable that cannot be saved is left out and named with the reason; the others are not affected.
+written once until they change. Secrets of the job are not written: a variable that is one is read from the
+environment again, and a text that holds one is left out. Functions and classes of the notebook go by value and are
+bound to the new kernel's namespace. A variable that cannot be saved is left out and named with the reason; the others
+are not affected.
 """
 
 # pickled data has no types, and cloudpickle carries none
@@ -32,6 +34,10 @@ BUFFER_BYTES = 1 << 16
 #: IPython's own history: `_`, `__`, `_3`, `_i`, `_ii`, `_i3`, `_oh` ...
 _HISTORY = re.compile(r"_{1,3}|_\d+|_i{1,3}|_i\d+|_[doi]h")
 _SURROUNDINGS = " surroundings"
+#: names the variables of the environment that hold the job's secrets, separated by commas
+_SECRETS = "ORRERY_SECRETS"
+#: a line of a secret counts by itself from this length on
+_LEAST_LINE = 8
 _started: dict[str, Any] = {"environment": dict(os.environ), "path": list(sys.path), "folder": os.getcwd()}
 
 
@@ -41,6 +47,10 @@ class TooLarge(Exception):
 
 class TooSlow(Exception):
     """Saving takes longer than it may."""
+
+
+class HoldsSecret(Exception):
+    """It holds a secret of the job, which is not to lie on the disk in clear."""
 
 
 class NotRestored(Exception):
@@ -161,6 +171,55 @@ def user_names(namespace: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _secrets() -> dict[str, str]:
+    """The job's secrets by the variables of the environment that it was given them in."""
+    began: Mapping[str, str] = _started["environment"]
+    return {name: began[name] for name in began.get(_SECRETS, "").split(",") if began.get(name)}
+
+
+def _needles(secrets: Iterable[str]) -> list[str]:
+    """What is looked for in texts: the secrets, and the longer lines of those that have several."""
+    return [part for secret in secrets for part in {secret, *(p for p in secret.splitlines() if len(p) >= _LEAST_LINE)}]
+
+
+def _holds(value: object, needles: Iterable[str]) -> bool:
+    """Whether a plain text or plain bytes hold one; what lies inside other objects is not looked at."""
+    if isinstance(value, str):
+        return any(needle in value for needle in needles)
+    if isinstance(value, bytes | bytearray):
+        return any(needle.encode() in value for needle in needles)
+    return False
+
+
+class _FromEnvironment:
+    """Pickled in the place of a secret: what is loaded is the variable of the environment as it is then."""
+
+    def __init__(self, variable: str) -> None:
+        self.variable = variable
+
+    def __reduce__(self) -> tuple[Callable[[str], str], tuple[str]]:
+        return environment_value, (self.variable,)
+
+
+def environment_value(variable: str) -> str:
+    """Raises: NotRestored."""
+    try:
+        return os.environ[variable]
+    except KeyError:
+        raise NotRestored(f"it was read from {variable}, which this run is not given; name that secret again") from None
+
+
+def _without_secrets(value: object, secrets: Mapping[str, str], needles: Iterable[str], *, by_name: bool) -> object:
+    """What is written for a value. `by_name`: who reads it has the same variables. Raises: HoldsSecret."""
+    if by_name and type(value) is str:
+        for variable, secret in secrets.items():
+            if value == secret:
+                return _FromEnvironment(variable)
+    if _holds(value, needles):
+        raise HoldsSecret("it holds a secret; read it anew from the environment")
+    return value
+
+
 def save(
     folder: str,
     limit_bytes: int,
@@ -177,17 +236,19 @@ def save(
     began = time.monotonic()
     os.makedirs(os.path.join(folder, "buffers"), exist_ok=True)
     namespace = user_namespace()
+    secrets = _secrets()
+    needles = _needles(secrets.values())
     output = Output(folder, limit_bytes, limit_seconds)
     saved: list[str] = []
     unsaved: list[dict[str, str]] = []
     try:
         pickler = Pickler(output, namespace, with_globals)
         if names is None:
-            pickler.add(_SURROUNDINGS, _surroundings())
+            pickler.add(_SURROUNDINGS, _surroundings(needles))
         for name in user_names(namespace) if names is None else [name for name in names if name in namespace]:
             value = namespace[name]
             try:
-                pickler.add(name, value)
+                pickler.add(name, _without_secrets(value, secrets, needles, by_name=names is None))
                 saved.append(name)
             except TooSlow:
                 raise
@@ -247,16 +308,17 @@ def _buffers(folder: str, names: Iterable[str]) -> Iterable[bytearray]:
             yield content
 
 
-def _surroundings() -> dict[str, Any]:
+def _surroundings(needles: Iterable[str]) -> dict[str, Any]:
     """What cells change besides variables and can be set again: random generators, environment, folder, import path."""
     generators: dict[str, Any] = {"random": random.getstate()}
     for module, getter in (("numpy", "random.get_state"), ("torch", "get_rng_state")):
         if module in sys.modules:
             generators[module] = _attribute(sys.modules[module], getter)()
     began = _started["environment"]
+    changed = {key: value for key, value in os.environ.items() if began.get(key) != value}
     return {
         "generators": generators,
-        "environment": {key: value for key, value in os.environ.items() if began.get(key) != value},
+        "environment": {key: value for key, value in changed.items() if not _holds(value, needles)},
         "removed": [key for key in began if key not in os.environ],
         "path": [entry for entry in sys.path if entry not in _started["path"]],
         "folder": os.path.relpath(os.getcwd(), _started["folder"]),
@@ -299,7 +361,11 @@ def type_name(value: object) -> str:
 
 def reason_of(error: BaseException) -> str:
     text = (str(error).splitlines() or [""])[0][:300]
-    return text if isinstance(error, TooLarge | pickle.PicklingError) and text else f"{type(error).__name__}: {text}"
+    return (
+        text
+        if isinstance(error, TooLarge | HoldsSecret | NotRestored | pickle.PicklingError) and text
+        else f"{type(error).__name__}: {text}"
+    )
 
 
 def readable(size: int) -> str:

@@ -127,6 +127,10 @@ def logs(
     rank: Annotated[
         int | None, typer.Option(min=0, help="Of several processes that train together, only this one's lines.")
     ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Only the lines that hold this, in large or small letters, with numbers."),
+    ] = None,
 ) -> None:
     """Print a resource's log.
 
@@ -135,12 +139,13 @@ def logs(
       orrery logs training breast-1 --follow
       orrery logs endpoint breast --tail 50
       orrery logs training ddp-1 --rank 3
+      orrery logs training breast-1 --search error
     """
     from collections import deque
 
     with connect() as client:
         resource = client.kind(kind).get(name)
-        lines = resource.logs(follow=follow, rank=rank)
+        lines = resource.logs(follow=follow, rank=rank, search=search)
         if tail is not None and not follow:
             lines = iter(deque(lines, maxlen=tail))
         for line in lines:

@@ -1,0 +1,58 @@
+"""Environment variables as a program can be given them: the kernel refuses to start one with more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+#: NAME=VALUE and the NUL after it, in UTF-8 (Linux's MAX_ARG_STRLEN)
+MOST_BYTES: Final = 131_072
+#: of a variable, characters
+LONGEST_NAME: Final = 255
+#: all that a run is given together; Linux gives a program a quarter of its stack, 2 MiB at the usual 8, and the
+#: platform's own variables need a place beside them
+MOST_BYTES_TOGETHER: Final = 1 << 20
+
+
+def check_values(variables: Mapping[str, str]) -> None:
+    """Raises: ValueError naming the variable that no program could be given, or saying that all are too much."""
+    for name, value in variables.items():
+        if "\0" in value:
+            place = value.index("\0") + 1
+            raise ValueError(f"the value of {name} holds the character NUL (at place {place}), which no variable can")
+        if (size := size_of(name, value)) > MOST_BYTES:
+            raise ValueError(
+                f"{name} takes {size:,} bytes with its value; a variable has {MOST_BYTES:,} at most: put it into a file"
+            )
+    _check_together(sum(size_of(name, value) for name, value in variables.items()), "all variables together take")
+
+
+def check_parameters(parameters: Mapping[str, Any], taken_bytes: int = 0) -> None:
+    """Hyperparameters reach a run as variables too: each for itself, and all as JSON. Raises: ValueError.
+
+    `taken_bytes`: what the variables beside them take.
+    """
+    for name, value in parameters.items():
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError(f"the value of {name} holds the character NUL; it becomes a variable, and no variable can")
+    whole = len(json.dumps(parameters)) + len("EM_HPS=") + 1
+    if whole > MOST_BYTES:
+        raise ValueError(
+            f"all hyperparameters together take {whole:,} bytes as JSON; they have {MOST_BYTES:,} at most: "
+            "put what is long into a file or a dataset"
+        )
+    # in EM_HPS, and once more in EM_HP_<NAME> each
+    _check_together(taken_bytes + 2 * whole, "all variables and hyperparameters together take")
+
+
+def size_of(name: str, value: str) -> int:
+    """`NAME=VALUE` with the NUL at its end, bytes."""
+    return len(name) + len(value.encode("utf-8", "surrogatepass")) + 2
+
+
+def _check_together(size: int, what: str) -> None:
+    if size > MOST_BYTES_TOGETHER:
+        raise ValueError(
+            f"{what} {size:,} bytes; a program has {MOST_BYTES_TOGETHER:,} at most: put what is long into a file"
+        )

@@ -1,0 +1,59 @@
+"""The bounds of environment variables are those of the system that programs are started on."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from orrery.domain.secrets import SecretSpec
+from orrery.domain.trainings import TrainingSpec
+from orrery.domain.variables import LONGEST_NAME, MOST_BYTES, MOST_BYTES_TOGETHER, check_parameters, check_values
+
+
+def runs_with(variables: dict[str, str]) -> bool:
+    try:
+        return subprocess.run(["/bin/true"], env=variables, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def test_the_largest_variable_is_one_that_a_program_can_be_given() -> None:
+    largest = {"X": "ä" * ((MOST_BYTES - 3) // 2)}
+    check_values(largest)
+    assert runs_with(largest)
+    above = {"X": f"{largest['X']}ab"}
+    assert not runs_with(above)
+    with pytest.raises(ValueError, match="X takes 131,073 bytes with its value; a variable has 131,072 at most"):
+        check_values(above)
+
+
+def test_all_variables_together_are_bounded_below_what_a_program_can_be_given() -> None:
+    many = {f"X{index}": "x" * 100_000 for index in range(10)}
+    check_values(many)
+    assert runs_with(many)
+    more = {f"X{index}": "x" * 100_000 for index in range(11)}
+    with pytest.raises(ValueError, match=f"all variables together take 1,100,.*{MOST_BYTES_TOGETHER:,} at most"):
+        check_values(more)
+
+
+def test_hyperparameters_are_variables_too() -> None:
+    with pytest.raises(ValueError, match="the value of x holds the character NUL"):
+        check_parameters({"x": "a\0b"})
+    with pytest.raises(ValueError, match=r"all hyperparameters together take 140,.*131,072 at most"):
+        check_parameters({"x": "a" * 70_000, "y": ["b" * 70_000]})
+
+
+def test_a_run_cannot_have_variables_and_hyperparameters_beyond_the_bound_together() -> None:
+    environment = {f"X{index}": "x" * 100_000 for index in range(9)}
+    run = {"algorithm": "a", "environment": environment}
+    TrainingSpec.model_validate(run)
+    with pytest.raises(ValueError, match="all variables and hyperparameters together take 1,"):
+        TrainingSpec.model_validate({**run, "parameters": {"x": "y" * 100_000}})
+
+
+def test_a_secret_fits_into_a_variable_of_any_name() -> None:
+    most = (MOST_BYTES - LONGEST_NAME - 2) // 4
+    SecretSpec(value="😀" * most)
+    with pytest.raises(ValueError, match=r"a secret has 130,815 bytes in UTF-8 at most; this has 130,816"):
+        SecretSpec(value="😀" * (most + 1))
