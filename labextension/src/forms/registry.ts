@@ -10,7 +10,6 @@ import {
   JsonInput,
   MomentInput,
   NumberInput,
-  PairsField,
   Switch,
   TextArea,
   TextInput,
@@ -19,6 +18,7 @@ import {
 import { DurationInput } from './duration';
 import { ImageWidget } from './images';
 import { MetricWidget, ObjectivesField } from './objectives';
+import { PairsField } from './pairs';
 import { ReferenceWidget } from './reference';
 import { SpaceField } from './space';
 import { ArrayFieldTemplate, FieldTemplate, NoTemplate, ObjectFieldTemplate } from './templates';
