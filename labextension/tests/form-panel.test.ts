@@ -27,6 +27,22 @@ const KIND: Kind = {
         title: 'Secrets',
         additionalProperties: text({ 'x-orrery-name-of': 'secret' }),
         'x-orrery-group': 'Advanced'
+      },
+      metrics: {
+        type: 'array',
+        title: 'Metrics',
+        items: {
+          type: 'object',
+          required: ['name'],
+          properties: {
+            name: text({ title: 'Metric' }),
+            goal: text({
+              enum: ['maximize', 'minimize'],
+              'x-orrery-goal-of': 'name',
+              'x-orrery-minimized': '(^|_)(loss|error)($|_)'
+            })
+          }
+        }
       }
     }
   }
@@ -141,5 +157,23 @@ describe('Rows of names and values', () => {
     );
     await fill(labelled(node, 'Variable 2'), 'TOKEN');
     expect(node.querySelector('.orr-Pair[data-invalid]')?.textContent).toContain('TOKEN stands twice');
+  });
+});
+
+describe('The goal of a metric', () => {
+  it('is told by its name as long as nobody says it', async () => {
+    const node = await openPanel(new MemoryPlatform());
+    await press(node, 'Add to metrics');
+    const name = node.querySelector('[id$="_spec_metrics_0_name"]');
+    const goal = (): HTMLSelectElement | null => node.querySelector('[id$="_spec_metrics_0_goal"]');
+    const shown = (): string | undefined => goal()?.selectedOptions[0]?.textContent ?? undefined;
+    expect(shown()).toBe('automatic');
+    await fill(name, 'validation_Loss');
+    expect(shown()).toBe('automatic (minimize)');
+    await fill(name, 'accuracy');
+    expect(shown()).toBe('automatic (maximize)');
+    expect(panel?.model?.draft.spec).toMatchObject({ metrics: [{ name: 'accuracy' }] });
+    await fill(goal(), '1');
+    expect(panel?.model?.spec.metrics).toEqual([{ name: 'accuracy', goal: 'minimize' }]);
   });
 });

@@ -2,8 +2,9 @@
 import type { WidgetProps } from '@rjsf/utils';
 import { useState } from 'react';
 import type { InstanceType, Json, Schema } from '../api-types';
-import { plainText } from '../format';
+import { plainText, valueAt } from '../format';
 import type { FormModel } from '../models/form';
+import { useModel } from '../models/model';
 import type { DatasetColumn } from '../models/form-sources';
 import { Tags } from '../widgets/parts';
 import type { DeclaredMetric } from './make-form';
@@ -142,7 +143,9 @@ export function TextArea(props: WidgetProps): JSX.Element {
 export function Choice(props: WidgetProps): JSX.Element {
   const options = (props.options.enumOptions ?? []) as { value: Json; label: string }[];
   const chosen = options.findIndex(option => option.value === props.value);
-  const none = (props.schema as Schema)['x-orrery-none'] ?? (props.required ? 'Choose' : 'automatic');
+  const none =
+    props.placeholder ||
+    ((props.schema as Schema)['x-orrery-none'] ?? (props.required ? 'Choose' : 'automatic'));
   return (
     <select
       id={props.id}
@@ -160,6 +163,25 @@ export function Choice(props: WidgetProps): JSX.Element {
       ))}
     </select>
   );
+}
+
+/** Which way a metric is better; where nobody says, what will be taken for its name. */
+export function GoalInput(props: WidgetProps): JSX.Element {
+  const { model } = props.formContext as FormContext;
+  const { 'x-orrery-goal-of': field, 'x-orrery-minimized': minimized } = props.schema as Schema;
+  // the name stands in another field
+  useModel(model);
+  const path = props.id.slice(model.idPrefix.length + 1).split('_');
+  const name = valueAt(model.data, [...path.slice(0, -1), field ?? ''].join('.'));
+  return <Choice {...props} placeholder={`automatic${guessedGoal(name, minimized)}`} />;
+}
+
+/** ` (minimize)`; nothing as long as there is no name. `minimized`: what the names of such metrics have, as a pattern. */
+export function guessedGoal(name: Json | undefined, minimized: string | undefined): string {
+  if (typeof name !== 'string' || name === '' || minimized === undefined) {
+    return '';
+  }
+  return new RegExp(minimized, 'i').test(name) ? ' (minimize)' : ' (maximize)';
 }
 
 export function Switch(props: WidgetProps): JSX.Element {
