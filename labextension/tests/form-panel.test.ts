@@ -177,3 +177,26 @@ describe('The goal of a metric', () => {
     expect(panel?.model?.spec.metrics).toEqual([{ name: 'accuracy', goal: 'minimize' }]);
   });
 });
+
+describe('The keyboard', () => {
+  it('is led into the name of a form that opens', async () => {
+    const node = await openPanel(new MemoryPlatform());
+    expect(document.activeElement).toBe(node.querySelector('[id$="_name"]'));
+  });
+
+  it('is led to the first field that is wrong once the form was refused, also where it is folded away', async () => {
+    const node = await openPanel(new MemoryPlatform());
+    await press(node, 'Start training');
+    expect(document.activeElement).toBe(node.querySelector('[id$="_name"]'));
+    await panel?.model?.setData({
+      name: 'a',
+      spec: { algorithm: 'orrery/xgboost', datasets: { train: 'b' }, secrets: { TOKEN: '' } }
+    });
+    await settle();
+    node.querySelectorAll('details').forEach(group => (group.open = false));
+    await press(node, 'Start training');
+    const wrong = labelled(node, 'Variable 1');
+    expect(document.activeElement).toBe(wrong);
+    expect(wrong?.closest('details')?.open).toBe(true);
+  });
+});

@@ -24,6 +24,7 @@ export function SweepPart(props: { model: FormModel }): JSX.Element | null {
   const { problems } = plan;
   return (
     <details
+      id={`${model.idPrefix}_sweep`}
       className="orr-Group orr-Sweep"
       open={isOpen}
       onToggle={event => setOpen(event.currentTarget.open)}
