@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // Its CommonJS build, which Node takes, hands its form on as no component.
+  resolve: { alias: [{ find: /^@rjsf\/core$/, replacement: '@rjsf/core/lib/index.js' }] },
   test: {
     environment: 'jsdom',
     testTimeout: 30_000,

@@ -48,6 +48,9 @@ export interface Schema {
   'x-orrery-parameters-of'?: string;
   'x-orrery-datasets-of'?: string;
   'x-orrery-space-of'?: string;
+  /** The better way of a metric: the field beside it that has its name; as a pattern, of which names less is better. */
+  'x-orrery-goal-of'?: string;
+  'x-orrery-minimized'?: string;
   'x-orrery-metrics-of'?: string;
   'x-orrery-column'?: boolean;
   'x-orrery-group'?: string;

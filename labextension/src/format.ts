@@ -203,6 +203,11 @@ export function isObject(value: Json | undefined): value is JsonObject {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
+/** Of an object what has one of these names. */
+export function pick(values: JsonObject, names: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => names.includes(name)));
+}
+
 /** JSON as Python writes it. */
 export function pythonLiteral(value: Json): string {
   if (value === null) {

@@ -270,6 +270,32 @@ describe('FormModel', () => {
     expect(again.plan.runs).toBe(2);
   });
 
+  it('gives a hyperparameter that is no longer varied the value back that it had', async () => {
+    const platform = new MemoryPlatform();
+    const { state, saved } = makeState();
+    const form = await openForm(platform, TRAINING, {}, state);
+    const vary = (...names: string[]): Promise<void> =>
+      form.setSweep({ parameters: names.map(name => ({ name, text: '5, 6' })), datasets: [] });
+    await form.setData({ name: 'copy', spec: { ...TRAIN, parameters: { target: 'diagnosis', rounds: 60 } } });
+    await vary('');
+    expect(form.spec.parameters).toEqual({ target: 'diagnosis', rounds: 60 });
+    expect(form.plan.problems[0]?.message).toContain('Choose the hyperparameter');
+    await vary('rounds');
+    expect(form.spec.parameters).toEqual({ target: 'diagnosis' });
+    await until(() => JSON.stringify(saved.get('draft-1') ?? '').includes('60'), 'the draft');
+    const again = await openForm(platform, TRAINING, {}, state);
+    await again.setSweep({ parameters: [], datasets: [] });
+    expect(again.spec.parameters).toEqual({ target: 'diagnosis', rounds: 60 });
+    await vary('target');
+    expect(form.spec.parameters).toEqual({ rounds: 60 });
+    await vary();
+    expect(form.spec.parameters).toEqual({ target: 'diagnosis', rounds: 60 });
+    // one that was emptied by hand meanwhile stays empty
+    await form.setData({ ...form.data, spec: { ...form.spec, parameters: { rounds: 60 } } });
+    await vary('rounds');
+    expect(form.spec.parameters).toEqual({});
+  });
+
   it('keeps a draft until it is sent', async () => {
     const platform = new MemoryPlatform();
     const { state, saved } = makeState();

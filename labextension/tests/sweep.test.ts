@@ -68,6 +68,15 @@ test('too many runs, a dataset twice and one that is not chosen are said', () =>
   );
 });
 
+test('a line with no hyperparameter chosen varies nothing and is said', () => {
+  const sweep = { parameters: [{ name: '', text: '1, 2' }], datasets: [] };
+  const plan = planOf(sweep, {}, PARAMETERS);
+  expect(plan.parameters).toEqual({});
+  expect(plan.problems).toEqual([
+    { path: 'sweep.0', message: 'Choose the hyperparameter that is varied, or remove the line.' }
+  ]);
+});
+
 test('another algorithm keeps what it knows', () => {
   const sweep = {
     parameters: [

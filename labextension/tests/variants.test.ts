@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { IStateDB } from '@jupyterlab/statedb';
 import type { JsonObject, Kind, Schema } from '../src/api-types';
-import { variableFor } from '../src/forms/inputs';
+import { variableFor } from '../src/forms/pairs';
 import { FormModel } from '../src/models/form';
 import type { FormOptions } from '../src/models/form-opening';
 import { DATASET, MemoryPlatform, until } from './platform';
@@ -152,11 +152,11 @@ describe('A value of one of several shapes', () => {
 
 describe('Variables from secrets', () => {
   it('are called as the secret where they have no name of their own', () => {
-    expect(variableFor('VARIABLE_1', 'hf-token', {})).toBe('HF_TOKEN');
+    expect(variableFor('', 'hf-token', {})).toBe('HF_TOKEN');
     expect(variableFor('TOKEN', 'hf-token', {})).toBe('TOKEN');
-    expect(variableFor('VARIABLE_1', 'hf-token', { HF_TOKEN: 'x' })).toBe('VARIABLE_1');
-    expect(variableFor('VARIABLE_1', '9-lives', {})).toBe('VARIABLE_1');
-    expect(variableFor('VARIABLE_1', 'em-x', {})).toBe('VARIABLE_1');
+    expect(variableFor('', 'hf-token', { HF_TOKEN: 'x' })).toBe('');
+    expect(variableFor('', '9-lives', {})).toBe('');
+    expect(variableFor('', 'em-x', {})).toBe('');
   });
 
   it('are not left out without a word where no secret is chosen', async () => {

@@ -206,7 +206,7 @@ def test_an_algorithm_declares_itself(tmp_path: Path) -> None:
     }
     algorithm = read_algorithm(notebook(tmp_path / "random-forest.ipynb", {"orrery": own}))
     assert (algorithm.name, algorithm.title, algorithm.task) == ("random-forest", "Forest", ("classification",))
-    assert [metric.goal for metric in algorithm.metrics] == ["maximize", "minimize"]
+    assert [metric.goal for metric in algorithm.metrics] == [None, "minimize"]
     assert algorithm.datasets[0].required
     assert list(algorithm.parameters["properties"]) == ["x"]
 

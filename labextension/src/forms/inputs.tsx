@@ -1,14 +1,13 @@
-/** The plain inputs of a form: text, number, choice, switch, words, columns of a dataset, JSON, pairs. */
-import type { FieldProps, WidgetProps } from '@rjsf/utils';
-import { closeIcon } from '@jupyterlab/ui-components';
+/** The plain inputs of a form: text, number, choice, switch, words, columns of a dataset, JSON. */
+import type { WidgetProps } from '@rjsf/utils';
 import { useState } from 'react';
-import type { InstanceType, Json, JsonObject, Schema } from '../api-types';
-import { humanize, plainText } from '../format';
+import type { InstanceType, Json, Schema } from '../api-types';
+import { plainText, valueAt } from '../format';
 import type { FormModel } from '../models/form';
+import { useModel } from '../models/model';
 import type { DatasetColumn } from '../models/form-sources';
-import { Button, IconButton, Tags } from '../widgets/parts';
+import { Tags } from '../widgets/parts';
 import type { DeclaredMetric } from './make-form';
-import { ReferenceWidget } from './reference';
 import { typeOf } from './schema';
 
 /** The form library draws a field again only where this differs: what widgets show of the model is named here. */
@@ -144,7 +143,9 @@ export function TextArea(props: WidgetProps): JSX.Element {
 export function Choice(props: WidgetProps): JSX.Element {
   const options = (props.options.enumOptions ?? []) as { value: Json; label: string }[];
   const chosen = options.findIndex(option => option.value === props.value);
-  const none = (props.schema as Schema)['x-orrery-none'] ?? (props.required ? 'Choose' : 'automatic');
+  const none =
+    props.placeholder ||
+    ((props.schema as Schema)['x-orrery-none'] ?? (props.required ? 'Choose' : 'automatic'));
   return (
     <select
       id={props.id}
@@ -162,6 +163,25 @@ export function Choice(props: WidgetProps): JSX.Element {
       ))}
     </select>
   );
+}
+
+/** Which way a metric is better; where nobody says, what will be taken for its name. */
+export function GoalInput(props: WidgetProps): JSX.Element {
+  const { model } = props.formContext as FormContext;
+  const { 'x-orrery-goal-of': field, 'x-orrery-minimized': minimized } = props.schema as Schema;
+  // the name stands in another field
+  useModel(model);
+  const path = props.id.slice(model.idPrefix.length + 1).split('_');
+  const name = valueAt(model.data, [...path.slice(0, -1), field ?? ''].join('.'));
+  return <Choice {...props} placeholder={`automatic${guessedGoal(name, minimized)}`} />;
+}
+
+/** ` (minimize)`; nothing as long as there is no name. `minimized`: what the names of such metrics have, as a pattern. */
+export function guessedGoal(name: Json | undefined, minimized: string | undefined): string {
+  if (typeof name !== 'string' || name === '' || minimized === undefined) {
+    return '';
+  }
+  return new RegExp(minimized, 'i').test(name) ? ' (minimize)' : ' (maximize)';
 }
 
 export function Switch(props: WidgetProps): JSX.Element {
@@ -330,93 +350,4 @@ export function parseLoosely(text: string): Json | undefined {
   } catch {
     return text;
   }
-}
-
-/** An object without declared properties: names and values. */
-export function PairsField(props: FieldProps): JSX.Element {
-  const values = (props.formData ?? {}) as JsonObject;
-  const pairs = Object.entries(values);
-  const source = (props.schema as Schema)['x-orrery-parameters-of'];
-  const entry = (props.schema as Schema).additionalProperties;
-  const named = typeof entry === 'object' ? entry['x-orrery-name-of'] : undefined;
-  const reference = typeof entry === 'object' && (named ?? entry['x-orrery-ref']) ? entry : null;
-  const { model } = props.formContext as FormContext;
-  if (source && !model.spec[source]) {
-    return <div className="orr-Muted">Choose the {source} first: its parameters appear here.</div>;
-  }
-  const set = (next: [string, Json][]): void => {
-    props.onChange(Object.fromEntries(next));
-  };
-  return (
-    <div className="orr-Pairs" role="group" aria-labelledby={`${props.idSchema.$id}__label`}>
-      {pairs.map(([key, value], index) => (
-        <div key={index} className="orr-Pair">
-          <input
-            className="orr-Input"
-            aria-label={named ? `Variable ${index + 1}` : `Name ${index + 1}`}
-            value={key}
-            onChange={event =>
-              set(pairs.map((pair, at) => (at === index ? [event.target.value, value] : pair)))
-            }
-          />
-          {reference ? (
-            <ReferenceWidget
-              id={`${props.idSchema.$id}_${index}`}
-              schema={reference}
-              label={named ? `${humanize(named)} for ${key}` : `Value of ${key}`}
-              value={value}
-              required
-              isInRow
-              onChange={(chosen: string) =>
-                set(
-                  pairs.map((pair, at) =>
-                    at === index ? [named ? variableFor(key, chosen, values) : key, chosen] : pair
-                  )
-                )
-              }
-            />
-          ) : (
-            <input
-              className="orr-Input"
-              aria-label={`Value of ${key}`}
-              value={typeof value === 'string' ? value : JSON.stringify(value)}
-              onChange={event =>
-                set(
-                  pairs.map((pair, at) =>
-                    at === index ? [key, parseLoosely(event.target.value) ?? ''] : pair
-                  )
-                )
-              }
-            />
-          )}
-          <IconButton
-            label={`Remove ${key}`}
-            icon={closeIcon}
-            onClick={() => set(pairs.filter((_, at) => at !== index))}
-          />
-        </div>
-      ))}
-      <Button
-        label={named ? `Add a ${named}` : 'Add'}
-        onClick={() => set([...pairs, [nextName(values, named ? NEW_VARIABLE : 'name'), '']])}
-      />
-    </div>
-  );
-}
-
-const NEW_VARIABLE = 'VARIABLE_';
-
-function nextName(values: JsonObject, stem: string): string {
-  let number = Object.keys(values).length + 1;
-  while (`${stem}${number}` in values) {
-    number += 1;
-  }
-  return `${stem}${number}`;
-}
-
-/** A variable that has no name of its own yet is called as the secret chosen for it: `hf-token` is `HF_TOKEN`. */
-export function variableFor(variable: string, secret: string, values: JsonObject): string {
-  const proposed = secret.toUpperCase().replace(/[^A-Z0-9]+/g, '_');
-  const isFree = !(proposed in values) && /^[A-Z_]/.test(proposed) && !/^(EM|ORRERY)_/.test(proposed);
-  return variable.startsWith(NEW_VARIABLE) && isFree ? proposed : variable;
 }

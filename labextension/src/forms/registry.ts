@@ -6,11 +6,11 @@ import {
   Choice,
   ColumnInput,
   ColumnsInput,
+  GoalInput,
   InstanceInput,
   JsonInput,
   MomentInput,
   NumberInput,
-  PairsField,
   Switch,
   TextArea,
   TextInput,
@@ -19,6 +19,7 @@ import {
 import { DurationInput } from './duration';
 import { ImageWidget } from './images';
 import { MetricWidget, ObjectivesField } from './objectives';
+import { PairsField } from './pairs';
 import { ReferenceWidget } from './reference';
 import { SpaceField } from './space';
 import { ArrayFieldTemplate, FieldTemplate, NoTemplate, ObjectFieldTemplate } from './templates';
@@ -36,6 +37,7 @@ export const WIDGETS = {
   textarea: TextArea,
   reference: ReferenceWidget,
   image: ImageWidget,
+  goal: GoalInput,
   column: ColumnInput,
   columns: ColumnsInput,
   instance: InstanceInput,

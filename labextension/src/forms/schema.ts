@@ -101,6 +101,8 @@ export function uiSchemaOf(schema: Schema): UiSchema {
     ui['ui:widget'] = 'reference';
   } else if (schema['x-orrery-ref'] && type !== 'array' && type !== 'object') {
     ui['ui:widget'] = 'reference';
+  } else if (schema['x-orrery-goal-of']) {
+    ui['ui:widget'] = 'goal';
   } else if (schema['x-orrery-instance-type']) {
     ui['ui:widget'] = 'instance';
   } else if (isColumnList(schema)) {

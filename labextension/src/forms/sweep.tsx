@@ -24,6 +24,7 @@ export function SweepPart(props: { model: FormModel }): JSX.Element | null {
   const { problems } = plan;
   return (
     <details
+      id={`${model.idPrefix}_sweep`}
       className="orr-Group orr-Sweep"
       open={isOpen}
       onToggle={event => setOpen(event.currentTarget.open)}
@@ -75,27 +76,32 @@ function Values(props: PartProps & { declared: Schema }): JSX.Element {
   return (
     <>
       {rows.map((row, index) => {
-        const id = `${model.idPrefix}_sweep_${index}`;
+        const id = `${model.idPrefix}_sweep_${row.name || index}`;
+        const values = row.name === '' ? `Values ${index + 1}` : `Values of ${row.name}`;
         return (
-          <div key={row.name} className="orr-Pair" role="group" aria-label={`Values of ${row.name}`}>
+          <div key={index} className="orr-Pair" role="group" aria-label={values}>
             <select
+              id={row.name === '' ? id : undefined}
               className="orr-Select"
               aria-label={`Hyperparameter ${index + 1}`}
               value={row.name}
               onChange={event =>
-                set(rows.map((other, at) => (at === index ? { name: event.target.value, text: '' } : other)))
+                set(rows.map((other, at) => (at === index ? renamed(other, event.target.value) : other)))
               }
             >
-              {[row.name, ...free].map(name => (
-                <option key={name} value={name}>
-                  {name}
-                </option>
-              ))}
+              {row.name === '' && <option value="">Choose a hyperparameter</option>}
+              {names
+                .filter(name => name === row.name || free.includes(name))
+                .map(name => (
+                  <option key={name} value={name}>
+                    {name}
+                  </option>
+                ))}
             </select>
             <input
-              id={id}
+              id={row.name === '' ? undefined : id}
               className="orr-Input"
-              aria-label={`Values of ${row.name}`}
+              aria-label={values}
               placeholder="2, 4, 8 or 2..10:2"
               value={row.text}
               onKeyDown={event => {
@@ -109,24 +115,31 @@ function Values(props: PartProps & { declared: Schema }): JSX.Element {
               }
             />
             <IconButton
-              label={`Do not vary ${row.name}`}
+              label={row.name === '' ? `Remove line ${index + 1}` : `Do not vary ${row.name}`}
               icon={closeIcon}
               onClick={() => set(rows.filter((_, at) => at !== index))}
             />
           </div>
         );
       })}
-      {free[0] !== undefined && (
+      {rows.length < names.length && (
         <div>
           <Button
             label="Vary a hyperparameter"
-            onClick={() => set([...rows, { name: free[0] ?? '', text: '' }])}
+            onClick={() => set([...rows, { name: '', text: '' }])}
             testId="orrery-sweep-add-values"
           />
         </div>
       )}
     </>
   );
+}
+
+type Row = Sweep['parameters'][number];
+
+/** What was typed for another hyperparameter does not stay. */
+function renamed(row: Row, name: string): Row {
+  return { name, text: row.name === '' ? row.text : '' };
 }
 
 function Datasets(props: PartProps): JSX.Element | null {

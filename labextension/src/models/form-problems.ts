@@ -2,8 +2,8 @@
 import type { ErrorSchema, RJSFValidationError } from '@rjsf/utils';
 import { ErrorSchemaBuilder } from '@rjsf/utils';
 import type { FieldError, Json, JsonObject, Schema } from '../api-types';
-import { walk } from '../forms/schema';
-import { valueAt } from '../format';
+import { typeOf, walk } from '../forms/schema';
+import { plainText, valueAt } from '../format';
 
 export interface FormProblem {
   path: string[];
@@ -113,12 +113,18 @@ export function unnamedProblems(specSchema: Schema, spec: JsonObject): FieldErro
   return [...walk(specSchema)].flatMap(({ path, schema }) => {
     const entry = schema.additionalProperties;
     const kind = typeof entry === 'object' ? entry['x-orrery-name-of'] : undefined;
-    const rows = kind ? valueAt(spec, path.join('.')) : null;
-    const empty = Object.entries((rows ?? {}) as JsonObject).filter(([, value]) => !value);
-    return empty.map(([name]) => ({
-      path: `spec.${path.join('.')}`,
-      message: `Choose a ${kind ?? ''} for ${name || 'the row without a name'}, or remove the row.`
-    }));
+    const isRows = typeOf(schema) === 'object' && !schema.properties && !schema['x-orrery-space-of'];
+    const rows = isRows ? valueAt(spec, path.join('.')) : null;
+    return Object.entries((rows ?? {}) as JsonObject).flatMap(([name, value]) => {
+      const place = ['spec', ...path, name].join('.');
+      if (kind && !value) {
+        const row = name || 'the row without a name';
+        return [{ path: place, message: `Choose a ${kind} for ${row}, or remove the row.` }];
+      }
+      return name === '' && value !== ''
+        ? [{ path: place, message: `Name the row of ${plainText(value)}, or remove it.` }]
+        : [];
+    });
   });
 }
 

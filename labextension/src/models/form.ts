@@ -20,7 +20,7 @@ import type {
   Schema,
   UploadedFile
 } from '../api-types';
-import { formatTime, isObject, safeFileName } from '../format';
+import { formatTime, isObject, pick, safeFileName } from '../format';
 import type { FormSchemas, Found } from '../forms/make-form';
 import { makeFormSchemas } from '../forms/make-form';
 import {
@@ -58,6 +58,8 @@ export class FormModel extends Model {
   isReady = false;
   /** What is varied, where several runs are made at once. */
   sweep: Sweep = NO_SWEEP;
+  /** The values of what is varied or searched, by the place of its parameters: they come back with it. */
+  private setAside: Record<string, JsonObject> = {};
   /** The runs that were made at once. */
   swept: Resource[] = [];
   readonly uploads: UploadModel;
@@ -211,7 +213,7 @@ export class FormModel extends Model {
   private get searched(): string[] {
     return [
       ...searchedIn(this.kind.spec_schema, this.spec),
-      ...this.sweep.parameters.map(({ name }) => name)
+      ...this.sweep.parameters.flatMap(({ name }) => (name === '' ? [] : [name]))
     ];
   }
 
@@ -352,6 +354,10 @@ export class FormModel extends Model {
       this.sweep = saved.sweep as unknown as Sweep;
       delete saved.sweep;
     }
+    if (saved && isObject(saved.set_aside)) {
+      this.setAside = saved.set_aside as Record<string, JsonObject>;
+      delete saved.set_aside;
+    }
     this.instanceTypes = await this.api.instanceTypes().catch(() => []);
     try {
       this.data = saved && !this.options.editOf ? saved : await this.openingData();
@@ -400,9 +406,12 @@ export class FormModel extends Model {
     this.data = { ...this.data, spec: keepVariants(this.specSchema.properties ?? {}, this.spec) };
     for (const [key, declared] of Object.entries(this.references.found.parameters)) {
       const place = [...walk(this.specSchema)].find(({ path }) => path.join('.') === key);
-      this.changeSpec(key.split('.'), current =>
-        keepKnown((current ?? {}) as JsonObject, place?.schema ?? plainSchema(declared))
-      );
+      const schema = plainSchema(declared);
+      this.changeSpec(key.split('.'), current => {
+        const values = keepKnown({ ...this.setAside[key], ...((current ?? {}) as JsonObject) }, schema);
+        this.setAside = { ...this.setAside, [key]: pick(values, this.searched) };
+        return keepKnown(values, place?.schema ?? schema);
+      });
     }
     this.applyDefaults();
   }
@@ -447,7 +456,8 @@ export class FormModel extends Model {
       const sweep = isSwept(this.sweep) ? { sweep: this.sweep as unknown as JsonObject } : {};
       await this.state?.save(this.options.draft, {
         ...withoutConcealed(this.data, this.specSchema),
-        ...sweep
+        ...sweep,
+        ...(Object.keys(this.setAside).length > 0 ? { set_aside: this.setAside } : {})
       });
     }
   }

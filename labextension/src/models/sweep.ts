@@ -8,7 +8,7 @@ import { choicesOf, parseValues, writeValue } from './search-space';
 export const MAX_RUNS = 200;
 
 export interface Sweep {
-  /** `text`: values and ranges, as they are typed: `2, 4`, `2..10:2`. */
+  /** `name`: empty until one is chosen. `text`: values and ranges, as they are typed: `2, 4`, `2..10:2`. */
   parameters: { name: string; text: string }[];
   /** Tried besides the dataset that the form itself has for this role. */
   datasets: { role: string; dataset: string }[];
@@ -85,7 +85,12 @@ function parseRange(text: string, declared: Schema | undefined): number[] {
 export function planOf(sweep: Sweep, spec: JsonObject, searchable: Schema | null): SweepPlan {
   const problems: FieldError[] = [];
   const parameters: Record<string, Json[]> = {};
-  for (const { name, text } of sweep.parameters) {
+  for (const [index, { name, text }] of sweep.parameters.entries()) {
+    if (name === '') {
+      const message = 'Choose the hyperparameter that is varied, or remove the line.';
+      problems.push({ path: `sweep.${index}`, message });
+      continue;
+    }
     try {
       parameters[name] = parseTried(text, searchable?.properties?.[name]);
     } catch (error) {

@@ -5,7 +5,7 @@ import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import type { Message } from '@lumino/messaging';
 import { Signal } from '@lumino/signaling';
 import type { UiSchema } from '@rjsf/utils';
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import type { JsonObject, Kind, Resource } from '../api-types';
 import { SweepPart } from '../forms/sweep';
 import { FIELDS, TEMPLATES, VALIDATOR, WIDGETS } from '../forms/registry';
@@ -22,6 +22,7 @@ import { FormAsYaml } from './as-yaml';
 import type { PanelContext } from './context';
 import { usePanel } from './context';
 import { showError } from './dialogs';
+import { focusField, focusFirst } from './form-focus';
 import { KindPanel } from './panel';
 import { Busy, Button, Icon } from './parts';
 
@@ -33,6 +34,7 @@ export interface FormArgs extends FormOptions {
 export class FormPanel extends KindPanel<FormModel> {
   /** What the form made. */
   readonly made = new Signal<this, Resource>(this);
+  private isLedIn = false;
 
   constructor(
     context: PanelContext,
@@ -74,6 +76,18 @@ export class FormPanel extends KindPanel<FormModel> {
 
   protected makeModel(kind: Kind): FormModel {
     return new FormModel(this.context, kind, this.state, this.args);
+  }
+
+  protected override onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    this.leadIn();
+  }
+
+  /** Once, where nobody has gone into one of its fields yet. */
+  private leadIn(): void {
+    if (!this.isLedIn && this.model?.isReady && document.activeElement === this.node) {
+      this.isLedIn = focusField(this.model.idPrefix, ['name']);
+    }
   }
 
   protected override onAfterShow(message: Message): void {
@@ -119,6 +133,7 @@ export class FormPanel extends KindPanel<FormModel> {
           this.close();
         }}
         onCancel={() => this.close()}
+        onReady={() => this.leadIn()}
       />
     );
   }
@@ -129,18 +144,34 @@ interface ResourceFormProps {
   title: string;
   onDone: (resource: Resource) => void;
   onCancel: () => void;
+  /** Its fields are there. */
+  onReady: () => void;
 }
 
 function ResourceForm(props: ResourceFormProps): JSX.Element {
   const { model } = props;
   useModel(model);
-  if (!model.isReady) {
+  const { isReady } = model;
+  const { onReady } = props;
+  const { idPrefix } = model;
+  const [refused, setRefused] = useState<string[][]>([]);
+  useEffect(() => {
+    if (isReady) {
+      onReady();
+    }
+  }, [isReady, onReady]);
+  useEffect(() => {
+    focusFirst(idPrefix, refused);
+  }, [idPrefix, refused]);
+  if (!isReady) {
     return <Busy />;
   }
   const submit = async (): Promise<void> => {
     const resource = await model.submit();
     if (resource) {
       props.onDone(resource);
+    } else {
+      setRefused(model.problems.map(({ path }) => path));
     }
   };
   return (
@@ -311,9 +342,7 @@ function Problems(props: { model: FormModel }): JSX.Element | null {
               <button
                 type="button"
                 className="orr-Link"
-                onClick={() =>
-                  document.getElementById([props.model.idPrefix, ...problem.path].join('_'))?.focus()
-                }
+                onClick={() => focusField(props.model.idPrefix, problem.path)}
               >
                 {problem.label}
               </button>

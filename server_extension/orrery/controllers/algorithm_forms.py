@@ -12,9 +12,11 @@ from pydantic import ValidationError
 
 from orrery.domain.algorithms import SCHEMA_FILE, AlgorithmSpec, MemoryDeclaration, is_notebook
 from orrery.domain.datasets import DatasetFile
+from orrery.domain.goals import guess_goal
 from orrery.domain.problems import say
 from orrery.domain.records import Json
 from orrery.errors import Invalid
+from orrery.jobs.declaration import MetricDeclaration as Declared
 from orrery.jobs.declaration import declared_by, parameters_source
 from orrery.jobs.parameters import read_parameters
 from orrery.jobs.script_parameters import read_script
@@ -25,6 +27,11 @@ MAX_CODE_BYTES: Final = 64 << 20
 MAX_SCHEMA_BYTES: Final = 1 << 20
 #: in a schema that was read from a file: it is read again whenever the files change
 READ_FROM: Final = "x-orrery-read-from"
+
+
+def _metric(declared: Declared) -> Json:
+    goal = declared.goal or guess_goal(declared.name)
+    return {"name": declared.name, "title": declared.title, "goal": goal, "pattern": ""}
 
 
 def complete(objects: ObjectStore, spec: AlgorithmSpec) -> Json:
@@ -39,7 +46,7 @@ def complete(objects: ObjectStore, spec: AlgorithmSpec) -> Json:
             "title": declared.title if declared.title != declared.name else "",
             "framework": declared.framework,
             "tasks": list(declared.task),
-            "metrics": [{"name": m.name, "title": m.title, "goal": m.goal, "pattern": ""} for m in declared.metrics],
+            "metrics": [_metric(metric) for metric in declared.metrics],
             "datasets": [asdict(dataset) for dataset in declared.datasets],
         }
         if declared.memory and not spec.memory.bytes:

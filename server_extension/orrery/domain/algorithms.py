@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.config import JsonDict
@@ -12,6 +12,7 @@ from pydantic.config import JsonDict
 from orrery.domain.access import SYSTEM_OWNER
 from orrery.domain.datasets import DatasetFile, distinct_paths
 from orrery.domain.formulas import MAX_CHARACTERS, check_formula
+from orrery.domain.goals import LOWER_IS_BETTER, Goal, guess_goal
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, Column, Kind, Spec
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Json, Record
@@ -55,7 +56,11 @@ class MetricDeclaration(BaseModel):
 
     name: str = Field(min_length=1, max_length=250)
     title: str = ""
-    goal: Literal["maximize", "minimize"] = "maximize"
+    goal: Goal = Field(
+        default_factory=lambda given: guess_goal(given.get("name", "")),
+        description="Which way it is better. Automatic: a loss, an error or a duration is to be small, all else large.",
+        json_schema_extra={"x-orrery-goal-of": "name", "x-orrery-minimized": LOWER_IS_BETTER},
+    )
     pattern: str = Field(
         "",
         max_length=1000,

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.config import JsonDict
 
+from orrery.domain.goals import Goal, guess_goal
 from orrery.domain.kinds import AGE_COLUMNS, COMMON_COLUMNS, Action, App, Column, ColumnType, Kind
 from orrery.domain.machine import Phase, machine
 from orrery.domain.records import Target
@@ -62,7 +63,8 @@ class Objective(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     metric: str = Field(min_length=1, max_length=250)
-    goal: Literal["maximize", "minimize"] = "maximize"
+    #: told by its name where it is not given
+    goal: Goal = Field(default_factory=lambda given: guess_goal(given.get("metric", "")))
 
     @model_validator(mode="before")
     @classmethod

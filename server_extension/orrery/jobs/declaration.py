@@ -26,7 +26,8 @@ Goal = Literal["maximize", "minimize"]
 @dataclass(frozen=True)
 class MetricDeclaration:
     name: str
-    goal: Goal = "maximize"
+    #: None: its name tells
+    goal: Goal | None = None
     title: str = ""
 
 
@@ -147,8 +148,8 @@ def _metric(item: Any, path: PurePath) -> MetricDeclaration:
     if not isinstance(item, dict) or "name" not in item:
         raise Invalid(f"{path.name}: orrery.metrics has {item!r}; write {{'name': ..., 'goal': 'maximize'}}")
     entry = cast("dict[str, Any]", item)
-    goal = entry.get("goal", "maximize")
-    if goal not in ("maximize", "minimize"):
+    goal = entry.get("goal")
+    if goal not in ("maximize", "minimize", None):
         raise Invalid(f"{path.name}: the goal of metric {entry['name']!r} is {goal!r}; use 'maximize' or 'minimize'")
     return MetricDeclaration(str(entry["name"]), goal, str(entry.get("title", "")))
 
