@@ -23,13 +23,15 @@ export class ListView extends Model {
 
   private constructor(
     private readonly kind: Kind,
-    private readonly state: IStateDB | null
+    private readonly state: IStateDB | null,
+    private readonly within: string
   ) {
     super();
   }
 
-  static async open(kind: Kind, state: IStateDB | null): Promise<ListView> {
-    const view = new ListView(kind, state);
+  /** `within`: the kind on whose page it stands; empty: the list by itself. */
+  static async open(kind: Kind, state: IStateDB | null, within = ''): Promise<ListView> {
+    const view = new ListView(kind, state, within);
     view.saved = ((await state?.fetch(view.key)) ?? {}) as Saved;
     return view;
   }
@@ -62,7 +64,8 @@ export class ListView extends Model {
     if (chosen !== undefined) {
       return chosen;
     }
-    return !IN_NAME.has(column.key) && (column.type !== 'tags' || items.some(item => item.tags.length > 0));
+    const isSaid = IN_NAME.has(column.key) || column.key === `spec.${this.within}`;
+    return !isSaid && (column.type !== 'tags' || items.some(item => item.tags.length > 0));
   }
 
   columns(items: readonly Resource[]): Column[] {
@@ -106,7 +109,7 @@ export class ListView extends Model {
   }
 
   private get key(): string {
-    return `orrery:list:${this.kind.kind}`;
+    return `orrery:list:${this.kind.kind}${this.within && `:in:${this.within}`}`;
   }
 
   private save(saved: Saved): void {

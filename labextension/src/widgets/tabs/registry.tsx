@@ -6,6 +6,7 @@ import { EndpointTab } from './endpoint';
 import { FilesTab } from './files';
 import { InsightTab } from './insight';
 import { LineageTab } from './lineage';
+import { TrainingsTab, TuningsTab } from './list-of';
 import { LogsTab } from './logs';
 import { MetricsTab } from './metrics';
 import { MonitoringTab } from './monitoring';
@@ -40,6 +41,8 @@ const TABS: Record<string, TabDefinition> = {
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
   files: { name: 'files', title: 'Files', Body: FilesTab },
   notebook: { name: 'notebook', title: 'Notebook', Body: NotebookTab },
+  trainings: { name: 'trainings', title: 'Trainings', Body: TrainingsTab },
+  tunings: { name: 'tunings', title: 'Tunings', Body: TuningsTab },
   runs: { name: 'runs', title: 'Runs', Body: RunsTab },
   trials: { name: 'trials', title: 'Trials', Body: TrialsTab },
   plots: { name: 'plots', title: 'Plots', Body: PlotsTab },
