@@ -147,6 +147,10 @@ describe('ListView', () => {
     });
     expect((await ListView.open(kind, makeState(saved))).query).toMatchObject({ q: 'x', state: 'Failed' });
     view.forgetFilter();
+    // that a command asked for trials is no wish for them
+    expect((await ListView.open(kind, makeState(saved))).query).toEqual({ order: 'name' });
+    view.chooseParts(true);
+    view.forgetFilter();
     const { query } = await ListView.open(kind, makeState(saved));
     expect(query).toEqual({ order: 'name', parts: true });
   });

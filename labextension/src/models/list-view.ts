@@ -11,6 +11,8 @@ interface Saved {
   /** Keys of the metrics and hyperparameters that are shown, in the order in which they were chosen. */
   inside?: string[];
   query?: Partial<ListQuery>;
+  /** Whether somebody wants to see parts of something larger, trials, as a rule; not where a command asked for them. */
+  parts?: boolean;
 }
 
 const NAME: Column = { key: 'name', title: 'Name', type: 'text' };
@@ -86,7 +88,8 @@ export class ListView extends Model {
   }
 
   resetColumns(): void {
-    this.save(this.saved.query ? { query: this.saved.query } : {});
+    const { query, parts } = this.saved;
+    this.save({ ...(query ? { query } : {}), ...(parts === undefined ? {} : { parts }) });
   }
 
   /** The filter and the order as they are now; the trash is no way to see a list. */
@@ -98,9 +101,14 @@ export class ListView extends Model {
     }
   }
 
-  /** The list was closed: it opens again unfiltered, in its order, with or without trials as it was. */
+  chooseParts(parts: boolean): void {
+    this.save({ ...this.saved, parts });
+  }
+
+  /** The list was closed: it opens again unfiltered, in its order, with or without trials as was last chosen. */
   forgetFilter(): void {
-    const { order, parts } = this.saved.query ?? {};
+    const { order } = this.saved.query ?? {};
+    const { parts } = this.saved;
     const query = {
       ...(order === undefined ? {} : { order }),
       ...(parts === undefined ? {} : { parts })

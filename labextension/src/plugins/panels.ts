@@ -63,6 +63,7 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           kind: 'string',
           trashed: 'boolean',
           state: 'string',
+          parts: 'boolean',
           owner: 'string',
           tag: 'string',
           q: 'string'
@@ -255,7 +256,8 @@ function makeListQuery(args: ReadonlyPartialJSONObject): Partial<ListQuery> {
   const filter = Object.keys(NO_FILTER).filter(name => typeof args[name] === 'string');
   return {
     trashed: args.trashed === true,
-    ...(filter.length > 0 ? { ...NO_FILTER, parts: true } : {}),
+    ...(filter.length > 0 ? NO_FILTER : {}),
+    ...(typeof args.parts === 'boolean' ? { parts: args.parts } : {}),
     ...Object.fromEntries(filter.map(name => [name, text(args[name])]))
   };
 }

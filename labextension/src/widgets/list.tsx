@@ -133,7 +133,7 @@ function Toolbar(props: { model: ListModel; view: ListView; onNew?: () => void }
           {model.isLoaded && count(model)}
         </span>
       </div>
-      <Filters model={model} />
+      <Filters model={model} view={view} />
       <div className="orr-List-tools">
         <Columns model={model} view={view} />
         <IconButton label="Refresh" icon={refreshIcon} onClick={() => void model.load()} />
@@ -178,8 +178,8 @@ function count(model: ListModel): string {
   return model.isFiltered && model.items.length > 0 ? `${number} found` : number;
 }
 
-function Filters(props: { model: ListModel }): JSX.Element {
-  const { model } = props;
+function Filters(props: { model: ListModel; view: ListView }): JSX.Element {
+  const { model, view } = props;
   const { kind, query } = model;
   const { kinds } = usePanel();
   const states = [...new Set(kind.phases.map(phase => phase.state))];
@@ -225,7 +225,10 @@ function Filters(props: { model: ListModel }): JSX.Element {
           <input
             type="checkbox"
             checked={query.parts}
-            onChange={event => model.setQuery({ parts: event.target.checked })}
+            onChange={event => {
+              view.chooseParts(event.target.checked);
+              model.setQuery({ parts: event.target.checked });
+            }}
             data-testid="orrery-filter-parts"
           />
           {kind.parts.title}
