@@ -135,8 +135,21 @@ describe('ListView', () => {
   it('keeps the filter over a reload and drops it, not the order, when the list is closed', async () => {
     const saved = new Map<string, unknown>();
     const view = await ListView.open(kind, makeState(saved));
-    view.keep({ q: 'x', state: 'Failed', owner: '', tag: '', parts: true, order: 'name', trashed: true });
+    view.keep({
+      q: 'x',
+      state: 'Failed',
+      owner: '',
+      tag: '',
+      parts: true,
+      of: '',
+      order: 'name',
+      trashed: true
+    });
     expect((await ListView.open(kind, makeState(saved))).query).toMatchObject({ q: 'x', state: 'Failed' });
+    view.forgetFilter();
+    // that a command asked for trials is no wish for them
+    expect((await ListView.open(kind, makeState(saved))).query).toEqual({ order: 'name' });
+    view.chooseParts(true);
     view.forgetFilter();
     const { query } = await ListView.open(kind, makeState(saved));
     expect(query).toEqual({ order: 'name', parts: true });

@@ -65,6 +65,13 @@ describe('format', () => {
     ).toBe('Max rows 5,000 Parameters Year 2026 Warmup 5000');
   });
 
+  it('shows variables by their own names', () => {
+    const value = { environment: { my_flag: '1' }, secrets: { HF_TOKEN: 'my-token' }, max_rows: 5000 };
+    const page = renderToStaticMarkup(createElement(ObjectPairs, { value, schema: undefined }));
+    const names = [...page.matchAll(/<dt[^>]*>([^<]+)<\/dt>/g)].map(([, name]) => name);
+    expect(names).toEqual(['Environment', 'my_flag', 'Secrets', 'HF_TOKEN', 'Max rows']);
+  });
+
   it('tells ages', () => {
     const now = Date.parse('2026-01-10T12:00:00Z');
     expect(formatAgo('2026-01-10T11:59:40Z', now)).toBe('just now');

@@ -2,8 +2,9 @@ import { Signal } from '@lumino/signaling';
 import type { Contents } from '@jupyterlab/services';
 import { describe, expect, it, vi } from 'vitest';
 import { ApiError } from '../src/api';
-import type { JsonObject } from '../src/api-types';
+import type { JsonObject, Resource } from '../src/api-types';
 import { localMinute, nextTime } from '../src/forms/inputs';
+import { withoutUndone } from '../src/models/notebooks';
 import { ResultNotebooks, resultPath } from '../src/models/result-notebooks';
 import { changedCell, resumeWith, savedKernel, withoutOutputs } from '../src/models/resume-notebook';
 import { companionsOf } from '../src/models/send-notebook';
@@ -74,7 +75,7 @@ describe('what goes with a notebook', () => {
 });
 
 describe('the result of a notebook', () => {
-  it('is written beside it while it runs, and followed no longer than that', async () => {
+  it('is written beside it while it runs, also when it is resumed', async () => {
     const platform = new MemoryPlatform();
     let settled = false;
     platform.on('GET', '/trainings/trn_1', () => ({
@@ -107,6 +108,19 @@ describe('the result of a notebook', () => {
     await vi.waitFor(() => expect(contents.saved.get(path)).toEqual({ cells: ['last'] }));
     await vi.waitFor(() => expect(again.targetOf('trn_1')).toBeUndefined());
     again.dispose();
+
+    // and once more, before the run was resumed: an end that is told again is no reason to write
+    const resumed = new ResultNotebooks(orrery, contents.manager, storage);
+    const run = (isSettled: boolean, etag: string): Resource =>
+      makeResource({ etag, status: { ...makeResource().status, settled: isSettled } });
+    contents.saved.clear();
+    orrery.events.publish({ type: 'updated', resource: run(true, '2') });
+    expect(resumed.targetOf('trn_1')).toBeUndefined();
+    settled = false;
+    orrery.events.publish({ type: 'updated', resource: run(false, '3') });
+    await vi.waitFor(() => expect(contents.saved.get(path)).toEqual({ cells: ['first'] }));
+    expect(resumed.targetOf('trn_1')).toBe(path);
+    resumed.dispose();
   });
 
   it('is named as the command line names it', () => {
@@ -115,6 +129,19 @@ describe('the result of a notebook', () => {
 });
 
 describe('going on with a notebook', () => {
+  it('edits a copy without what the cells left that are not done', () => {
+    const cell = (status: string | null, cell_type = 'code'): JsonObject => ({
+      cell_type,
+      metadata: status === null ? {} : { papermill: { status } },
+      outputs: [{ output_type: 'stream', text: 'x' }],
+      execution_count: 1
+    });
+    const cells = [cell('completed'), cell(null), cell('failed'), cell('pending')];
+    const copy = withoutUndone({ cells }).cells as JsonObject[];
+    expect(copy.map(({ outputs }) => (outputs as unknown[]).length)).toEqual([1, 1, 0, 0]);
+    expect(copy.map(({ execution_count }) => execution_count)).toEqual([1, 1, null, null]);
+  });
+
   it('knows where, and what it will lack', () => {
     const status = makeResource().status;
     expect(savedKernel(makeResource())).toBeNull();

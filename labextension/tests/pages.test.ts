@@ -3,7 +3,28 @@ import type { Kind, Reference, Resource, Schema } from '../src/api-types';
 import { hyperparameters, parameterPlace } from '../src/models/hyperparameters';
 import { readLineage } from '../src/models/lineage';
 import { readTable } from '../src/models/table-text';
-import { DATASET, MemoryPlatform, TRAINING, XGBOOST, makeResource } from './platform';
+import { tabsOf } from '../src/widgets/tabs/registry';
+import { ALGORITHM, DATASET, MemoryPlatform, TRAINING, XGBOOST, makeResource } from './platform';
+
+describe('the tabs of a page', () => {
+  it('have a notebook only where one is run', () => {
+    const tabs = (kind: Kind, change: Partial<Resource>): string[] =>
+      tabsOf({ ...kind, tabs: ['overview', 'notebook'] }, makeResource(change)).map(({ name }) => name);
+    const run = (entry_point?: string): Partial<Resource> => ({
+      status: { ...makeResource().status, outputs: entry_point === undefined ? {} : { entry_point } }
+    });
+    expect(tabs(TRAINING, run('xgboost.ipynb'))).toContain('notebook');
+    expect(tabs(TRAINING, run('src/train.py'))).not.toContain('notebook');
+    // until it is known
+    expect(tabs(TRAINING, run())).toContain('notebook');
+    const algorithm = (entry_point: string): Partial<Resource> => ({
+      kind: 'algorithm',
+      spec: { entry_point }
+    });
+    expect(tabs(ALGORITHM, algorithm('a.ipynb'))).toContain('notebook');
+    expect(tabs(ALGORITHM, algorithm('a.py'))).not.toContain('notebook');
+  });
+});
 
 describe('hyperparameters', () => {
   const place = parameterPlace(TRAINING);

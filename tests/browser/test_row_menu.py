@@ -87,6 +87,40 @@ def test_a_row_has_a_menu_with_what_its_page_offers(stocked: Stocked, page: Page
         expect(buttons.get_by_role("button", name=label, exact=True)).to_be_visible()
 
 
+def test_an_experiment_lists_its_trainings_and_its_tunings(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    spec = {"algorithm": "xgboost", "datasets": {"train": "flowers"}, "parameters": {"target": "species", "rounds": 30}}
+    for name in ("elm", "fir"):
+        body = {"name": name, "spec": {**spec, "experiment": "forest"}}
+        client.post("trainings", json=body).raise_for_status()
+    open_lab(page, lab)
+    execute(page, "orrery:open", {"kind": "experiment", "ref": "forest"})
+    experiment = panel(page, "orrery-detail-experiment")
+    experiment.get_by_test_id("orrery-tab-trainings").click()
+    rows = experiment.get_by_role("row").filter(has=page.get_by_role("gridcell"))
+    expect(rows).to_have_count(2)
+    expect(experiment.get_by_role("columnheader", name="Algorithm")).to_be_visible()
+    expect(experiment.get_by_test_id("orrery-row-oak")).to_have_count(0)
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"experiment-trainings-{theme}")
+        assert violations(page, '[data-testid="orrery-detail-experiment"]') == []
+    experiment.get_by_test_id("orrery-filter-parts").check()
+    expect(rows).to_have_count(5)
+    experiment.get_by_test_id("orrery-filter-parts").uncheck()
+    for name in ("elm", "fir"):
+        wait_settled(client, "trainings", name)
+        experiment.get_by_test_id(f"orrery-row-{name}").get_by_role("checkbox").check()
+    experiment.get_by_test_id("orrery-bulk-compare").click()
+    expect(panel(page, "orrery-compare").get_by_text("elm").first).to_be_visible()
+    execute(page, "orrery:open", {"kind": "experiment", "ref": "forest"})
+    experiment.get_by_test_id("orrery-row-fir").click(button="right")
+    assert labels(page.get_by_test_id("orrery-row-menu"))[0] == "Open"
+    page.keyboard.press("Escape")
+    experiment.get_by_test_id("orrery-tab-tunings").click()
+    expect(experiment.get_by_test_id("orrery-row-one")).to_be_visible()
+
+
 def test_the_menu_is_reached_by_keyboard_and_gives_the_focus_back(stocked: Stocked, page: Page) -> None:
     listed = open_list(page, stocked, "experiment")
     row = listed.get_by_test_id("orrery-row-forest")

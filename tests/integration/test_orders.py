@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,3 +89,17 @@ def test_the_trials_of_tunings_are_left_out_and_not_counted(store: ResourceStore
     assert ([record.name for record in page.items], page.next) == (["alone"], None)
     assert sum(store.count_by_phase(query).values()) == 1
     assert len(store.list(Query(kind="training")).items) == 4
+
+
+def test_what_refers_to_one_resource_is_listed_page_by_page(store: ResourceStore) -> None:
+    first, second = (make(store, "experiment", name) for name in ("first", "second"))
+    for number in range(3):
+        make(store, "training", f"run-{number}", (Reference("experiment", "experiment", first.id),))
+    make(store, "training", "other", (Reference("experiment", "experiment", second.id),))
+    make(store, "training", "alone")
+    query = Query(kind="training", refers_to=first.id, order="name", limit=2)
+    page = store.list(query)
+    assert [record.name for record in page.items] == ["run-0", "run-1"]
+    assert sum(store.count_by_phase(query).values()) == 3
+    assert [record.name for record in store.list(replace(query, cursor=page.next)).items] == ["run-2"]
+    assert store.list(Query(kind="tuning", refers_to=first.id)).items == []

@@ -83,6 +83,16 @@ def test_what_waits_says_why_and_what_runs_says_what_it_holds(alice: httpx.Clien
     wait_settled(alice, "trainings", "waits")
 
 
+def test_what_only_names_a_size_holds_nothing(alice: httpx.Client) -> None:
+    spec = {"algorithm": "xgboost", "instance_type": "cpu-small"}
+    alice.post("templates", json={"name": "quick", "spec": spec}).raise_for_status()
+    wait_settled(alice, "templates", "quick")
+    overview = alice.get("overview").json()
+    assert overview["counts"]["template"] == {"Active": 1}
+    assert overview["holders"] == []
+    assert overview["capacity"]["held"]["cores"] == 0
+
+
 def test_others_see_neither_counts_nor_names_of_what_they_may_not_read(
     platform: RunningPlatform, alice: httpx.Client
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orrery import Client
-from orrery.errors import Invalid
+from orrery.errors import Invalid, NotFound
 from orrery.testing.platform import RunningPlatform
 
 TRAIN = """
@@ -82,6 +82,11 @@ def test_it_reads_its_configuration_and_tells_progress_and_metrics_as_json(clien
     progress = training.status.progress
     assert progress is not None and (progress.epoch, progress.epochs) == (3, 3)
     assert training.model.wait().status.outputs["framework"] == "transformers"
+    # by this Lab knows that it has no notebook to show
+    assert training.refresh().status.outputs["entry_point"].endswith(".py")
+    for scripted in (training, client.find("algorithm/orrery/tagger")):
+        with pytest.raises(NotFound, match=r"has no notebook: it is the script '.*\.py'"):
+            client.transport.json("GET", f"/{scripted.kind}s/{scripted.id}/notebook")
 
 
 def test_ones_own_algorithm_has_a_model_type_too(client: Client, platform: RunningPlatform, tmp_path: Path) -> None:

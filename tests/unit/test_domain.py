@@ -124,6 +124,7 @@ def test_actions_name_events_and_phases_that_exist(kind: Kind) -> None:
         assert set(shown["phases"]) <= kind.machine.phases.keys()
     assert kind.mutable <= kind.spec.model_fields.keys()
     assert kind.undeletable.keys() <= kind.machine.phases.keys()
+    assert kind.holding <= kind.machine.phases.keys()
 
 
 def test_ids_are_short_sortable_and_told_from_names() -> None:

@@ -19,6 +19,7 @@ import type { Profile } from './insight';
 import type { Lineage } from './lineage';
 import { withKnownDetails } from './events';
 import { readLineage } from './lineage';
+import { ListModel } from './list';
 import { LogModel } from './log';
 import { Loader } from './loader';
 import { Model, throttle } from './model';
@@ -55,6 +56,7 @@ export class DetailModel extends Model {
   private isVisible = false;
   private log: LogModel | null = null;
   private studied: TrialsModel | null = null;
+  private readonly lists = new Map<string, ListModel>();
   private parts: Parts | null = null;
   private readonly reloadSoon = throttle(() => void this.load(), 1500);
 
@@ -76,6 +78,7 @@ export class DetailModel extends Model {
   override dispose(): void {
     this.log?.dispose();
     this.studied?.dispose();
+    this.lists.forEach(list => list.dispose());
     Object.values(this.parts ?? {}).forEach((part: Model) => part.dispose());
     super.dispose();
   }
@@ -118,6 +121,13 @@ export class DetailModel extends Model {
   get trials(): TrialsModel {
     this.studied ??= new TrialsModel(this.orrery, this.id);
     return this.studied;
+  }
+
+  /** What of another kind refers to this one. */
+  listOf(kind: Kind): ListModel {
+    const list = this.lists.get(kind.kind) ?? new ListModel(this.orrery, kind, 50, { of: this.id });
+    this.lists.set(kind.kind, list);
+    return list;
   }
 
   get part(): Parts {

@@ -11,6 +11,8 @@ interface Saved {
   /** Keys of the metrics and hyperparameters that are shown, in the order in which they were chosen. */
   inside?: string[];
   query?: Partial<ListQuery>;
+  /** Whether somebody wants to see parts of something larger, trials, as a rule; not where a command asked for them. */
+  parts?: boolean;
 }
 
 const NAME: Column = { key: 'name', title: 'Name', type: 'text' };
@@ -23,13 +25,15 @@ export class ListView extends Model {
 
   private constructor(
     private readonly kind: Kind,
-    private readonly state: IStateDB | null
+    private readonly state: IStateDB | null,
+    private readonly within: string
   ) {
     super();
   }
 
-  static async open(kind: Kind, state: IStateDB | null): Promise<ListView> {
-    const view = new ListView(kind, state);
+  /** `within`: the kind on whose page it stands; empty: the list by itself. */
+  static async open(kind: Kind, state: IStateDB | null, within = ''): Promise<ListView> {
+    const view = new ListView(kind, state, within);
     view.saved = ((await state?.fetch(view.key)) ?? {}) as Saved;
     return view;
   }
@@ -62,7 +66,8 @@ export class ListView extends Model {
     if (chosen !== undefined) {
       return chosen;
     }
-    return !IN_NAME.has(column.key) && (column.type !== 'tags' || items.some(item => item.tags.length > 0));
+    const isSaid = IN_NAME.has(column.key) || column.key === `spec.${this.within}`;
+    return !isSaid && (column.type !== 'tags' || items.some(item => item.tags.length > 0));
   }
 
   columns(items: readonly Resource[]): Column[] {
@@ -83,7 +88,8 @@ export class ListView extends Model {
   }
 
   resetColumns(): void {
-    this.save(this.saved.query ? { query: this.saved.query } : {});
+    const { query, parts } = this.saved;
+    this.save({ ...(query ? { query } : {}), ...(parts === undefined ? {} : { parts }) });
   }
 
   /** The filter and the order as they are now; the trash is no way to see a list. */
@@ -95,9 +101,14 @@ export class ListView extends Model {
     }
   }
 
-  /** The list was closed: it opens again unfiltered, in its order, with or without trials as it was. */
+  chooseParts(parts: boolean): void {
+    this.save({ ...this.saved, parts });
+  }
+
+  /** The list was closed: it opens again unfiltered, in its order, with or without trials as was last chosen. */
   forgetFilter(): void {
-    const { order, parts } = this.saved.query ?? {};
+    const { order } = this.saved.query ?? {};
+    const { parts } = this.saved;
     const query = {
       ...(order === undefined ? {} : { order }),
       ...(parts === undefined ? {} : { parts })
@@ -106,7 +117,7 @@ export class ListView extends Model {
   }
 
   private get key(): string {
-    return `orrery:list:${this.kind.kind}`;
+    return `orrery:list:${this.kind.kind}${this.within && `:in:${this.within}`}`;
   }
 
   private save(saved: Saved): void {

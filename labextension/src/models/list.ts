@@ -17,6 +17,8 @@ export interface ListQuery {
   tag: string;
   /** Whether what is a part of something larger, a trial of a tuning, is listed too. */
   parts: boolean;
+  /** The id of a resource: only what refers to it. Empty: all. No filter of the user's, and not cleared as one. */
+  of: string;
   order: string;
   trashed: boolean;
 }
@@ -24,7 +26,7 @@ export interface ListQuery {
 export const NO_FILTER = { q: '', state: '', owner: '', tag: '' };
 /** Everything that there is. */
 const EVERYTHING = { ...NO_FILTER, parts: true };
-type Filter = Omit<ListQuery, 'order' | 'trashed'>;
+type Filter = Omit<ListQuery, 'of' | 'order' | 'trashed'>;
 
 /** What a list shows at first: no trials, and where several people work, of runs one's own. */
 export function firstFilter(kind: Kind, user: WhoAmI | null): Filter {
@@ -68,7 +70,7 @@ export class ListModel extends Model {
   ) {
     super();
     this.api = orrery.api;
-    this.query = { ...first, order: '-created_at', trashed: false, ...query };
+    this.query = { ...first, of: '', order: '-created_at', trashed: false, ...query };
     orrery.events.received.connect(this.onEvent, this);
     orrery.events.reset.connect(this.onReset, this);
     orrery.platform.recovered.connect(this.onReset, this);
@@ -215,13 +217,19 @@ export class ListModel extends Model {
   }
 
   private readPage(limit: number, cursor: string | null, signal: AbortSignal): Promise<Page> {
-    const { trashed, parts, ...filter } = this.query;
-    const flags = { trashed: trashed ? 1 : null, parts: parts ? null : 0, total: cursor === null ? 1 : null };
+    const { trashed, parts, of, ...filter } = this.query;
+    const flags = {
+      trashed: trashed ? 1 : null,
+      parts: parts ? null : 0,
+      refers_to: of || null,
+      total: cursor === null ? 1 : null
+    };
     return this.api.list(this.kind.plural, { ...filter, ...flags, limit, cursor }, signal);
   }
 
   private async countAll(signal: AbortSignal): Promise<number | null> {
-    const query = { limit: 1, total: 1, trashed: this.query.trashed ? 1 : null };
+    const { trashed, of } = this.query;
+    const query = { limit: 1, total: 1, trashed: trashed ? 1 : null, refers_to: of || null };
     return (await this.api.list(this.kind.plural, query, signal)).total ?? null;
   }
 
@@ -278,12 +286,13 @@ export class ListModel extends Model {
 
   /** Whether the server would list it; `q` is looked for where the server looks. */
   private belongs(resource: Resource): boolean {
-    const { q, state, owner, tag, parts, trashed } = this.query;
+    const { q, state, owner, tag, parts, of, trashed } = this.query;
     const whole = this.kind.parts ? valueAt(resource.spec, this.kind.parts.path) : undefined;
     const text = `${resource.name}\n${resource.description}`.toLowerCase();
     return (
       (resource.deleted_at !== null) === trashed &&
       (parts || whole === undefined || whole === null) &&
+      (of === '' || resource.references.some(({ id }) => id === of)) &&
       (state === '' || resource.status.state === state) &&
       (owner === '' || resource.owner === owner) &&
       (tag === '' || resource.tags.includes(tag)) &&

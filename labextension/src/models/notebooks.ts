@@ -17,7 +17,10 @@ export interface NotebookOf {
   parameters?: JsonObject;
   /** To change and run again: without outputs, and with what it was run with in its metadata. */
   fork?: JsonObject;
-  /** To change and go on with: without the cells that the run has added, so that cells count as in its source. */
+  /**
+   * To change and go on with: without the cells that the run has added, so that cells count as in its source, and
+   * without what those left that are not done.
+   */
   edited?: boolean;
 }
 
@@ -43,7 +46,7 @@ export async function openNotebook(
   }
   const id = of.id.includes('/') ? (await api.get(kind.plural, of.id)).id : of.id;
   const fetched = await api.request<JsonObject>('GET', `${resourcePath(kind.plural, id)}/notebook`);
-  const own = of.edited ? withoutAdded(fetched) : fetched;
+  const own = of.edited ? withoutUndone(withoutAdded(fetched)) : fetched;
   const forked = of.fork ? forkOf(own, of.fork) : own;
   const notebook = of.parameters ? withParameters(forked, of.parameters) : forked;
   const path = `${NOTEBOOK_FOLDER}/${safeFileName(of.name)}.ipynb`;
@@ -101,6 +104,19 @@ export function withoutAdded(notebook: JsonObject): JsonObject {
     metadata?.tags?.includes('papermill-error-cell-tag') === true ||
     (isObject(metadata?.papermill) && metadata.papermill.added === true);
   const cells = ((notebook.cells ?? []) as unknown as Cell[]).filter(cell => !isAdded(cell));
+  return { ...notebook, cells: cells as unknown as Json };
+}
+
+/** Without the outputs of cells that were cut off or never begun: an error would stand under the cell that is mended. */
+export function withoutUndone(notebook: JsonObject): JsonObject {
+  const isUndone = ({ cell_type, metadata }: Cell): boolean =>
+    cell_type === 'code' &&
+    isObject(metadata?.papermill) &&
+    metadata.papermill.status !== undefined &&
+    metadata.papermill.status !== 'completed';
+  const cells = ((notebook.cells ?? []) as unknown as Cell[]).map(cell =>
+    isUndone(cell) ? { ...cell, outputs: [], execution_count: null } : cell
+  );
   return { ...notebook, cells: cells as unknown as Json };
 }
 

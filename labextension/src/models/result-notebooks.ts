@@ -8,6 +8,9 @@ import { writeNotebook } from './contents';
 import { Model } from './model';
 
 const KEY = 'orrery:result-notebooks';
+/** Of runs that have ended: one that is resumed has another result, for the same file. */
+const ENDED_KEY = 'orrery:result-notebooks:ended';
+const MOST_ENDED = 200;
 /** Between two looks at a run whose cells end quickly. */
 const PAUSE = 1000;
 
@@ -18,6 +21,7 @@ export class ResultNotebooks extends Model {
   /** A result could not be written: why. */
   readonly failed = new Signal<this, unknown>(this);
   private readonly targets: Map<string, string>;
+  private readonly ended: Map<string, string>;
   private readonly busy = new Set<string>();
   private readonly again = new Set<string>();
 
@@ -27,9 +31,10 @@ export class ResultNotebooks extends Model {
     private readonly storage: Pick<Storage, 'getItem' | 'setItem'>
   ) {
     super();
-    this.targets = new Map(
-      Object.entries(JSON.parse(storage.getItem(KEY) ?? '{}') as Record<string, string>)
-    );
+    const read = (key: string): Map<string, string> =>
+      new Map(Object.entries(JSON.parse(storage.getItem(key) ?? '{}') as Record<string, string>));
+    this.targets = read(KEY);
+    this.ended = read(ENDED_KEY);
     orrery.events.received.connect(this.onEvent, this);
     orrery.events.reset.connect(this.lookAtAll, this);
   }
@@ -68,12 +73,19 @@ export class ResultNotebooks extends Model {
 
   private onEvent(_: unknown, event: ResourceEvent): void {
     const { id } = event.resource;
-    if (!this.targets.has(id)) {
+    if (event.type === 'deleted' || event.type === 'purged') {
+      if (this.targets.has(id) || this.ended.has(id)) {
+        this.forget(id);
+      }
       return;
     }
-    if (event.type === 'deleted' || event.type === 'purged') {
-      this.forget(id);
-    } else {
+    const path = this.ended.get(id);
+    if (path !== undefined && !event.resource.status.settled) {
+      this.ended.delete(id);
+      this.targets.set(id, path);
+      this.keep();
+    }
+    if (this.targets.has(id)) {
       void this.write(id);
     }
   }
@@ -122,16 +134,21 @@ export class ResultNotebooks extends Model {
     }
     if (run.status.settled) {
       this.forget(id);
+      this.ended.set(id, path);
+      [...this.ended.keys()].slice(0, -MOST_ENDED).forEach(old => this.ended.delete(old));
+      this.keep();
     }
   }
 
   private forget(id: string): void {
     this.targets.delete(id);
+    this.ended.delete(id);
     this.keep();
   }
 
   private keep(): void {
     this.storage.setItem(KEY, JSON.stringify(Object.fromEntries(this.targets)));
+    this.storage.setItem(ENDED_KEY, JSON.stringify(Object.fromEntries(this.ended)));
   }
 }
 

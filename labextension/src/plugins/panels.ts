@@ -39,7 +39,7 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
     themes: IThemeManager | null,
     documents: IDocumentManager | null
   ) => {
-    const context = makeContext(app, orrery, themes);
+    const context = makeContext(app, orrery, themes, state);
     const lists = new WidgetTracker<ListPanel>({ namespace: 'orrery-list' });
     const details = new WidgetTracker<DetailPanel>({ namespace: 'orrery-detail' });
     const forms = new WidgetTracker<FormPanel>({ namespace: 'orrery-form' });
@@ -63,6 +63,7 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           kind: 'string',
           trashed: 'boolean',
           state: 'string',
+          parts: 'boolean',
           owner: 'string',
           tag: 'string',
           q: 'string'
@@ -76,7 +77,7 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
           open.setQuery(query);
           app.shell.activateById(open.id);
         } else {
-          show(lists, new ListPanel(context, kind, state, query));
+          show(lists, new ListPanel(context, kind, query));
         }
       }
     });
@@ -208,9 +209,10 @@ export const panelsPlugin: JupyterFrontEndPlugin<void> = {
 export function makeContext(
   app: JupyterFrontEnd,
   orrery: IOrrery,
-  themes: IThemeManager | null
+  themes: IThemeManager | null,
+  state: IStateDB | null = null
 ): PanelContext {
-  return { ...orrery, go: new Navigator(app.commands), themeChanged: themes?.themeChanged ?? null };
+  return { ...orrery, go: new Navigator(app.commands), state, themeChanged: themes?.themeChanged ?? null };
 }
 
 async function addToPalette(orrery: IOrrery, palette: ICommandPalette): Promise<void> {
@@ -254,7 +256,8 @@ function makeListQuery(args: ReadonlyPartialJSONObject): Partial<ListQuery> {
   const filter = Object.keys(NO_FILTER).filter(name => typeof args[name] === 'string');
   return {
     trashed: args.trashed === true,
-    ...(filter.length > 0 ? { ...NO_FILTER, parts: true } : {}),
+    ...(filter.length > 0 ? NO_FILTER : {}),
+    ...(typeof args.parts === 'boolean' ? { parts: args.parts } : {}),
     ...Object.fromEntries(filter.map(name => [name, text(args[name])]))
   };
 }

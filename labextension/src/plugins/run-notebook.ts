@@ -92,6 +92,9 @@ export const runNotebookPlugin: JupyterFrontEndPlugin<void> = {
         }
       }
     });
+    // a toolbar's button asks again only when it is told: what was in front when it was made may have been a dialog
+    const changed = (): void => app.commands.notifyCommandChanged(CommandIDs.runNotebook);
+    app.shell.currentChanged?.connect(changed);
     app.commands.addCommand(CommandIDs.resumeNotebook, {
       label: 'Resume with the edited notebook',
       describedBy: {

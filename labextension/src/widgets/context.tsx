@@ -1,4 +1,5 @@
 /** What every component of a panel may reach: the platform, the way to other panels, and the theme's changes. */
+import type { IStateDB } from '@jupyterlab/statedb';
 import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
@@ -70,6 +71,8 @@ export class Navigator {
 
 export interface PanelContext extends IOrrery {
   readonly go: Navigator;
+  /** Where a list keeps its columns; null: nowhere. */
+  readonly state: IStateDB | null;
   readonly themeChanged: ISignal<unknown, unknown> | null;
 }
 

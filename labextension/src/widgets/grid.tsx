@@ -28,7 +28,7 @@ const ORDERS: Record<string, string> = {
 
 /** The share of the width that a type of column takes, in `fr`, and its least width. */
 const WIDTHS: Record<Column['type'], string> = {
-  phase: 'minmax(116px, 1fr)',
+  phase: 'minmax(150px, 1fr)',
   text: 'minmax(88px, 1.2fr)',
   date: 'minmax(92px, 0.8fr)',
   duration: 'minmax(120px, 0.8fr)',
@@ -37,7 +37,7 @@ const WIDTHS: Record<Column['type'], string> = {
   bytes: 'minmax(76px, 0.6fr)',
   ref: 'minmax(104px, 1.6fr)',
   tags: 'minmax(76px, 0.9fr)',
-  trials: 'minmax(124px, 1fr)',
+  trials: 'minmax(160px, 1fr)',
   'best-trial': 'minmax(160px, 1.8fr)'
 };
 

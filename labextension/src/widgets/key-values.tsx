@@ -35,6 +35,9 @@ export const OUTPUT_REFERENCES: Record<string, string> = {
   dataset: 'dataset'
 };
 
+/** Of environment variables. */
+const OF_VARIABLES = new Set(['environment', 'secrets']);
+
 interface ObjectPairsProps {
   value: JsonObject;
   schema?: Schema | undefined;
@@ -43,6 +46,8 @@ interface ObjectPairsProps {
   /** What the values at these paths refer to. */
   links?: Map<string, Reference>;
   path?: string;
+  /** The keys are somebody's own names. */
+  areKeysOwn?: boolean;
   /** They are hyperparameters: written as they were typed, whatever their names end with. */
   isTyped?: boolean;
 }
@@ -50,6 +55,8 @@ interface ObjectPairsProps {
 /** An object as readable lines; objects inside it follow with their own names. */
 export function ObjectPairs(props: ObjectPairsProps): JSX.Element {
   const { value, schema, hidden = [], references = {}, links = NO_LINKS, path = '', isTyped = false } = props;
+  const titleOf = (key: string): string =>
+    props.areKeysOwn ? key : (schema?.properties?.[key]?.title ?? (key === 'bytes' ? 'Size' : humanize(key)));
   const entries = Object.entries(value).filter(
     ([key, item]) =>
       !hidden.includes(key) && item !== null && item !== '' && !(Array.isArray(item) && item.length === 0)
@@ -58,13 +65,20 @@ export function ObjectPairs(props: ObjectPairsProps): JSX.Element {
     <>
       {entries.map(([key, item]) => {
         const property = schema?.properties?.[key];
-        const title = property?.title ?? (key === 'bytes' ? 'Size' : humanize(key));
+        const title = titleOf(key);
         const here = path + key;
         const typed = isTyped || property?.['x-orrery-parameters-of'] !== undefined;
         if (isObject(item)) {
           return Object.keys(item).length > 0 ? (
             <NestedPairs key={key} title={title}>
-              <ObjectPairs value={item} schema={property} links={links} path={`${here}.`} isTyped={typed} />
+              <ObjectPairs
+                value={item}
+                schema={property}
+                links={links}
+                path={`${here}.`}
+                isTyped={typed}
+                areKeysOwn={OF_VARIABLES.has(key)}
+              />
             </NestedPairs>
           ) : null;
         }

@@ -1,6 +1,5 @@
 /** The list of one kind: search, filters, the columns, the grid, the trash. */
 import { caretLeftIcon, refreshIcon, yamlIcon } from '@jupyterlab/ui-components';
-import type { IStateDB } from '@jupyterlab/statedb';
 import { useEffect, useId, useState } from 'react';
 import type { Column, Kind } from '../api-types';
 import { plural } from '../format';
@@ -27,7 +26,6 @@ export class ListPanel extends KindPanel<ListModel> {
   constructor(
     context: PanelContext,
     kindName: string,
-    private readonly state: IStateDB | null,
     private query: Partial<ListQuery>
   ) {
     super(context, kindName, kindIcon(kindName));
@@ -61,7 +59,7 @@ export class ListPanel extends KindPanel<ListModel> {
   }
 
   protected override async prepare(kind: Kind): Promise<void> {
-    this.view = await ListView.open(kind, this.state);
+    this.view = await ListView.open(kind, this.context.state);
   }
 
   protected makeModel(kind: Kind): ListModel {
@@ -78,14 +76,15 @@ export class ListPanel extends KindPanel<ListModel> {
   }
 }
 
-function List(props: { model: ListModel; view: ListView }): JSX.Element {
+/** By itself a panel; of what refers to one resource (`ListQuery.of`) a part of that one's page. */
+export function List(props: { model: ListModel; view: ListView; onNew?: () => void }): JSX.Element {
   const { model, view } = props;
   useModel(model);
   const { go } = usePanel();
   const drop = useFileDrop(files => void importFile(go, files));
   return (
     <div className="orr-List" {...drop}>
-      <Toolbar model={model} view={view} />
+      <Toolbar {...props} />
       {model.error && (
         <Note kind="error">
           {model.error}{' '}
@@ -115,25 +114,30 @@ async function importFile(go: Navigator, [file]: File[]): Promise<void> {
   }
 }
 
-function Toolbar(props: { model: ListModel; view: ListView }): JSX.Element {
-  const { model, view } = props;
+function Toolbar(props: { model: ListModel; view: ListView; onNew?: () => void }): JSX.Element {
+  const { model, view, onNew } = props;
   const { kind, query } = model;
   const { go } = usePanel();
+  const isPart = query.of !== '';
   const title = query.trashed ? `Trash: ${kind.title_plural.toLowerCase()}` : kind.title_plural;
   return (
     <div className="orr-List-head">
       <div className="orr-List-title">
-        <Icon icon={query.trashed ? trashIcon : kindIcon(kind.kind)} size={22} />
-        <h1>{title}</h1>
+        {!isPart && (
+          <>
+            <Icon icon={query.trashed ? trashIcon : kindIcon(kind.kind)} size={22} />
+            <h1>{title}</h1>
+          </>
+        )}
         <span className="orr-Muted" role="status">
           {model.isLoaded && count(model)}
         </span>
       </div>
-      <Filters model={model} />
+      <Filters model={model} view={view} />
       <div className="orr-List-tools">
         <Columns model={model} view={view} />
         <IconButton label="Refresh" icon={refreshIcon} onClick={() => void model.load()} />
-        {go.has(CommandIDs.importYaml) && (
+        {!isPart && go.has(CommandIDs.importYaml) && (
           <IconButton
             label="Import YAML …"
             icon={yamlIcon}
@@ -141,7 +145,7 @@ function Toolbar(props: { model: ListModel; view: ListView }): JSX.Element {
             testId="orrery-import-yaml"
           />
         )}
-        {query.trashed ? (
+        {isPart ? null : query.trashed ? (
           <Button
             label="Back to the list"
             icon={caretLeftIcon}
@@ -160,7 +164,7 @@ function Toolbar(props: { model: ListModel; view: ListView }): JSX.Element {
           <Button
             label={`New ${kind.title.toLowerCase()}`}
             kind="accept"
-            onClick={() => go.create(kind.kind)}
+            onClick={onNew ?? (() => go.create(kind.kind))}
             testId="orrery-new"
           />
         )}
@@ -174,8 +178,8 @@ function count(model: ListModel): string {
   return model.isFiltered && model.items.length > 0 ? `${number} found` : number;
 }
 
-function Filters(props: { model: ListModel }): JSX.Element {
-  const { model } = props;
+function Filters(props: { model: ListModel; view: ListView }): JSX.Element {
+  const { model, view } = props;
   const { kind, query } = model;
   const { kinds } = usePanel();
   const states = [...new Set(kind.phases.map(phase => phase.state))];
@@ -221,7 +225,10 @@ function Filters(props: { model: ListModel }): JSX.Element {
           <input
             type="checkbox"
             checked={query.parts}
-            onChange={event => model.setQuery({ parts: event.target.checked })}
+            onChange={event => {
+              view.chooseParts(event.target.checked);
+              model.setQuery({ parts: event.target.checked });
+            }}
             data-testid="orrery-filter-parts"
           />
           {kind.parts.title}

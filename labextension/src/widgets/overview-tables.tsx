@@ -149,7 +149,9 @@ export function StatesCard(props: { counts: OverviewDocument['counts'] }): JSX.E
                           type="button"
                           className="orr-Link"
                           aria-label={`${plural(count, kind.title, kind.title_plural).toLowerCase()}, ${state.toLowerCase()}`}
-                          onClick={() => void go.execute(CommandIDs.openList, { kind: kind.kind, state })}
+                          onClick={() =>
+                            void go.execute(CommandIDs.openList, { kind: kind.kind, state, parts: true })
+                          }
                         >
                           {count.toLocaleString('en-US')}
                         </button>

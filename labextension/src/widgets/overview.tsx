@@ -155,7 +155,7 @@ function Tile(props: {
     <button
       type="button"
       className="orr-Tile"
-      onClick={() => void go.execute(CommandIDs.openList, state ? { kind, state } : { kind })}
+      onClick={() => void go.execute(CommandIDs.openList, state ? { kind, state, parts: true } : { kind })}
       data-testid={`orrery-tile-${kind}`}
     >
       <span className="orr-Tile-title">

@@ -38,9 +38,15 @@ export function PhaseDot(props: { kind: Kind | undefined; resource: Resource }):
 export function PhaseBadge(props: { kind: Kind | undefined; resource: Resource }): JSX.Element {
   const phase = phaseOf(props.kind, props.resource);
   return (
-    <span className="orr-Badge" data-state={phase.state} data-phase={phase.name} data-testid="orrery-phase">
+    <span
+      className="orr-Badge"
+      data-state={phase.state}
+      data-phase={phase.name}
+      data-testid="orrery-phase"
+      title={phase.title}
+    >
       <span className="orr-Dot" data-state={phase.state} aria-hidden="true" />
-      {phase.title}
+      <span className="orr-Ellipsis">{phase.title}</span>
     </span>
   );
 }

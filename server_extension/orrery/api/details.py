@@ -159,6 +159,10 @@ class Details:
                 return self.platform.executor.open_file(job_id, "output.ipynb")
             except NotFound:
                 pass  # it has not begun: said below
+        source: Json = record.spec if record.kind == ALGORITHM.name else record.internal.get("source") or {}
+        entry = str(source.get("entry_point") or "")
+        if entry and not is_notebook(entry):
+            raise NotFound(f"{record.label} has no notebook: it is the script {entry!r}; read its log and its files")
         raise NotFound(f"{record.label} has no executed notebook yet; it is there once the first cell has run")
 
     def metrics(self, record: Record) -> Json:

@@ -88,10 +88,7 @@ class Overview:
         running = [record for kind in runs for record in self._in_states(user, kind, {"Running"})]
         running.sort(key=lambda record: record.started_at or record.created_at, reverse=True)
         services = [
-            record
-            for kind in store.kinds
-            if not is_run(kind) and "instance_type" in kind.spec.model_fields
-            for record in self._in_states(user, kind, {"Active", "Pending", "Failed"})
+            record for kind in store.kinds for record in self.summaries.in_phases(user, kind.name, kind.holding, SHOWN)
         ]
         reading = self.monitor.latest
         return {

@@ -164,6 +164,9 @@ def make_router(kind: Kind, commands: Commands, current_user: Authenticate) -> A
                 include_in_schema=kind.parts is not None,
             ),
         ] = True,
+        refers_to: Annotated[
+            str | None, Query(description="The id of a resource, say an experiment's: only what refers to it.")
+        ] = None,
     ) -> Response:
         query = rows.Query(
             kind=kind.name,
@@ -178,6 +181,7 @@ def make_router(kind: Kind, commands: Commands, current_user: Authenticate) -> A
             cursor=cursor,
             trashed=trashed,
             without=kind.parts.path if kind.parts and not parts else None,
+            refers_to=refers_to,
         )
         return routes.list_page(query, total=total)
 

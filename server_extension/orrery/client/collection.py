@@ -91,16 +91,19 @@ class Collection(Generic[R]):
         order: str | None = None,
         trashed: bool = False,
         parts: bool = True,
+        refers_to: str | None = None,
         limit: int | None = None,
         page_size: int = 100,
     ) -> Iterator[R]:
         """Those that the caller may see, page by page as they are asked for; at most `limit`, the newest first.
 
         `q` is searched in names and descriptions; `order` is a column, `metric.NAME` or `parameter.NAME`, with '-' in
-        front the other way round. `parts` False leaves out the trials of tunings.
+        front the other way round. `parts` False leaves out the trials of tunings; `refers_to` is the
+        id of a resource, an experiment's for its trainings.
         """
         query: Json = {"owner": owner, "phase": phase, "state": state, "tag": tag, "name": name, "q": q}
         query |= {"order": order, "trashed": 1 if trashed else None, "parts": None if parts else 0}
+        query["refers_to"] = refers_to
         left = limit
         cursor: str | None = None
         while left is None or left > 0:

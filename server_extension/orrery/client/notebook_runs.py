@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,11 +108,12 @@ def follow_result(training: Training, save_to: str | os.PathLike[str] | None = N
 def result_place(training: Training) -> tuple[Path, bool] | None:
     """Where the result of a run that was begun here is to go, and whether a JupyterLab brings it there just now.
 
-    None where that is not known: it was begun elsewhere, or its result is there already.
+    None where that is not known (it was begun elsewhere), or its result is there already. A run that goes on again has
+    a new one.
     """
     folder = result_notes.notes_folder()
     note = result_notes.find(folder, training.id)
-    if note is None:
+    if note is None or not result_notes.is_due(note, training.document):
         return None
     return Path(note.target), any(server.brings(note) for server in result_notes.servers(folder))
 
@@ -123,8 +125,11 @@ def _save_to_the_end(training: Training, target: Path, progress: bool) -> None:
     try:
         wait_until_settled(training, timeout_seconds=None, display=display)
     finally:
-        if training.has_settled():
-            result_notes.remove(result_notes.notes_folder(), training.id)
+        folder = result_notes.notes_folder()
+        note = result_notes.find(folder, training.id)
+        if note is not None and training.has_settled():
+            # a later result, of the run resumed, goes to where this one was wanted
+            result_notes.mark_brought(folder, replace(note, target=str(target.absolute())), training.document)
 
 
 def _platform_of(client: Client) -> str | None:

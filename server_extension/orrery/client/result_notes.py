@@ -1,8 +1,9 @@
 """Where the result notebooks of runs belong: notes left by whoever began them, fulfilled by JupyterLab's server.
 
 `$ORRERY_HOME/result-notebooks/` holds a file for each run, and one for each server of that user that brings results
-(`server-*.json`, locked for as long as the server lives). A note stays until its run has ended and its result is there:
-a server that is started later finds it. Standard library only.
+(`server-*.json`, locked for as long as the server lives). A note stays when its run has ended and its result is
+there: a run that is resumed has another result, for the same file. Of those the newest `MOST_BROUGHT` are kept, for
+`BROUGHT_SECONDS`. Standard library only.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -22,6 +23,9 @@ from orrery.client.discovery import orrery_home
 FOLDER: Final = "result-notebooks"
 #: a note that nobody has fulfilled for so long is taken away
 KEPT_SECONDS: Final = 90 * 24 * 3600.0
+#: of notes whose results are there: how many are kept, and for how long
+MOST_BROUGHT: Final = 200
+BROUGHT_SECONDS: Final = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Note:
     target: str
     #: address of its platform; None: the one that runs in `$ORRERY_HOME`
     platform: str | None
+    #: `status.ended_at` of the run whose result is there; None: it is still to be brought
+    brought: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,31 @@ def leave(folder: Path, note: Note) -> None:
     """Raises: OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / f"{note.run}.json", asdict(note))
-    for old in _files(folder):
-        if old.stat().st_mtime < time.time() - KEPT_SECONDS:
-            old.unlink(missing_ok=True)
+    _clean(folder)
+
+
+def mark_brought(folder: Path, note: Note, run: Mapping[str, Any]) -> None:
+    """The result is there as `run`, a settled run as the platform answers it, left it. Raises: OSError."""
+    leave(folder, replace(note, brought=_ended_at(run)))
+
+
+def is_due(note: Note, run: Mapping[str, Any]) -> bool:
+    """Whether what is there is not the result of `run`: it goes on, or has ended anew since."""
+    return note.brought is None or not run["status"]["settled"] or note.brought != _ended_at(run)
+
+
+def _ended_at(run: Mapping[str, Any]) -> str:
+    return run["status"].get("ended_at") or ""
+
+
+def _clean(folder: Path) -> None:
+    ages = sorted((time.time() - path.stat().st_mtime, path) for path in _files(folder))
+    brought = 0
+    for age, path in ages:
+        is_brought = (_read(path) or {}).get("brought") is not None
+        brought += is_brought
+        if age > (BROUGHT_SECONDS if is_brought else KEPT_SECONDS) or (is_brought and brought > MOST_BROUGHT):
+            path.unlink(missing_ok=True)
 
 
 def remove(folder: Path, run: str) -> None:
@@ -77,7 +105,7 @@ def read_notes(folder: Path) -> list[Note]:
         document = _read(path)
         if document is not None and document.keys() >= {"run", "name", "target"}:
             run, name, target = (str(document[key]) for key in ("run", "name", "target"))
-            found.append(Note(run, name, target, document.get("platform")))
+            found.append(Note(run, name, target, document.get("platform"), document.get("brought")))
     return found
 
 

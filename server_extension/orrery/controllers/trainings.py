@@ -443,12 +443,13 @@ class TrainingController(Controller):
         return [*([trial["tuning"]] if trial else []), *([run["workflow"]] if run else [])]
 
     def view(self, record: Record) -> Json:
-        """Its place in the queue while it waits, and what a copy would start on meanwhile."""
-        if record.phase != "CREATE_IN_PROGRESS":
-            return {}
-        view = jobs.queue_view(self.platform, str(record.outputs.get("job_id")))
-        if view:
-            view["queue"]["meanwhile"] = Meanwhile(self.platform).offer(record)
+        """What it runs; its place in the queue while it waits, and what a copy would start on meanwhile."""
+        source: Json = record.internal.get("source") or {}
+        view: Json = {"entry_point": source["entry_point"]} if source else {}
+        if record.phase == "CREATE_IN_PROGRESS":
+            view |= jobs.queue_view(self.platform, str(record.outputs.get("job_id")))
+            if "queue" in view:
+                view["queue"]["meanwhile"] = Meanwhile(self.platform).offer(record)
         return view
 
     def purge(self, record: Record) -> None:

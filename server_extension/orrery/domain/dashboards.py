@@ -115,6 +115,7 @@ DASHBOARD = Kind(
     app=App("Open", "visit", is_main=True),
     mutable=frozenset(DashboardSpec.model_fields),
     changed_event="changed",
+    holding=frozenset({"WAKE_IN_PROGRESS", "ACTIVE", "SLEEP_IN_PROGRESS"}),
     machine=machine(
         Phase("CREATE_REQUESTED", "Pending"),
         (

@@ -66,6 +66,8 @@ ENDPOINT = Kind(
     spec=EndpointSpec,
     mutable=frozenset({"deployments", "instance_type"}),
     changed_event="changed",
+    # as many as there are replicas
+    holding=frozenset({"CREATE_IN_PROGRESS", "START_IN_PROGRESS", "ACTIVE", "UPDATE_IN_PROGRESS", "UPDATE_FAILED"}),
     machine=machine(
         Phase("CREATE_REQUESTED", "Pending"),
         (

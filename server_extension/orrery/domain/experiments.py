@@ -43,5 +43,5 @@ EXPERIMENT = Kind(
         Column("tags", "Tags", ColumnType.TAGS),
         *AGE_COLUMNS,
     ),
-    tabs=("overview", "lineage"),
+    tabs=("overview", "trainings", "tunings", "lineage"),
 )

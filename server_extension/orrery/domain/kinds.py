@@ -124,6 +124,8 @@ class Kind:
     delete_event: str | None = None
     #: what a delete takes with it, said before it is confirmed; empty: the resource alone
     deleting: str = ""
+    #: phases in which one holds an instance; of a kind that runs and ends, those that are Running do
+    holding: frozenset[str] = frozenset()
     #: nobody but its owner (a group's members, where a group owns it) may see one
     is_private: bool = False
     #: fields of the spec that are taken but never stored in it nor answered

@@ -144,6 +144,17 @@ NOTEBOOK = Kind(
     mutable=frozenset({"image", "instance_type", "environment", "idle_minutes", "mounts"}),
     is_private=True,
     needs_hub=True,
+    holding=frozenset(
+        {
+            "CREATE_IN_PROGRESS",
+            "START_IN_PROGRESS",
+            "ACTIVE_HEALTHY",
+            "ACTIVE_UNHEALTHY",
+            "REBOOT_IN_PROGRESS",
+            "STOP_IN_PROGRESS",
+            "STOP_FAILED",
+        }
+    ),
     machine=machine(
         Phase("CREATE_REQUESTED", "Pending"),
         (

@@ -2,7 +2,7 @@
 
 `orrery run`, `orrery.run_notebook` and *Run as job* leave a note for each run (`orrery.client.result_notes`). This
 server fulfils those whose file lies below its root folder; notes outlive it, so that a result of a run that ended while
-no server ran is brought by the next one.
+no server ran is brought by the next one. A run that was resumed, by whichever face, is followed again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from orrery.client.downloads import write_json
-from orrery.client.result_notes import Announced, Note, Server, leave, read_notes, remove
+from orrery.client.result_notes import Announced, Note, Server, is_due, leave, mark_brought, read_notes, remove
 from orrery.errors import OrreryError
 from orrery.extension.forwarding import Upstream
 from orrery.extension.proxy import Platform
@@ -27,6 +27,9 @@ from orrery.extension.proxy import Platform
 CHECK_SECONDS: Final = 1.0
 #: between two looks at a run in which nothing changes
 LONGEST_PAUSE_SECONDS: Final = 10.0
+#: between two looks whether a run whose result is there goes on again, and at how many of those changed last
+RESUMED_SECONDS: Final = 3.0
+CHANGED_LAST: Final = 50
 
 
 class Log(Protocol):
@@ -56,6 +59,9 @@ class ResultNotebooks:
         self.server = server
         self.log = log
         self._followed: dict[str, _Followed] = {}
+        #: ids of runs whose results are there, as far as they have been looked at since this server began
+        self._rested: set[str] = set()
+        self._look_for_resumed_at = 0.0
         self._http = httpx.AsyncClient(timeout=30.0, trust_env=False)
 
     async def run(self) -> None:
@@ -79,7 +85,10 @@ class ResultNotebooks:
         notes = [note for note in read_notes(self.folder) if self.server.brings(note)]
         for run in self._followed.keys() - {note.run for note in notes}:
             del self._followed[run]
+        await self._find_resumed(notes)
         for note in notes:
+            if note.brought is not None and note.run in self._rested:
+                continue
             followed = self._followed.setdefault(note.run, _Followed())
             if time.monotonic() < followed.next_at:
                 continue
@@ -92,12 +101,31 @@ class ResultNotebooks:
                     followed.problem = str(error)
                     self.log.warning("the result of %s is not brought just now: %s", note.name, error)
 
+    async def _find_resumed(self, notes: list[Note]) -> None:
+        """Of the runs that rest, those that go on again or have ended anew rest no longer."""
+        resting = {note.run: note for note in notes if note.brought is not None}
+        self._rested &= resting.keys()
+        if not self._rested or time.monotonic() < self._look_for_resumed_at:
+            return
+        self._look_for_resumed_at = time.monotonic() + RESUMED_SECONDS
+        try:
+            path = f"trainings?order=-updated_at&parts=0&limit={CHANGED_LAST}"
+            page = await self._get(await self.platform.upstream(), path)
+        except (OrreryError, httpx.HTTPError):
+            return  # the platform is away: it is asked again
+        for run in (page or {"items": []})["items"]:
+            if run["id"] in self._rested and is_due(resting[run["id"]], run):
+                self._rested.discard(run["id"])
+
     async def _look(self, note: Note, followed: _Followed) -> None:
         upstream = await self.platform.upstream()
         # read before the notebook: what it says of the end is then true of the notebook as well
         run = await self._get(upstream, f"trainings/{note.run}")
         if run is None:
             self._end(note, "it is not there any more, or not for you")
+            return
+        if not is_due(note, run):
+            self._rested.add(note.run)
             return
         if run["updated_at"] == followed.updated_at and not run["status"]["settled"]:
             followed.wait(longer=True)
@@ -112,7 +140,9 @@ class ResultNotebooks:
         followed.updated_at, followed.problem = run["updated_at"], ""
         followed.wait(longer=False)
         if run["status"]["settled"]:
-            self._end(note, "it has ended")
+            self.log.info("the result of %s is there: it has ended", note.name)
+            mark_brought(self.folder, note, run)
+            self._rested.add(note.run)
 
     def _end(self, note: Note, why: str) -> None:
         self.log.info("the result of %s is followed no longer: %s", note.name, why)

@@ -94,6 +94,8 @@ class Query:
     trashed: bool = False
     #: a path of the spec: those that refer to something there are left out
     without: str | None = None
+    #: an id: only those that refer to that resource
+    refers_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,9 @@ def conditions(query: Query) -> list[ColumnElement[bool]]:
     if query.without is not None:
         edges = tables.references.c
         found.append(~exists().where(edges.source_id == r.id, edges.path == query.without))
+    if query.refers_to is not None:
+        edges = tables.references.c
+        found.append(exists().where(edges.source_id == r.id, edges.target_id == query.refers_to))
     if query.text:
         pattern = f"%{escape_like(query.text)}%"
         found.append(or_(r.name.ilike(pattern, escape="\\"), r.description.ilike(pattern, escape="\\")))

@@ -67,7 +67,7 @@ const HIDDEN_OUTPUTS = [
   ...WORKFLOW_OUTPUTS,
   ...(
     'notice metrics preview columns queue parameters_schema warnings content example artifacts parameters inputs ' +
-    'outputs model_files output_files checkpoint_files notebook deployments replicas meanwhile'
+    'outputs model_files output_files checkpoint_files notebook entry_point deployments replicas meanwhile'
   ).split(' ')
 ];
 

@@ -1,11 +1,13 @@
 /** Which tabs a resource's page has: what its kind names, and the small ones for what its outputs hold. */
 import type { ComponentType } from 'react';
 import type { Kind, Resource } from '../../api-types';
+import { plainText } from '../../format';
 import { parameterPlace } from '../../models/hyperparameters';
 import { EndpointTab } from './endpoint';
 import { FilesTab } from './files';
 import { InsightTab } from './insight';
 import { LineageTab } from './lineage';
+import { TrainingsTab, TuningsTab } from './list-of';
 import { LogsTab } from './logs';
 import { MetricsTab } from './metrics';
 import { MonitoringTab } from './monitoring';
@@ -40,6 +42,8 @@ const TABS: Record<string, TabDefinition> = {
   metrics: { name: 'metrics', title: 'Metrics', Body: MetricsTab },
   files: { name: 'files', title: 'Files', Body: FilesTab },
   notebook: { name: 'notebook', title: 'Notebook', Body: NotebookTab },
+  trainings: { name: 'trainings', title: 'Trainings', Body: TrainingsTab },
+  tunings: { name: 'tunings', title: 'Tunings', Body: TuningsTab },
   runs: { name: 'runs', title: 'Runs', Body: RunsTab },
   trials: { name: 'trials', title: 'Trials', Body: TrialsTab },
   plots: { name: 'plots', title: 'Plots', Body: PlotsTab },
@@ -56,7 +60,18 @@ export function tabsOf(kind: Kind, resource: Resource): TabDefinition[] {
   if (!tabs.some(tab => tab.name === 'overview') && TABS.overview) {
     tabs.unshift(TABS.overview);
   }
-  return tabs.filter(tab => tab.name !== 'playground' || typeof resource.status.outputs.url === 'string');
+  return tabs.filter(
+    ({ name }) =>
+      (name !== 'playground' || typeof resource.status.outputs.url === 'string') &&
+      (name !== 'notebook' || !isScript(resource))
+  );
+}
+
+/** An algorithm that is one, or a run of it: neither has a notebook. */
+function isScript(resource: Resource): boolean {
+  const { spec, status } = resource;
+  const entry = plainText(resource.kind === 'algorithm' ? spec.entry_point : status.outputs.entry_point);
+  return entry !== '' && !entry.endsWith('.ipynb');
 }
 
 /** Hyperparameters come after the overview, wherever the spec has them. */

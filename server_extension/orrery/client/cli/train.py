@@ -35,6 +35,8 @@ from orrery.client.cli.values import parse_metrics
 from orrery.errors import Invalid
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orrery.client.builtin import Algorithm, Training
 
 _PANEL = "Main job"
@@ -404,9 +406,8 @@ def run(
         )
         note(f"training {training.qualified_name} is {training.status.phase}")
         place = None if wait else result_place(training)
-        if place is not None and place[1]:
-            note(f"Its result grows in {place[0]}, where JupyterLab brings it")
-            note(f"Follow it with: orrery wait training {training.name}")
+        if place is not None:
+            note(_where_it_grows(training.name, *place))
         elif not wait:
             note(f"Follow it, and fetch its result, with: orrery run --follow {training.name}")
         _print_training(training, output)
@@ -431,12 +432,25 @@ def resume(
       orrery resume forest-1 --wait
       orrery resume report-20260131-235959 --notebook report.ipynb
     """
+    from orrery.client.notebook_runs import follow_result, result_place
+
     with connect() as client:
         found = client.trainings.get(training)
         place = found.next_cell
         found.resume(notebook, start_over=start_over)
         where = f"at cell {place[0]} of {place[1]}" if place else "from its checkpoints"
         note(f"training {found.qualified_name} {'starts over' if start_over else f'goes on {where}'}")
-        if wait:
+        result = result_place(found)
+        if result is not None and wait:
+            note(f"the result of {found.qualified_name} is in {follow_result(found)}")
+        elif wait:
             wait_for(found)
+        elif result is not None:
+            note(_where_it_grows(found.name, *result))
         _print_training(found, output)
+
+
+def _where_it_grows(name: str, target: Path, is_brought: bool) -> str:
+    if is_brought:
+        return f"Its result grows in {target}, where JupyterLab brings it\nFollow it with: orrery wait training {name}"
+    return f"Follow it, and fetch its result, with: orrery run --follow {name}"
