@@ -243,7 +243,9 @@ def test_what_each_rank_uses_is_told_while_it_runs_and_kept(
 
 
 def test_what_cannot_be_distributed_is_refused(client: Client) -> None:
-    with pytest.raises(Invalid, match="set torchrun as well"):
+    with pytest.raises(Invalid, match=r"torchrun and processes_per_node need a script \(\.py\)"):
         client.trainings.create("many", algorithm="xgboost", processes_per_node=2)
+    with pytest.raises(Invalid, match="set torchrun as well"):
+        client.trainings.create("many", algorithm="xgboost", processes_per_node=2, torchrun=False)
     with pytest.raises(Invalid, match="trains on one node; several need a script or a notebook"):
         client.trainings.create("many", algorithm="logistic-regression", nodes=2)

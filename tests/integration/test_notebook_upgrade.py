@@ -111,7 +111,7 @@ def test_a_notebooks_volume_goes_when_it_leaves_the_trash(upgraded_hub: Hub, ann
     assert "is removed when it leaves the trash" in kind["deleting"]
     assert ann.delete("notebooks/purged").status_code in (200, 204)
     wait_until(lambda: not folder.exists(), what="its volume is gone", seconds=180)
-    assert ann.get("notebooks/purged").status_code == 404
+    wait_until(lambda: ann.get("notebooks/purged").status_code == 404, what="it is gone with it")
     trashed = ann.get("notebooks", params={"trashed": 1}).json()["items"]
     assert "purged" not in [each["name"] for each in trashed]
     assert (folder.parent / "kept").is_dir()

@@ -85,7 +85,7 @@ class QueueConformance:
         assert [(entry.job_id, entry.place, entry.priority) for entry in world.executor.queue()] == waiting
         # one that has its part already is left alone, and one that nobody submitted is told
         world.executor.change_priority("holder", Priority.LOW)
-        assert world.executor.state("holder").phase is JobPhase.RUNNING
+        world.wait_for("holder", JobPhase.RUNNING)
         with pytest.raises(UnknownJob, match="nobody"):
             world.executor.change_priority("nobody", Priority.HIGH)
         world.executor.stop("holder")
