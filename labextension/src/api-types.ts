@@ -51,6 +51,8 @@ export interface Schema {
   /** The better way of a metric: the field beside it that has its name; as a pattern, of which names less is better. */
   'x-orrery-goal-of'?: string;
   'x-orrery-minimized'?: string;
+  /** Which of the files in this field beside it is run. */
+  'x-orrery-entry-of'?: string;
   'x-orrery-metrics-of'?: string;
   'x-orrery-column'?: boolean;
   'x-orrery-group'?: string;

@@ -57,6 +57,7 @@ const ALGORITHM: Kind = {
         ]
       },
       files: { type: 'array', title: 'Files', items: { type: 'object' }, 'x-orrery-upload': true },
+      entry_point: text('Entry point', { default: '', 'x-orrery-entry-of': 'files' }),
       secrets: {
         type: 'object',
         title: 'Secrets',
@@ -167,5 +168,35 @@ describe('Variables from secrets', () => {
     expect(form.problems.map(problem => problem.message)).toEqual([
       'Choose a secret for TOKEN, or remove the row.'
     ]);
+  });
+});
+
+describe('Uploaded code', () => {
+  const put = (form: FormModel, ...paths: string[]): Promise<void> =>
+    form.setData({ ...form.data, spec: { ...form.spec, files: paths.map(path => ({ path })) } });
+
+  it('proposes what is run, until somebody chooses', async () => {
+    const form = await openForm(new MemoryPlatform());
+    await put(form, 'helpers.py');
+    expect(form.spec.entry_point).toBe('helpers.py');
+    await put(form, 'helpers.py', 'train.py');
+    expect(form.spec.entry_point).toBe('train.py');
+    await form.setData({ ...form.data, spec: { ...form.spec, entry_point: 'helpers.py' } });
+    await put(form, 'helpers.py', 'other.py');
+    expect(form.spec.entry_point).toBe('helpers.py');
+  });
+
+  it('leaves open what is run where it cannot be told', async () => {
+    const form = await openForm(new MemoryPlatform());
+    await put(form, 'a.py', 'b.py');
+    expect(form.spec.entry_point).toBe('');
+  });
+
+  it('is called as its folder', async () => {
+    const form = await openForm(new MemoryPlatform());
+    form.addFiles([], 'mytrain');
+    expect(form.data.name).toBe('mytrain');
+    form.addFiles([], 'other');
+    expect(form.data.name).toBe('mytrain');
   });
 });

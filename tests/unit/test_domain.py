@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from orrery.api.views import view
 from orrery.domain import ids
 from orrery.domain.access import Act, User, Visibility, is_allowed, require
+from orrery.domain.algorithms import AlgorithmSpec
 from orrery.domain.catalogue import KINDS
 from orrery.domain.columns import check_target, find_column
 from orrery.domain.datasets import DatasetSpec
@@ -260,3 +261,23 @@ def test_a_misspelt_field_is_refused() -> None:
 
 def test_objects_are_found_wherever_they_are_held() -> None:
     assert object_ids({"a": [{"oid": "1"}, {"b": {"oid": "2"}}]}, {"oid": "3", "other": "4"}) == {"1", "2", "3"}
+
+
+@pytest.mark.parametrize(
+    ("paths", "asked", "words"),
+    [
+        (["a.py", "b.py"], "", "which of the files is run"),
+        (["a.py"], "b.py", "'b.py' is not among the files"),
+        (["a.csv"], "", "neither a .py nor an .ipynb"),
+    ],
+)
+def test_what_is_wrong_with_an_entry_point_is_said_at_its_field(paths: list[str], asked: str, words: str) -> None:
+    files = [{"path": path, "oid": OID, "size": 1} for path in paths]
+    with pytest.raises(ValidationError, match=words) as caught:
+        AlgorithmSpec.model_validate({"files": files, "entry_point": asked})
+    assert [problem["loc"] for problem in caught.value.errors()] == [("entry_point",)]
+
+
+def test_the_only_program_among_the_files_is_run() -> None:
+    files = [{"path": path, "oid": OID, "size": 1} for path in ("requirements.txt", "forest.py")]
+    assert AlgorithmSpec.model_validate({"files": files}).entry_point == "forest.py"

@@ -43,7 +43,7 @@ export function UploadsField(props: FieldProps): JSX.Element {
     setRefusal(found);
     setLeft(found === '' ? gathered.left : []);
     if (found === '') {
-      uploads.addAs(gathered.files);
+      model.addFiles(gathered.files, gathered.folder);
     }
   };
   return (

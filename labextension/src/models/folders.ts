@@ -9,6 +9,8 @@ export interface Gathered {
   files: FolderFile[];
   /** What was left out: a folder by its path with a '/', else a file. */
   left: string[];
+  /** The name of the folder that all of them lie in; empty: they were named themselves. */
+  folder: string;
 }
 
 /** The platform takes so many in one resource. */
@@ -23,10 +25,11 @@ export function isLeftOut(name: string): boolean {
 
 /** Of the files of a picker: of a folder, those that are wanted, by their path below it. */
 export function gatherPicked(picked: Iterable<File>): Gathered {
-  const gathered: Gathered = { files: [], left: [] };
+  const gathered: Gathered = { files: [], left: [], folder: '' };
   const left = new Set<string>();
   for (const file of picked) {
     const parts = (file.webkitRelativePath || file.name).split('/');
+    gathered.folder = parts.length > 1 ? (parts[0] ?? '') : '';
     const below = parts.length > 1 ? parts.slice(1) : parts;
     const hidden = parts.length > 1 ? below.findIndex(isLeftOut) : -1;
     if (hidden >= 0) {
@@ -47,12 +50,13 @@ export async function gatherDropped(items: DataTransferItemList): Promise<Gather
     const entry = item.kind === 'file' ? (item.webkitGetAsEntry() ?? item.getAsFile()) : null;
     return entry ? [entry] : [];
   });
-  const gathered: Gathered = { files: [], left: [] };
+  const gathered: Gathered = { files: [], left: [], folder: '' };
   const isOneFolder = dropped.length === 1;
   for (const entry of dropped) {
     if (entry instanceof File) {
       gathered.files.push({ path: entry.name, file: entry });
     } else if (isFolder(entry)) {
+      gathered.folder = isOneFolder ? entry.name : '';
       await walk(entry, isOneFolder ? '' : `${entry.name}/`, gathered);
     } else {
       // a file that is named itself is wanted, whatever it is called

@@ -20,7 +20,7 @@ import type {
   Schema,
   UploadedFile
 } from '../api-types';
-import { formatTime, isObject, pick, safeFileName } from '../format';
+import { formatTime, isObject, pick, valueAt } from '../format';
 import type { FormSchemas, Found } from '../forms/make-form';
 import { makeFormSchemas } from '../forms/make-form';
 import {
@@ -35,6 +35,7 @@ import { chosenVariants, keepVariants } from '../forms/variants';
 import type { IOrrery } from '../tokens';
 import type { Cost } from './cost';
 import { QueueModel, costOf, describePlace } from './cost';
+import type { FolderFile } from './folders';
 import type { FormProblem } from './form-problems';
 import { FormErrors, readable, unnamedProblems } from './form-problems';
 import type { FormOptions } from './form-opening';
@@ -43,6 +44,7 @@ import { FormReferences } from './form-references';
 import { Model, throttle } from './model';
 import { keepSpace, searchProblems, searchedIn } from './form-search';
 import { MemoryFitModel, withRemedy } from './memory-fit';
+import { proposeEntry, proposeName } from './proposals';
 import type { Sweep, SweepPlan } from './sweep';
 import { NO_SWEEP, isSwept, keepSweep, planOf, spaceFor } from './sweep';
 import { UploadModel } from './upload';
@@ -73,6 +75,7 @@ export class FormModel extends Model {
   isVisible = true;
   instanceTypes: InstanceType[] = [];
   private original: Resource | null = null;
+  private proposedEntry = '';
   private idempotencyKey = '';
   private readonly saveSoon = throttle(() => void this.saveDraft(), 400);
   private readonly checkSoon = throttle(() => this.checkTouched(), 250);
@@ -115,6 +118,7 @@ export class FormModel extends Model {
     if (this.shape !== shape) {
       this.fitParameters();
     }
+    this.followFiles();
     this.errors.dropSettled();
     if (this.errors.hasTouched) {
       this.checkSoon();
@@ -426,6 +430,35 @@ export class FormModel extends Model {
     }
   }
 
+  /** Send these; a form without a name is called as they are. `folder`: the one that they lie in. */
+  addFiles(files: readonly FolderFile[], folder = ''): void {
+    if (!this.data.name) {
+      const name = proposeName(
+        files.map(({ path }) => path),
+        folder
+      );
+      this.data = { ...this.data, ...(name === '' ? {} : { name }) };
+    }
+    this.saveSoon();
+    this.uploads.addAs(files);
+  }
+
+  /** The file that is run is proposed anew with the files, as long as nobody has chosen another. */
+  private followFiles(): void {
+    for (const { path, schema } of walk(this.specSchema)) {
+      const source = schema['x-orrery-entry-of'];
+      const files = source ? this.spec[source] : undefined;
+      if (Array.isArray(files)) {
+        const proposed = proposeEntry((files as unknown as UploadedFile[]).map(file => file.path));
+        const chosen = valueAt(this.spec, path.join('.')) ?? '';
+        if (proposed !== this.proposedEntry && (chosen === '' || chosen === this.proposedEntry)) {
+          this.changeSpec(path, () => proposed);
+        }
+        this.proposedEntry = proposed;
+      }
+    }
+  }
+
   private addFile(file: UploadedFile): void {
     const path = this.uploadPath;
     if (!path) {
@@ -435,10 +468,7 @@ export class FormModel extends Model {
       const files = ((current ?? []) as unknown as UploadedFile[]).filter(other => other.path !== file.path);
       return [...files, file] as unknown as Json;
     });
-    if (!this.data.name) {
-      const stem = (file.path.split('/').pop() ?? '').replace(/\.[^.]+$/, '');
-      this.data = { ...this.data, name: safeFileName(stem) };
-    }
+    this.followFiles();
     this.saveSoon();
     this.notify();
   }

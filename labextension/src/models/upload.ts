@@ -57,10 +57,6 @@ export class UploadModel extends Model {
     super.dispose();
   }
 
-  add(files: Iterable<File>): void {
-    this.addAs([...files].map(file => ({ path: file.name, file })));
-  }
-
   /** Files by the path that each is to lie at. */
   addAs(files: Iterable<FolderFile>): void {
     for (const { path, file } of files) {

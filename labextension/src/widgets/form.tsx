@@ -109,7 +109,7 @@ export class FormPanel extends KindPanel<FormModel> {
     model.isVisible = this.isVisible;
     if (this.args.paths && this.args.paths.length > 0) {
       this.readFiles(this.args.paths).then(
-        files => model.uploads.add(files),
+        files => model.addFiles(files.map(file => ({ path: file.name, file }))),
         error => model.setProblems([{ path: '', message: String(error) }])
       );
     }

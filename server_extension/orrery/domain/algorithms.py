@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
 from orrery.domain.access import SYSTEM_OWNER
@@ -138,7 +138,9 @@ class AlgorithmSpec(Spec):
     entry_point: str = Field(
         "",
         max_length=500,
+        validate_default=True,
         description="The file that is run, a .py or an .ipynb. Empty: the only one there is.",
+        json_schema_extra={"x-orrery-entry-of": "files"},
     )
     metrics: list[MetricDeclaration] = Field(
         default_factory=list[MetricDeclaration], max_length=100, description="The metrics that it emits."
@@ -186,11 +188,13 @@ class AlgorithmSpec(Spec):
     def of_a_type(cls, source: Any) -> Any:
         return with_type(source)
 
-    @model_validator(mode="after")
-    def has_an_entry_point(self) -> AlgorithmSpec:
-        if self.files and self.source is None:
-            self.entry_point = choose_entry_point([file.path for file in self.files], self.entry_point)
-        return self  # of those that are fetched it is chosen then
+    @field_validator("entry_point")
+    @classmethod
+    def among_the_files(cls, asked: str, info: ValidationInfo) -> str:
+        files: list[DatasetFile] = info.data.get("files", [])
+        if files and info.data.get("source") is None:
+            return choose_entry_point([file.path for file in files], asked)
+        return asked  # of those that are fetched it is chosen then
 
 
 def choose_entry_point(paths: list[str], asked: str) -> str:
