@@ -59,8 +59,6 @@ export interface Schema {
   'x-orrery-upload'?: boolean;
   'x-orrery-instance-type'?: boolean;
   'x-orrery-duration'?: boolean;
-  /** Of scripts only: no notebook has it. */
-  'x-orrery-script'?: boolean;
   'x-orrery-image'?: 'NOTEBOOK' | 'TRAINING';
   [extension: string]: unknown;
 }

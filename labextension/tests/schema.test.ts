@@ -94,18 +94,6 @@ describe('makeFormSchemas', () => {
     expect(spec?.properties?.datasets?.required).toEqual(['train']);
   });
 
-  it("does not ask of a notebook what is a script's", () => {
-    const properties = { torchrun: { type: 'boolean', 'x-orrery-script': true }, nodes: { type: 'integer' } };
-    const kind = { ...TRAINING, spec_schema: { type: 'object', properties } as Schema };
-    const fieldsOf = (isNotebook: boolean): string[] =>
-      Object.keys(
-        (makeFormSchemas(kind, null, { ...NOTHING_FOUND, isNotebook }).schema as Schema).properties?.spec
-          ?.properties ?? {}
-      );
-    expect(fieldsOf(false)).toEqual(['torchrun', 'nodes']);
-    expect(fieldsOf(true)).toEqual(['nodes']);
-  });
-
   it('leaves only what may be changed in an edit', () => {
     const { schema } = makeFormSchemas(DATASET, null, NOTHING_FOUND, DATASET.mutable);
     const plain = schema as Schema;

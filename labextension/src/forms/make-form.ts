@@ -96,11 +96,9 @@ function makeSpecSchema(kind: Kind, found: Found, searched: readonly string[]): 
   // A template's: what a run must be given may be left open.
   const isOpen = spec['x-orrery-open'] === true;
   delete spec.description;
-  // neither what the platform sets is asked for, nor of a notebook what is a script's
+  // what the platform sets is not asked for
   spec.properties = Object.fromEntries(
-    Object.entries(spec.properties ?? {}).filter(
-      ([, property]) => property.readOnly !== true && !(found.isNotebook && property['x-orrery-script'])
-    )
+    Object.entries(spec.properties ?? {}).filter(([, property]) => property.readOnly !== true)
   );
   for (const { path, schema } of [...walk(spec)]) {
     const parameters = found.parameters[path.join('.')];
