@@ -235,7 +235,7 @@ def test_one_trial_is_stopped_and_any_becomes_the_model(client: Client, tmp_path
     view.close()
 
 
-def test_the_best_of_a_stopped_tuning_becomes_a_model(client: Client, tmp_path: Path) -> None:
+def test_of_a_stopped_tuning_only_a_training_becomes_a_model(client: Client, tmp_path: Path) -> None:
     tuning = client.tune("hill", name="cut", space={"x": "-5..5"}, objective="maximize:height", trials=30, parallel=1)
     wait_until(lambda: tuning.refresh().best, what="a trial has succeeded")
     view = TuningView(tuning, client=client)
@@ -245,10 +245,15 @@ def test_the_best_of_a_stopped_tuning_becomes_a_model(client: Client, tmp_path: 
     wait_until(lambda: view.tuning is not None and view.tuning.has_settled(), what="it is stopped")
     view.settle()
     assert tuning.refresh().status.phase == "STOPPED"
+    assert view._register.layout.display == "none"  # pyright: ignore[reportPrivateUsage]
     view.register_model()
     view.settle()
-    assert view.model is not None and view.model.name == "cut", view.problem
+    assert view.model is None and "STOPPED" in view.problem
     view.close()
+    best = tuning.best
+    assert best is not None
+    made = client.trainings.get(best["training"]).act("register-model", name="cut")
+    assert (made.kind, made.name) == ("model", "cut")
 
 
 def test_a_reference_is_an_id_a_name_or_a_kind_and_a_name(client: Client, own: Training) -> None:
