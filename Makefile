@@ -7,6 +7,8 @@ HOST ?= 127.0.0.1
 EXTRAS ?=
 TORCH ?= torch==2.13.0
 ARGS ?=
+# how many files of tests run at once
+WORKERS ?= 2
 REGISTRY ?= orrery
 CONTAINER ?= docker
 
@@ -35,7 +37,7 @@ run: install ## the whole platform in JupyterHub: http://127.0.0.1:8000 (PORT=, 
 
 test: $(MADE)/dev install ## every test (ARGS="tests/unit -k name" for some)
 	@$(if $(ARGS),,npm --prefix $(LAB) run --silent test)
-	@pytest $(ARGS)
+	@pytest $(or $(ARGS),--numprocesses=$(WORKERS) --dist=loadfile)
 
 check: $(MADE)/dev install ## linters and type checkers, Python and TypeScript
 	ruff check

@@ -263,7 +263,7 @@ def test_a_table_that_can_be_read_but_not_profiled_is_read_all_the_same(
 
 
 def _load_into_no_memory(reader: Any, sources: Any, infos: Any) -> Any:
-    reader.connection.execute("SET memory_limit = '1KB'")
+    reader.rows("SET memory_limit = '1KB'")  # refused at once where more than that is in use
     return LOAD_TABLE(reader, sources, infos)
 
 

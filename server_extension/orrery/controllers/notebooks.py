@@ -7,7 +7,7 @@ starts again what somebody ended, and never ends what somebody opened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -152,7 +152,7 @@ class NotebookController(Controller):
         return {
             "notebook_id": record.id,
             "image": launch_image(self.platform, self.platform.store.get(spec.image, trashed=True)),
-            "instance_type": {"name": spec.instance_type, **size.model_dump(exclude={"title"})},
+            "instance_type": {"name": spec.instance_type, **asdict(size.resources)},
             "data_bytes": None if spec.data_gib is None else int(spec.data_gib * (1 << 30)),
             "boot_bytes": None if spec.boot_gib is None else int(spec.boot_gib * (1 << 30)),
             "mounts": [mount.model_dump() for mount in spec.mounts],
