@@ -19,7 +19,7 @@ def upgraded_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     home = tmp_path_factory.mktemp("upgrade") / "home"
     # nothing stops by itself, and a moment without work is enough for a restart
     idle = {"server_minutes": 600, "kernel_minutes": 600, "warning_minutes": 0.05}
-    settings = {"ORRERY_IDLE": json.dumps(idle), "ORRERY_TRASH_DAYS": "0.001", "ORRERY_HOUSEKEEPING_MINUTES": "0.05"}
+    settings = {"ORRERY_IDLE": json.dumps(idle), "ORRERY_TRASH_DAYS": "0.0001", "ORRERY_HOUSEKEEPING_MINUTES": "0.05"}
     with jupyter_hub(home, environment=settings) as hub:
         yield hub
 

@@ -136,7 +136,7 @@ def test_ids_are_short_sortable_and_told_from_names() -> None:
     assert not ids.is_id("breast-1")
 
 
-@pytest.mark.parametrize("name", ["", "-a", "a-", "a b", "a/b", "ä", "a" * 64, "a@1", "../a", ids.make_id("trn")])
+@pytest.mark.parametrize("name", ["", "-a", "a-", "a b", "a/b", "ä", "a" * 64, "a@1", "../a", "trn_01jd8q3c9k4t7v2x5z"])
 def test_a_bad_name_is_refused_with_the_rule(name: str) -> None:
     with pytest.raises(Invalid, match="letters, digits"):
         ids.check_name(name)
