@@ -12,6 +12,11 @@ import pytest
 from orrery.testing.hub import Hub, jupyter_hub
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their parameter: what they hold may differ from process to process (a time, a signature)."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
