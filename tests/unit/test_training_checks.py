@@ -73,7 +73,7 @@ def check(algorithm: Record, image: Record | None = None, *, torch: bool) -> Non
 
 def test_torchrun_is_refused_where_pytorch_is_not_there_and_nothing_brings_it(bench: Bench) -> None:
     plain = bench.script("ddp", ["train.py"])
-    with pytest.raises(Invalid, match="the platform's Python has none: add a requirements.txt with torch") as refused:
+    with pytest.raises(Invalid, match=r"the platform's Python has none: add a requirements\.txt with torch") as refused:
         check(plain, torch=False)
     assert refused.value.details["fields"] == [{"path": "spec.torchrun", "message": refused.value.message}]
     check(plain, torch=True)
@@ -86,7 +86,7 @@ def test_torchrun_is_refused_where_pytorch_is_not_there_and_nothing_brings_it(be
 def test_torchrun_goes_by_the_image_where_runs_are_containers(bench: Bench) -> None:
     plain = bench.script("ddp", ["train.py"])
     image = replace(plain, kind="image", name="train-tensorflow-cpu", owner="orrery", spec={"address": "r/x:1"})
-    with pytest.raises(Invalid, match="image train-tensorflow-cpu has none: .* choose an image with PyTorch"):
+    with pytest.raises(Invalid, match=r"image train-tensorflow-cpu has none: .* choose an image with PyTorch"):
         check(plain, replace(image, outputs={"framework": "TENSORFLOW"}), torch=True)
     check(plain, replace(image, outputs={"framework": "PYTORCH"}), torch=False)
     # what somebody has put into an image of their own is not known

@@ -94,7 +94,8 @@ def chosen_target(draft: Draft, parameters: Json, algorithm: Record) -> Json:
     So the training tells which column it learned, and a retry learns the same.
     """
     columns = column_names(_content(draft))
-    schema: Json = (algorithm.spec["parameters_schema"].get("properties") or {}).get("target") or {}
+    properties: Json = algorithm.spec["parameters_schema"].get("properties", {})
+    schema: Json = properties.get("target") or {}
     is_built_in = algorithm.owner == SYSTEM_OWNER and is_notebook(algorithm.spec["entry_point"])
     if not columns or not is_built_in or not schema.get("x-orrery-column") or parameters.get("target"):
         return {}
