@@ -11,7 +11,7 @@ import pytest
 from orrery.client import Client
 from orrery.client.algorithms import Algorithms
 from orrery.client.builtin import Training, Trainings
-from orrery.client.cli import queue, train, transfer, tune
+from orrery.client.cli import compare, queue, train, transfer, tune
 from orrery.client.notebook_runs import run_notebook
 from orrery.client.tunings import Tunings
 
@@ -38,7 +38,7 @@ _SAME = {
 }
 #: how the answer is shown, and what another does: `trainings.estimate`, `queue_limits`, `follow_result`, and
 #: `training.update(priority=...)` for `orrery queue priority NAME LEVEL`
-_OTHERWISE = {"output", "estimate", "watch", "doing", "follow", "name", "level"}
+_OTHERWISE = {"output", "whole", "estimate", "watch", "doing", "follow", "name", "level"}
 
 
 def names_of(*functions: Callable[..., Any]) -> set[str]:
@@ -54,6 +54,7 @@ def names_of(*functions: Callable[..., Any]) -> set[str]:
         (tune.tune, (Client.tune, Tunings.create)),
         (transfer.apply, (Client.apply,)),
         (queue.queue, (Client.pause_queue, Client.queue_limits)),
+        (compare.compare, (Client.compare,)),
     ],
 )
 def test_every_option_of_a_command_is_an_argument(
@@ -76,6 +77,7 @@ def test_every_option_of_a_command_is_an_argument(
         Client.sweep,
         Client.run_notebook,
         Client.apply,
+        Client.compare,
         Client.find,
         Client.deploy,
         Trainings.create,
