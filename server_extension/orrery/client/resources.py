@@ -287,7 +287,7 @@ class Resource:
         return answer["items"]
 
     def references(self) -> list[Json]:
-        """Summaries of what it uses."""
+        """Summaries of what it uses, and of what it came from without needing it (`meanwhile_of.training`)."""
         return self.client.transport.json("GET", f"{self.path}/references")["items"]
 
     def has_settled(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -390,6 +390,11 @@ class TrainingController(Controller):
         trial: Json | None = record.spec.get("trial")
         run: Json | None = record.spec.get("workflow")
         return [*([trial["tuning"]] if trial else []), *([run["workflow"]] if run else [])]
+
+    def came_from(self, record: Record) -> Mapping[str, str]:
+        """Of a copy that runs on CPU meanwhile: the training that waits for a GPU."""
+        original: Json | None = record.spec.get("meanwhile_of")
+        return {"meanwhile_of.training": original["training"]} if original else {}
 
     def view(self, record: Record) -> Json:
         """What it runs; its place in the queue while it waits, and what a copy would start on meanwhile."""
