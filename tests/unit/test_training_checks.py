@@ -110,3 +110,27 @@ def test_a_training_tells_which_column_it_learns_where_none_was_named(bench: Ben
     assert bench.create("training", "left-open", spec).spec["parameters"] == {"target": "width"}
     named = bench.create("training", "named", {**spec, "parameters": {"target": "species"}})
     assert named.spec["parameters"] == {"target": "species"}
+
+
+def test_secrets_count_among_what_a_program_can_be_given(bench: Bench) -> None:
+    bench.script("plain", ["train.py"])
+    for number in range(10):
+        bench.create("secret", f"key-{number}", {"value": "x" * 65_000})
+    spec: Json = {
+        "algorithm": "plain",
+        "environment": {f"TEXT_{number}": "y" * 65_000 for number in range(10)},
+        "secrets": {f"KEY_{number}": f"key-{number}" for number in range(5)},
+    }
+    assert bench.create("training", "fits", spec).spec["secrets"] == spec["secrets"]
+    much = {**spec, "secrets": {f"KEY_{number}": f"key-{number}" for number in range(10)}}
+    with pytest.raises(Invalid, match="all variables, secrets and hyperparameters together take 1,3") as refused:
+        bench.create("training", "much", much)
+    fields = refused.value.details["fields"]
+    assert fields == [{"path": "spec.secrets", "message": refused.value.message}]
+    assert "x" * 10 not in refused.value.message
+    # one that was set before sizes were noted is measured
+    old = bench.store.find_named("secret", ["ann"], "key-0")
+    assert old is not None
+    bench.store.update(old.id, lambda fresh: replace(fresh, internal={"sealed": fresh.internal["sealed"]}))
+    with pytest.raises(Invalid, match="together take 1,3"):
+        bench.create("training", "much", much)

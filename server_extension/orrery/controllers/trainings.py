@@ -15,7 +15,7 @@ from orrery.controllers.contract import Controller, Draft, NewResource, Outcome,
 from orrery.controllers.kernel_states import check_resume, keep_state
 from orrery.controllers.meanwhile import Meanwhile, owner_of
 from orrery.controllers.run_sizes import check_size
-from orrery.controllers.secrets import check_secrets
+from orrery.controllers.secrets import check_room, check_secrets
 from orrery.controllers.templates import template_of
 from orrery.controllers.training_checks import (
     check_checkpoint,
@@ -85,6 +85,7 @@ class TrainingController(Controller):
         check_torchrun(spec, algorithm, draft.references.get("image"), has_torch=has_torch())
         check_run_image(self.platform, draft, spec.instance_type)
         check_secrets(self.platform.store, draft.owner, spec.secrets)
+        check_room(self.platform, draft.owner, spec)
         check_storages(self.platform, draft)
         stored = spec.model_dump(mode="json")
         stored["parameters"] = validate(algorithm.spec["parameters_schema"], spec.parameters, path="spec.parameters")
