@@ -19,7 +19,7 @@
     └── Unavailable              try again later
 
 The class docstring is the default message; `code` is stable and is what programs compare. HTTP statuses live in one
-table at the API's edge (`orrery.api.errors`).
+table beside it (`orrery.http_status`).
 """
 
 from __future__ import annotations

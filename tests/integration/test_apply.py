@@ -95,6 +95,45 @@ def test_what_may_be_changed_is_changed_and_the_rest_is_refused_before_anything_
     assert alice.get("experiments/trees").json()["description"] == "some of the trees"
 
 
+def test_a_change_may_name_what_the_same_file_makes(platform: RunningPlatform, alice: httpx.Client) -> None:
+    template = "kind: template\nname: moved\nspec: {algorithm: xgboost, experiment: first}\n"
+    made = platform.cli("apply", "-f", "-", stdin=f"{template}---\nkind: experiment\nname: first\n", user="alice")
+    assert made.returncode == 0, made.stderr
+    before = alice.get("templates/moved").json()["spec"]["experiment"]
+    assert before == alice.get("experiments/first").json()["id"]
+
+    changed = f"{template.replace('first', 'second')}---\nkind: experiment\nname: second\n"
+    shown = platform.cli("apply", "-f", "-", "--dry-run", stdin=changed, user="alice")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stderr.splitlines() == [
+        "experiment second would be created",
+        "template moved would be changed",
+        f'  spec.experiment: "{before}" -> "second"',
+    ]
+    assert alice.get("experiments/second").status_code == 404
+    applied = platform.cli("apply", "-f", "-", stdin=changed, user="alice")
+    assert applied.returncode == 0, applied.stderr
+    after = alice.get("templates/moved").json()["spec"]["experiment"]
+    assert after == alice.get("experiments/second").json()["id"]
+    again = platform.cli("apply", "-f", "-", stdin=changed, user="alice")
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.splitlines() == ["template moved as it should be", "experiment second as it should be"]
+
+    # what cannot be changed at all is told as that, not as a name that is missing
+    run = "kind: training\nname: stays\nspec:\n  algorithm: xgboost\n  datasets: {train: iris}\n  experiment: second\n"
+    made = platform.cli("apply", "-f", "-", stdin=run, user="alice")
+    assert made.returncode == 0, made.stderr
+    third = f"{run.replace('second', 'third')}---\nkind: experiment\nname: third\n"
+    refused = platform.cli("apply", "-f", "-", stdin=third, user="alice")
+    assert refused.returncode == 2
+    assert '-> "third": that cannot be changed of a training' in refused.stderr
+    assert alice.get("experiments/third").status_code == 404
+    # and a name that nothing makes is still missing
+    missing = platform.cli("apply", "-f", "-", stdin=template.replace("first", "nowhere"), user="alice")
+    assert missing.returncode != 0
+    assert "nowhere" in missing.stderr
+
+
 def test_a_document_that_is_wrong_keeps_the_others_from_being_made(
     platform: RunningPlatform, alice: httpx.Client
 ) -> None:

@@ -268,7 +268,7 @@ def test_limits_are_kept(tmp_path: Path, server: tuple[str, Path], monkeypatch: 
         settings = SourceSettings.model_validate({"private_hosts": [url.removeprefix("http://")], **limits})
         git_sources.fetch(objects, source, None, ["http"], settings, Progress())
 
-    with pytest.raises(Invalid, match="it has more than 0 MiB; keep data out"):
+    with pytest.raises(Invalid, match="it has more than 293 KiB; keep data out"):
         fetch(max_unpacked_bytes=300_000)
     with pytest.raises(Invalid, match="was not fetched within"):
         fetch(timeout_seconds=0.001)

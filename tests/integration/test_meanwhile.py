@@ -111,6 +111,11 @@ def test_a_copy_starts_at_once_and_the_other_keeps_its_place(
     assert waiting.status.outputs["meanwhile"] == {"training": copy.id, "name": copy.name}
     assert waiting.status.outputs["queue"]["meanwhile"] is None
     assert waiting.start_on_cpu() == copy
+    # lineage goes on from the copy, which is none of the other's dependents
+    origins = {one["path"]: one["id"] for one in copy.references()}
+    assert origins.keys() == {"algorithm", "meanwhile_of.training"}
+    assert origins["meanwhile_of.training"] == waiting.id
+    assert waiting.dependents() == []
     # a copy made by a user is nobody's meanwhile
     assert copy.copy("another").spec["meanwhile_of"] is None
 

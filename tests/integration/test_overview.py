@@ -83,6 +83,22 @@ def test_what_waits_says_why_and_what_runs_says_what_it_holds(alice: httpx.Clien
     wait_settled(alice, "trainings", "waits")
 
 
+def test_an_endpoint_holds_its_size_for_each_replica_that_has_begun(alice: httpx.Client) -> None:
+    train(alice, "served")
+    model = wait_settled(alice, "trainings", "served")["status"]["outputs"]["model"]
+    wait_settled(alice, "models", model)
+    deployments = [{"model": model, "replicas": 2, "traffic": 100}]
+    alice.post("endpoints", json={"name": "live", "spec": {"deployments": deployments}}).raise_for_status()
+    assert wait_settled(alice, "endpoints", "live")["status"]["phase"] == "ACTIVE"
+    overview = alice.get("overview").json()
+    (holder,) = overview["holders"]
+    assert (holder["name"], holder["copies"]) == ("live", 2)
+    assert holder["cores"] == overview["capacity"]["held"]["cores"] > 0
+    alice.post("endpoints/live/stop").raise_for_status()
+    wait_settled(alice, "endpoints", "live")
+    assert alice.get("overview").json()["holders"] == []
+
+
 def test_what_only_names_a_size_holds_nothing(alice: httpx.Client) -> None:
     spec = {"algorithm": "xgboost", "instance_type": "cpu-small"}
     alice.post("templates", json={"name": "quick", "spec": spec}).raise_for_status()

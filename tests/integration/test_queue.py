@@ -98,11 +98,11 @@ def test_a_limit_set_at_run_time_holds_back_and_refuses(
     refused = train(alice, "never")
     assert refused.status_code == 422
     assert refused.json()["error"]["code"] == "unschedulable"
-    assert "alice's limit is 1.0 GiB of memory: choose a smaller" in refused.json()["error"]["message"]
+    assert "alice's limit is 1 GiB of memory: choose a smaller" in refused.json()["error"]["message"]
     root.patch("queue/limits", json={"users": {"alice": None}}).raise_for_status()
     with platform.client("alice", groups=("students",)) as student:
         refused = train(student, "never", instance_type="cpu-medium")
-        assert "the limit of group students is 4.0 GiB" in refused.json()["error"]["message"]
+        assert "the limit of group students is 4 GiB" in refused.json()["error"]["message"]
         assert [limit["whose"] for limit in student.get("queue").json()["limits"]] == ["group students"]
     assert root.patch("queue/limits", json={"everyone": {"cores": -1}}).status_code == 422
 

@@ -24,6 +24,7 @@ from orrery.client.result_notes import (
     mark_brought,
     notes_folder,
     read_notes,
+    result_name,
     servers,
 )
 from orrery.testing.jupyter import jupyter_lab
@@ -64,6 +65,25 @@ def orrery(home: Path, *words: str) -> str:
 
 def has(path: Path, words: str) -> bool:
     return path.exists() and words in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "run", "result"),
+    [
+        ("report.ipynb", "report-20260131-235959", "report-20260131-235959.ipynb"),
+        ("report.ipynb", "nightly", "report-nightly.ipynb"),
+        # a name that only begins alike is another's
+        ("report.ipynb", "reporting", "report-reporting.ipynb"),
+        # the notebook itself is never written over
+        ("report.ipynb", "report", "report-result.ipynb"),
+        ("nb-nb.ipynb", "nb-nb-1", "nb-nb-1.ipynb"),
+        ("my report.ipynb", "my-report-2", "my-report-2.ipynb"),
+        (f"{'long' * 15}.ipynb", f"{('long' * 15)[:47]}-1", f"{('long' * 15)[:47]}-1.ipynb"),
+        ("_.ipynb", "notebook-1", "_-notebook-1.ipynb"),
+    ],
+)
+def test_a_result_is_called_like_its_run_and_says_of_which_notebook_it_is(source: str, run: str, result: str) -> None:
+    assert result_name(source, run) == result
 
 
 def test_jupyterlab_brings_the_result_of_a_run_that_the_command_line_began_also_after_its_restart(
@@ -126,6 +146,11 @@ def test_a_run_that_is_resumed_has_its_result_followed_again(tmp_path: Path) -> 
     with jupyter_lab(home, work) as lab:
         with lab.client() as asking:
             wait_until(lambda: asking.get("/orrery/readyz").is_success, seconds=90, what="the platform")
+            # whoever tells the server of a run is told where its result goes
+            asked = {"run": "trn_x", "name": "ann/nightly", "source": "deep/report.ipynb"}
+            answer = asking.post("/orrery-extension/results", json=asked)
+            assert answer.json() == {"followed": False, "path": "deep/report-nightly.ipynb"}
+            assert asking.post("/orrery-extension/results", json={**asked, "source": "deep/"}).status_code == 400
         orrery(home, "run", str(failed), "--name", "cut-1")
         wait_until(lambda: has(work / "cut-1.ipynb", "ZeroDivisionError"), seconds=90, what="the failed result")
         wait_until(lambda: brought(home), what="the note to say that it is there")

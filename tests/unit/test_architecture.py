@@ -26,7 +26,18 @@ MAY_IMPORT = {
     # a dashboard's environment is made as a job's is
     "apps": {"jobs"},
     "tracking": {"domain", "store"},
-    "api": {"domain", "store", "executors", "controllers", "tracking", "notebooks", "tuning", "hub", "plain_json"},
+    "api": {
+        "domain",
+        "store",
+        "executors",
+        "controllers",
+        "tracking",
+        "notebooks",
+        "tuning",
+        "hub",
+        "plain_json",
+        "http_status",
+    },
     # JupyterHub as a client of its API sees it
     "hub": set[str](),
     "gateway": {"serving"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orrery.executors.contract import ReplicaPhase
+from orrery.executors.contract import Replica, ReplicaPhase, ServiceState
 from orrery.executors.rollout import SURGE, Plan, Seen, plan
 
 READY, STARTING, PENDING = ReplicaPhase.READY, ReplicaPhase.STARTING, ReplicaPhase.PENDING
@@ -82,3 +82,9 @@ def test_every_rollout_converges_without_a_gap(data: st.DataObject) -> None:
             name = data.draw(st.sampled_from(waiting))
             replicas[name] = new(name, READY)
     raise AssertionError(f"no end of it: {replicas}")
+
+
+def test_replicas_hold_their_part_from_their_start_to_their_end() -> None:
+    replicas = tuple(Replica(phase.value, "r", phase, "unix:/s") for phase in ReplicaPhase)
+    assert ServiceState("svc", "r", len(replicas), replicas).holding == len(replicas) - 1
+    assert ServiceState("svc", "r", 1, (Replica("a", "r", ReplicaPhase.PENDING, "unix:/s"),)).holding == 0

@@ -11,8 +11,9 @@ import pytest
 from orrery.client import Client
 from orrery.client.algorithms import Algorithms
 from orrery.client.builtin import Training, Trainings
-from orrery.client.cli import queue, train, transfer, tune
+from orrery.client.cli import activity, compare, queue, train, transfer, tune
 from orrery.client.notebook_runs import run_notebook
+from orrery.client.resources import Resource
 from orrery.client.tunings import Tunings
 
 #: an option of the command line -> the argument that says the same
@@ -38,7 +39,7 @@ _SAME = {
 }
 #: how the answer is shown, and what another does: `trainings.estimate`, `queue_limits`, `follow_result`, and
 #: `training.update(priority=...)` for `orrery queue priority NAME LEVEL`
-_OTHERWISE = {"output", "estimate", "watch", "doing", "follow", "name", "level"}
+_OTHERWISE = {"output", "whole", "kind", "tail", "estimate", "watch", "doing", "follow", "name", "level"}
 
 
 def names_of(*functions: Callable[..., Any]) -> set[str]:
@@ -54,6 +55,8 @@ def names_of(*functions: Callable[..., Any]) -> set[str]:
         (tune.tune, (Client.tune, Tunings.create)),
         (transfer.apply, (Client.apply,)),
         (queue.queue, (Client.pause_queue, Client.queue_limits)),
+        (compare.compare, (Client.compare,)),
+        (activity.logs, (Resource.logs, Client.kind)),
     ],
 )
 def test_every_option_of_a_command_is_an_argument(
@@ -76,6 +79,7 @@ def test_every_option_of_a_command_is_an_argument(
         Client.sweep,
         Client.run_notebook,
         Client.apply,
+        Client.compare,
         Client.find,
         Client.deploy,
         Trainings.create,

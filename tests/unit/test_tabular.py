@@ -238,6 +238,11 @@ def test_rows_without_a_target_are_left_out_and_told(tmp_path: Path) -> None:
     assert data.notes == ("1 rows without a value of 'y' are left out",)
 
 
+def test_which_column_was_taken_is_told_where_none_was_named(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("x,y\n1,a\n2,b\n3,b\n4,a\n")
+    assert load("", folders={"train": tmp_path}).notes == ("no target was named: the last column, 'y', is predicted",)
+
+
 def test_identifiers_and_dates_are_left_out_with_a_reason(tmp_path: Path) -> None:
     rows = "".join(f"id-{row},2026-01-{row % 28 + 1:02d},{row},{'ab'[row % 2]}\n" for row in range(60))
     (tmp_path / "data.csv").write_text("id,day,x,y\n" + rows)

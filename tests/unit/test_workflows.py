@@ -267,6 +267,58 @@ def test_what_cannot_be_judged_is_said_and_never_better(
     assert record.outputs["runs"]["better"] == 0
 
 
+@pytest.mark.parametrize("phase", ["FAIL_TRAIN", "STOPPED"])
+def test_a_training_that_is_tried_again_by_hand_is_judged_after_all(bench: Bench, phase: str) -> None:
+    bench.publish()
+    workflow = bench.workflow()
+    record = bench.end(workflow, phase, message="the disk was full")
+    assert (record.outputs["best"], record.outputs["runs"]["failed"]) == (None, 1)
+    (training,) = bench.trainings(workflow)
+    # while it runs again the workflow is at rest
+    bench.store.update(training.id, lambda fresh: replace(fresh, phase="RUNNING"))
+    bench.move()
+    assert bench.store.get(workflow.id).phase == "ENABLED"
+    # a second failure changes nothing
+    record = bench.end(workflow, "FAIL_TRAIN", message="again")
+    assert record.outputs["runs"] == {"total": 1, "completed": 0, "failed": 1, "better": 0}
+
+    record = bench.end(workflow, metrics={"accuracy": 0.8})
+    assert record.phase == "ENABLED"
+    assert record.outputs["runs"] == {"total": 1, "completed": 1, "failed": 0, "better": 1}
+    assert (record.outputs["best"]["training"], record.outputs["best"]["value"]) == (training.id, 0.8)
+    last = record.outputs["last_run"]
+    assert (last["phase"], last["value"], last["training"]) == ("COMPLETE", 0.8, training.id)
+    assert record.message == "run 1, tried again: accuracy 0.8 is the first, and so the best"
+    # judged once
+    bench.move()
+    assert bench.store.get(workflow.id).outputs == record.outputs
+    assert len(bench.trainings(workflow)) == 1
+
+
+def test_an_earlier_run_that_is_mended_is_no_last_run_and_may_be_the_best(bench: Bench) -> None:
+    bench.publish()
+    workflow = bench.workflow()
+    bench.end(workflow, "FAIL_TRAIN")
+    (first,) = bench.trainings(workflow)
+    bench.publish()
+    record = bench.end(workflow, metrics={"accuracy": 0.7})
+    assert record.outputs["last_run"]["number"] == 2
+    bench.commands.act(ANN, record, "disable", None)
+    bench.move()
+    # also of one that is disabled, for what was begun is judged
+    model = bench.model(first, "daily")
+    bench.store.update(
+        first.id,
+        lambda fresh: replace(fresh, phase="COMPLETE", outputs={"metrics": {"accuracy": 0.9}, "model": model.id}),
+    )
+    bench.store.leases.wake(workflow.id)
+    bench.move()
+    mended = bench.store.get(workflow.id)
+    assert (mended.phase, mended.outputs["last_run"]) == ("DISABLED", record.outputs["last_run"])
+    assert (mended.outputs["best"]["training"], mended.outputs["best"]["dataset_version"]) == (first.id, 1)
+    assert mended.outputs["runs"] == {"total": 2, "completed": 2, "failed": 0, "better": 2}
+
+
 def test_a_version_that_cannot_be_trained_with_fails_its_run_only(bench: Bench) -> None:
     content = {"rows": 2, "columns": [{"name": "width"}, {"name": "kind"}]}
     bench.create(

@@ -12,12 +12,13 @@ from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
 from orrery.api.archive import zip_stream
+from orrery.api.attempts import AttemptQuery, at_attempt, check_log_is_kept, present_attempt
 from orrery.api.log_search import MOST_MATCHES, search_log
 from orrery.api.usage import samples_view, usage_view
 from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
 from orrery.controllers.contract import Platform
-from orrery.controllers.jobs import metric_history
+from orrery.controllers.jobs import make_job_id, metric_history
 from orrery.controllers.kernel_states import STATE_FOLDER
 from orrery.controllers.monitoring import Monitor
 from orrery.controllers.routing import Router
@@ -55,8 +56,8 @@ class Details:
 
     def job_id(self, record: Record) -> str | None:
         """The job of the record's last attempt."""
-        attempt = record.internal.get("attempt")
-        return f"{record.id}-{attempt}" if attempt else None
+        attempt = present_attempt(record)
+        return make_job_id(record, attempt) if attempt else None
 
     def has_ended(self, record: Record) -> bool:
         job_id = self.job_id(record)
@@ -259,8 +260,11 @@ def make_router(commands: Commands, router: Router, monitor: Monitor, current_us
             ),
         ] = None,
         after_line: Annotated[int, Query(ge=0, description="With search: only lines behind this one.")] = 0,
+        attempt: AttemptQuery = None,
     ) -> Response:
         check_rank(record, rank)
+        present, record = record, at_attempt(record, attempt)
+        await asyncio.to_thread(check_log_is_kept, details.platform.executor, present, attempt)
         if search is not None:
             check_search(search, is_followed=follow, offset=offset)
             return Orjson(await asyncio.to_thread(details.search, record, search, rank, after_line))
@@ -271,7 +275,7 @@ def make_router(commands: Commands, router: Router, monitor: Monitor, current_us
             resumed = request.headers.get("last-event-id", "")
             start = int(resumed) if resumed.isdecimal() else offset
             return StreamingResponse(
-                follow_log(details, commands, record.id, start, rank), media_type="text/event-stream"
+                follow_log(details, commands, record.id, start, rank, attempt), media_type="text/event-stream"
             )
         ended = await asyncio.to_thread(details.has_ended, record)
         if rank is None:
@@ -283,8 +287,10 @@ def make_router(commands: Commands, router: Router, monitor: Monitor, current_us
         return Response(piece, media_type="text/plain; charset=utf-8", headers=headers)
 
     @api.get("/{plural}/{id}/metrics", summary="Its metric histories")
-    def metrics(record: Annotated[Record, found]) -> Response:  # pyright: ignore[reportUnusedFunction]
-        return Orjson(details.metrics(record))
+    def metrics(  # pyright: ignore[reportUnusedFunction]
+        record: Annotated[Record, found], attempt: AttemptQuery = None
+    ) -> Response:
+        return Orjson(details.metrics(at_attempt(record, attempt)))
 
     @api.get(
         "/{plural}/{id}/usage",
@@ -345,15 +351,24 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
 
 
 async def follow_log(
-    details: Details, commands: Commands, resource_id: str, offset: int, rank: int | None = None
+    details: Details,
+    commands: Commands,
+    resource_id: str,
+    offset: int,
+    rank: int | None = None,
+    attempt: int | None = None,
 ) -> AsyncIterator[str]:
-    """`log` events with the text and where it ends, then `end`. Cut at line ends, so that no character is torn."""
+    """`log` events with the text and where it ends, then `end`. Cut at line ends, so that no character is torn.
+
+    That of an `attempt` ends with it; without, it goes on with the run, whichever attempt that is in.
+    """
     quiet = 0.0
     while True:
         try:
-            record = await asyncio.to_thread(commands.store.get, resource_id, trashed=True)
+            present = await asyncio.to_thread(commands.store.get, resource_id, trashed=True)
         except OrreryError:
             return
+        record = at_attempt(present, attempt)
         ended = await asyncio.to_thread(details.has_ended, record)
         piece = await asyncio.to_thread(details.read_log, record, offset, FOLLOW_BYTES)
         whole = whole_lines(piece, is_last=ended and len(piece) < FOLLOW_BYTES, limit=FOLLOW_BYTES)
@@ -365,7 +380,7 @@ async def follow_log(
             yield f"id: {offset}\nevent: log\ndata: {data}\n\n"
             continue
         kind = commands.store.kinds.named(record.kind)
-        if ended and kind.machine.phases[record.phase].settled:
+        if ended and (record is not present or kind.machine.phases[record.phase].settled):
             yield f"id: {offset}\nevent: end\ndata: {{}}\n\n"
             return
         await asyncio.sleep(FOLLOW_SECONDS)

@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: one table of statuses, one JSON shape."""
+"""Errors as HTTP answers: in one JSON shape."""
 
 from __future__ import annotations
 
@@ -13,21 +13,11 @@ from starlette.exceptions import HTTPException
 
 from orrery import errors
 from orrery.domain.problems import names_beside, place_of, say, tell
+from orrery.http_status import status_of
 from orrery.plain_json import check_plain, make_plain
 
 log = logging.getLogger(__name__)
 
-STATUS: Final[Mapping[type[errors.OrreryError], int]] = {
-    errors.Invalid: 422,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.Unauthenticated: 401,
-    errors.Forbidden: 403,
-    errors.TooLarge: 413,
-    errors.OutOfSpace: 507,
-    errors.Unavailable: 503,
-    errors.OrreryError: 500,
-}
 _CODES: Final = {
     404: "not_found",
     405: "method_not_allowed",
@@ -35,11 +25,6 @@ _CODES: Final = {
     403: "forbidden",
     400: "bad_request",
 }
-
-
-def status_of(error: errors.OrreryError) -> int:
-    """The status of the nearest class in the table."""
-    return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
 
 
 def error_body(code: str, message: str, details: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -23,9 +23,11 @@ from orrery.controllers.monitoring import SAMPLE_SECONDS, Monitor
 from orrery.controllers.routing import Router
 from orrery.controllers.settings import InstanceType
 from orrery.domain.access import Act, User, is_allowed
+from orrery.domain.dashboards import DASHBOARD
+from orrery.domain.endpoints import ENDPOINT
 from orrery.domain.kinds import Kind
 from orrery.domain.records import Json, Record
-from orrery.errors import Invalid
+from orrery.errors import Invalid, NotFound
 from orrery.executors.meter import Reading
 from orrery.store.events import EventLog
 from orrery.store.summaries import Buckets, InstanceUse, Summaries
@@ -43,6 +45,8 @@ CANDIDATES: Final = 200
 #: answers kept, of each sort
 REMEMBERED: Final = 256
 ACTIVITY_SECONDS: Final = 5.0
+#: kinds whose resources are served by replicas, and hold as many parts as there are of these
+SERVED: Final = frozenset({ENDPOINT.name, DASHBOARD.name})
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -121,8 +125,8 @@ class Overview:
         held: list[Json] = []
         for record in records:
             size = sizes.get(record.spec.get("instance_type", ""))
-            copies = int(record.outputs.get("replicas", {}).get("ready", 0)) if "replicas" in record.outputs else 1
-            if size is None or (copies == 0):
+            copies = self._copies(record)
+            if size is None or copies == 0:
                 continue
             held.append(
                 {
@@ -139,6 +143,18 @@ class Overview:
                 }
             )
         return sorted(held, key=lambda item: (-item["gpus"], -item["cores"]))
+
+    def _copies(self, record: Record) -> int:
+        """How often it holds its size: of what is served each replica that is there, ready or not, old or new."""
+        if record.kind not in SERVED:
+            return 1
+        copies = 0
+        for service_id in record.internal.get("services") or ():
+            try:
+                copies += self.commands.platform.executor.service(service_id).holding
+            except NotFound:
+                continue  # it is about to be begun, or ends at this moment
+        return copies
 
     def _endpoints(self, user: User) -> list[Json]:
         """The most called endpoints that the caller may see."""

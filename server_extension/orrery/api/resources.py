@@ -221,11 +221,14 @@ def make_router(kind: Kind, commands: Commands, current_user: Authenticate) -> A
         found, digest = commands.visible_dependents(user, record, deep=deep)
         return Orjson({"items": [summary(dependent) for dependent in found], "digest": digest})
 
-    @router.get("/{id}/references", summary="What it refers to")
+    @router.get("/{id}/references", summary="What it refers to, and what it came from without needing it")
     def references(user: caller, id: identifier) -> Response:
         record = commands.resolve(user, kind, id, trashed=True)
-        edges = commands.store.references_of([record.id])[record.id]
-        return Orjson({"items": [{"path": edge.path, **summary(target)} for edge, target in edges]})
+        edges = [(edge.path, target) for edge, target in commands.store.references_of([record.id])[record.id]]
+        origins = commands.controllers[record.kind].came_from(record)
+        found = commands.store.find_many(origins.values())
+        edges += [(path, found[origin]) for path, origin in origins.items() if origin in found]
+        return Orjson({"items": [{"path": path, **summary(target)} for path, target in edges]})
 
     @router.post("/{id}/restore", responses=one, summary="Take it out of the trash")
     def restore(user: caller, id: identifier) -> Response:

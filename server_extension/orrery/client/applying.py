@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from orrery.client.manifests import Difference, Manifest, differences, names_in, with_ids
-from orrery.client.paths import drop_path, look_up
+from orrery.client.paths import drop_path, look_up, set_path
 from orrery.client.resources import Json, Resource
 from orrery.client.secret_names import secret_names
 from orrery.errors import Conflict, Invalid, NotFound, OrreryError
@@ -157,12 +157,12 @@ def _compare(client: Client, step: Step, existing: Resource) -> None:
     said = with_ids(step.manifest.spec, existing)
     # as the platform would store it: references resolved, defaults filled in; under a name that is nobody's
     body = {"name": f"check-{secrets.token_hex(8)}", "spec": {**_without_none(existing.spec), **said}}
-    try:
-        stored = client.transport.json("POST", f"/{kind.plural}", body=body, query=_DRY)["spec"]
-    except OrreryError as error:
-        raise _told(step, error) from error
+    coming: dict[str, str] = {}
+    document = {"spec": _ask(client, step, "POST", f"/{kind.plural}", body, coming)["spec"]}
+    for path, name in coming.items():
+        set_path(document, path, name)
     for name in said:
-        step.differences += differences(existing.spec.get(name), stored.get(name), f"spec.{name}")
+        step.differences += differences(existing.spec.get(name), document["spec"].get(name), f"spec.{name}")
     for name, value in step.manifest.envelope.items():
         step.differences += differences(existing.document.get(name), value, name)
     inside = [(found.path.split(".")[1], found) for found in step.differences if found.path.startswith("spec.")]
@@ -180,10 +180,30 @@ def _compare(client: Client, step: Step, existing: Resource) -> None:
     step.change = {name: value for name, value in step.manifest.envelope.items()}
     step.change["spec"] = {name: said[name] for name in sorted(fields)}
     if step.does == "change":
+        _ask(client, step, "PATCH", existing.path, step.change, {})
+
+
+def _ask(client: Client, step: Step, method: str, path: str, body: Json, coming: dict[str, str]) -> Json:
+    """What the platform would answer; where it names what is made before it, what stands there now is asked with.
+
+    `coming` gets these names by their paths. Raises: what the platform has against the rest.
+    """
+    names = {name for needed in step.needs for name in _names_of(client, needed.manifest)}
+    body = json.loads(json.dumps(body))
+    while True:
         try:
-            client.transport.json("PATCH", existing.path, body=step.change, query=_DRY)
+            return client.transport.json(method, path, body=body, query=_DRY)
         except OrreryError as error:
-            raise _told(step, error) from error
+            field = _first_path(error)
+            given = look_up(body, field) if field else None
+            if field in coming or not isinstance(given, str) or not names_in(given) & names:
+                raise _told(step, error) from error
+            coming[field] = given
+            present = look_up(step.existing.document, field) if step.existing is not None else None
+            if present is None:
+                drop_path(body, field)
+            else:
+                set_path(body, field, present)
 
 
 def _without_none(spec: Any) -> Json:

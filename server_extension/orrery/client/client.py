@@ -54,6 +54,7 @@ from orrery.errors import Invalid, NameTaken, NotFound, Stale
 
 if TYPE_CHECKING:
     from orrery.client.applied import Applied, Documents
+    from orrery.client.comparisons import Comparison
 
 _ATTEMPTS = 3
 
@@ -242,6 +243,18 @@ class Client:
         given = {key: plain(value) for key, value in body.items() if value is not None}
         answer = self.transport.create("/trainings/sweep", given)
         return [Training(self, document) for document in answer["items"]]
+
+    def compare(self, *trainings: str | Training) -> Comparison:
+        """Trainings side by side: settings and where they are from, durations, each metric's last and best value.
+
+            found = client.compare("breast-1", "breast-2")
+            for row in found.differing: print(row.name, [setting.value for setting in row.settings])
+
+        Raises: Invalid for fewer than two, or one that is given twice; NotFound.
+        """
+        from orrery.client.comparisons import compare
+
+        return compare(self, trainings)
 
     def run_notebook(
         self,

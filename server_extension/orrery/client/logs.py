@@ -12,9 +12,11 @@ from orrery.client.transport import Transport
 _PAGE_BYTES = 1 << 20
 
 
-def log_lines(transport: Transport, address: str, *, follow: bool, rank: int | None = None) -> Iterator[str]:
-    """`rank`: of several that train together, one alone."""
-    chosen = {} if rank is None else {"rank": rank}
+def log_lines(
+    transport: Transport, address: str, *, follow: bool, rank: int | None = None, attempt: int | None = None
+) -> Iterator[str]:
+    """`rank`: of several that train together, one alone. `attempt`: of a run that was started again, an earlier one."""
+    chosen = {name: value for name, value in (("rank", rank), ("attempt", attempt)) if value is not None}
     texts = _followed(transport, address, chosen) if follow else _written(transport, address, chosen)
     rest = ""
     for text in texts:
@@ -24,11 +26,13 @@ def log_lines(transport: Transport, address: str, *, follow: bool, rank: int | N
         yield rest
 
 
-def log_matches(transport: Transport, address: str, wanted: str, *, rank: int | None = None) -> Iterator[str]:
+def log_matches(
+    transport: Transport, address: str, wanted: str, *, rank: int | None = None, attempt: int | None = None
+) -> Iterator[str]:
     """The lines that hold `wanted`, with their numbers before them: `12: loss=nan`."""
     after_line = 0
     while True:
-        query = {"search": wanted, "after_line": after_line or None, "rank": rank}
+        query = {"search": wanted, "after_line": after_line or None, "rank": rank, "attempt": attempt}
         answer: dict[str, Any] = transport.json("GET", address, query=query)
         for item in answer["items"]:
             yield f"{item['line']}: {item['text']}"

@@ -50,7 +50,7 @@ def run_notebook(
     Modules and packages beside it, a `requirements.txt` and `files` go with it. The result grows cell by cell in
     `save_to`: with `wait` by itself, else where a JupyterLab of yours runs over that folder (`result_place` says so;
     `follow_result` fetches it). Without `save_to` that is `NAME.ipynb` beside the notebook, or `NOTEBOOK-NAME.ipynb`
-    for a name of your own. On several
+    for a name that does not begin with the notebook's. On several
     `nodes` each runs the notebook and finds the others by MASTER_ADDR, RANK and the like: the result is that of the
     first; a notebook is one process on each, so that `processes_per_node` can only be 1. `options` are those of
     `trainings.create`.
@@ -65,7 +65,7 @@ def run_notebook(
             "leave it at 1 and raise nodes, or run a script with torchrun"
         )
     stem = as_name(source.stem)
-    run = name or f"{stem[:47]}-{datetime.now():%Y%m%d-%H%M%S}"
+    run = name or f"{stem[: result_notes.STEM_LENGTH]}-{datetime.now():%Y%m%d-%H%M%S}"
     sent = companions(source) | {Path(file).name: Path(file) for file in files} | {source.name: source}
     settings: dict[str, Any] = {"register_model": False, **options}
     training = client.train(
@@ -79,8 +79,8 @@ def run_notebook(
         progress=progress,
         **settings,
     )
-    result = run if run.startswith(stem) else f"{source.stem}-{run}"
-    target = Path(save_to).expanduser() if save_to is not None else source.with_name(f"{result}.ipynb")
+    beside = source.with_name(result_notes.result_name(source.name, run))
+    target = Path(save_to).expanduser() if save_to is not None else beside
     note = result_notes.Note(training.id, training.qualified_name, str(target.absolute()), _platform_of(client))
     # also where it is waited for: whoever waits may be interrupted
     with contextlib.suppress(OSError):  # the run has begun: without a note `result_place` knows of none

@@ -287,7 +287,7 @@ class Resource:
         return answer["items"]
 
     def references(self) -> list[Json]:
-        """Summaries of what it uses."""
+        """Summaries of what it uses, and of what it came from without needing it (`meanwhile_of.training`)."""
         return self.client.transport.json("GET", f"{self.path}/references")["items"]
 
     def has_settled(self) -> bool:
@@ -308,20 +308,24 @@ class Resource:
 
     # what it wrote
 
-    def logs(self, *, follow: bool = False, rank: int | None = None, search: str | None = None) -> Iterator[str]:
+    def logs(
+        self, *, follow: bool = False, rank: int | None = None, search: str | None = None, attempt: int | None = None
+    ) -> Iterator[str]:
         """Lines of its log, without their ends; `follow`: as they are written, until it ends.
 
         `rank`: those of one of the processes that train together, without its label. `search`: those that hold this
-        text, in large or small letters, each with its number before it: `12: loss=nan`.
-        Raises: Invalid for `search` with `follow`, or with a text that is empty or has several lines.
+        text, in large or small letters, each with its number before it: `12: loss=nan`. `attempt`: of a run that was
+        started again, that of an earlier attempt, from 1.
+        Raises: Invalid for `search` with `follow`, or with a text that is empty or has several lines, and for an
+        attempt that there was not; NotFound where its log is not kept any more.
         """
         from orrery.client.logs import log_lines, log_matches
 
         if search is not None:
             if follow or not search:
                 raise Invalid("search looks for a text in the log as it is; give a text, and leave follow out")
-            return log_matches(self.client.transport, f"{self.path}/logs", search, rank=rank)
-        return log_lines(self.client.transport, f"{self.path}/logs", follow=follow, rank=rank)
+            return log_matches(self.client.transport, f"{self.path}/logs", search, rank=rank, attempt=attempt)
+        return log_lines(self.client.transport, f"{self.path}/logs", follow=follow, rank=rank, attempt=attempt)
 
     def files(self) -> list[FileEntry]:
         answer = self.client.transport.json("GET", f"{self.path}/files")
@@ -345,9 +349,14 @@ class Resource:
             write_json(Path(to), document)
         return document
 
-    def metrics_history(self) -> dict[str, list[MetricPoint]]:
-        """Each metric's points in order; a NaN that was reported stays NaN."""
-        series: list[Json] = self.client.transport.json("GET", f"{self.path}/metrics")["series"]
+    def metrics_history(self, *, attempt: int | None = None) -> dict[str, list[MetricPoint]]:
+        """Each metric's points in order; a NaN that was reported stays NaN.
+
+        `attempt`: of a run that was started again, what that attempt told, from 1; None: the present one, behind what
+        it goes on from. Raises: Invalid for an attempt that there was not.
+        """
+        query = {"attempt": attempt}
+        series: list[Json] = self.client.transport.json("GET", f"{self.path}/metrics", query=query)["series"]
         return {one["key"]: [_read_point(point) for point in one["points"]] for one in series}
 
     def usage(self) -> Json:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,10 @@ KEPT_SECONDS: Final = 90 * 24 * 3600.0
 #: of notes whose results are there: how many are kept, and for how long
 MOST_BROUGHT: Final = 200
 BROUGHT_SECONDS: Final = 30 * 24 * 3600.0
+#: so much of a notebook's name stands before the moment in the name of a run that nobody has named
+STEM_LENGTH: Final = 47
+#: what a file's name may hold and a run's may not
+_UNNAMED: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,20 @@ class Server:
 
     def brings(self, note: Note) -> bool:
         return note.platform == self.platform and Path(note.target).resolve().is_relative_to(Path(self.root).resolve())
+
+
+def result_name(source: str, run: str) -> str:
+    """The file of a run's result, beside the notebook `source`: the one rule, of every face.
+
+    `report.ipynb`: run `report-7` has `report-7.ipynb`, run `nightly` has `report-nightly.ipynb`; a run called like the
+    notebook has `report-result.ipynb`, for the notebook itself is never written over.
+    """
+    stem = source.removesuffix(".ipynb")
+    plain = _UNNAMED.sub("-", stem).strip("._-")[:STEM_LENGTH]
+    if run in (stem, plain):
+        return f"{stem}-result.ipynb"
+    says_it = plain and run.startswith(plain) and run[len(plain)] in "._-"
+    return f"{run}.ipynb" if says_it else f"{stem}-{run}.ipynb"
 
 
 def notes_folder(home: str | os.PathLike[str] | None = None) -> Path:

@@ -13,9 +13,9 @@ from orrery.controllers.archives import refused, unpack
 from orrery.controllers.bounded_http import MAX_REDIRECTS, REDIRECTS, BoundedHttp, TimeIsUp
 from orrery.controllers.fetches import Fetched, Progress
 from orrery.controllers.hosts import HostRefused, Hosts, host_of
-from orrery.controllers.memory_words import human_bytes
 from orrery.controllers.settings import SourceSettings
 from orrery.domain.sources import ArchiveSource
+from orrery.executors.words import human_bytes
 from orrery.store.objects import ObjectStore
 
 

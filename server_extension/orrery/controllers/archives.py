@@ -16,10 +16,10 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, Protocol
 
-from orrery.controllers.memory_words import human_bytes
 from orrery.domain.datasets import DatasetFile
 from orrery.domain.sources import MAX_FILES
 from orrery.errors import Invalid
+from orrery.executors.words import human_bytes
 from orrery.store.objects import ObjectStore
 
 #: of entries, folders included

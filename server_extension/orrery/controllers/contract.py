@@ -190,6 +190,10 @@ class Controller:
         """The ids of those that look again now, since it has begun to run or has settled."""
         return []
 
+    def came_from(self, record: Record) -> Mapping[str, str]:
+        """Ids of what it came from and does not need, by their paths in the spec: of lineage, no edges of the graph."""
+        return {}
+
     def view(self, record: Record) -> Json:
         """Live additions to the outputs of one resource, too short-lived to be stored (its place in the queue)."""
         return {}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from orrery.controllers.archives import refused
 from orrery.controllers.fetches import Fetched
-from orrery.controllers.memory_words import human_bytes
 from orrery.controllers.settings import SourceSettings
 from orrery.domain.datasets import DatasetFile
 from orrery.domain.records import Record
 from orrery.domain.sources import MAX_FILES, DatasetSource
+from orrery.executors.words import human_bytes
 from orrery.store.objects import ObjectStore
 
 

@@ -26,11 +26,11 @@ from orrery.controllers.bounded_http import MAX_REDIRECTS, TimeIsUp
 from orrery.controllers.fetches import Fetched, Progress
 from orrery.controllers.git_hosts import GitHosts, JudgedUrl
 from orrery.controllers.hosts import HostRefused
-from orrery.controllers.memory_words import human_bytes
 from orrery.controllers.settings import SourceSettings
 from orrery.domain.datasets import DatasetFile
 from orrery.domain.sources import MAX_FILES, GitSource
 from orrery.errors import Invalid, OrreryError
+from orrery.executors.words import human_bytes
 from orrery.store.objects import ObjectStore
 
 _FIELD: Final = "spec.source"

@@ -12,7 +12,7 @@ from orrery.controllers.rates import Rate
 from orrery.domain.records import Json, Record, utc_now
 from orrery.errors import UnknownJob
 from orrery.executors.contract import Executor, Exit, ExitReason, JobState, UsageSample
-from orrery.executors.shim import human_bytes
+from orrery.executors.words import human_bytes
 from orrery.jobs.distributed import precedence
 from orrery.store.metrics import MetricStore, Point, parse_value
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from orrery.controllers.memory_words import Need, Room, human_bytes, propose_smaller, say
+from orrery.controllers.memory_words import Need, Room, propose_smaller, say
 from orrery.controllers.settings import InstanceType, Settings
 from orrery.domain.access import User
 from orrery.domain.memory_fit import Facts, PastRun, Prediction, Verdict, facts_of, on_gpus, predict
@@ -19,6 +19,7 @@ from orrery.domain.records import Json, Record
 from orrery.domain.search_space import Dimension
 from orrery.errors import Invalid, OrreryError
 from orrery.executors.contract import Executor, ExitReason
+from orrery.executors.words import human_bytes
 from orrery.store.resources import ResourceStore
 from orrery.store.summaries import Summaries
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from orrery.domain.memory_fit import Prediction, Verdict, judge, worst
 from orrery.domain.records import Json, Record
+from orrery.executors.words import human_bytes
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,3 @@ def _lesser(value: Any, schema: Json) -> Iterator[Any]:
         lowest = schema.get("minimum", 1)
         while (value := value // 2 if is_whole else value / 2) >= lowest and value > 0:
             yield value
-
-
-def human_bytes(count: float) -> str:
-    """`640 MiB`, `1.9 GiB`, `8 GiB`."""
-    if count < 1 << 30:
-        return f"{count / (1 << 20):.0f} MiB"
-    return f"{count / (1 << 30):.1f}".removesuffix(".0") + " GiB"

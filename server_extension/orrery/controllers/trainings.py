@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -15,15 +15,23 @@ from orrery.controllers.contract import Controller, Draft, NewResource, Outcome,
 from orrery.controllers.kernel_states import check_resume, keep_state
 from orrery.controllers.meanwhile import Meanwhile, owner_of
 from orrery.controllers.run_sizes import check_size
-from orrery.controllers.secrets import check_secrets
+from orrery.controllers.secrets import check_room, check_secrets
 from orrery.controllers.templates import template_of
+from orrery.controllers.training_checks import (
+    check_checkpoint,
+    check_columns,
+    check_datasets,
+    check_nodes,
+    check_torchrun,
+    chosen_target,
+    has_torch,
+)
 from orrery.controllers.training_files import TrainingFiles
 from orrery.controllers.training_images import check_run_image, complete_image, offer_image, pin_image
 from orrery.controllers.training_jobs import MODEL, make_job, pin_source
 from orrery.controllers.training_storage import TrainingStorage, check_storages
-from orrery.domain.access import SYSTEM_OWNER, User
-from orrery.domain.algorithms import check_is_ready, is_notebook
-from orrery.domain.columns import check_target, find_column
+from orrery.domain.access import User
+from orrery.domain.algorithms import check_is_ready
 from orrery.domain.models import MODEL as MODEL_KIND
 from orrery.domain.records import Json, Record
 from orrery.domain.templates import TEMPLATE
@@ -73,77 +81,19 @@ class TrainingController(Controller):
         check_size(self.platform, draft.owner, spec)
         algorithm = draft.references["algorithm"]
         check_is_ready(algorithm)
-        self._check_nodes(spec, algorithm)
+        check_nodes(spec, algorithm)
+        check_torchrun(spec, algorithm, draft.references.get("image"), has_torch=has_torch())
         check_run_image(self.platform, draft, spec.instance_type)
         check_secrets(self.platform.store, draft.owner, spec.secrets)
+        check_room(self.platform, draft.owner, spec)
         check_storages(self.platform, draft)
         stored = spec.model_dump(mode="json")
         stored["parameters"] = validate(algorithm.spec["parameters_schema"], spec.parameters, path="spec.parameters")
-        self._check_datasets(draft, spec, algorithm)
-        self._check_columns(draft, stored["parameters"], algorithm)
-        self._check_checkpoint(draft)
+        check_datasets(draft, spec, algorithm)
+        stored["parameters"] |= chosen_target(draft, stored["parameters"], algorithm)
+        check_columns(draft, stored["parameters"], algorithm)
+        check_checkpoint(draft)
         return stored
-
-    def _check_nodes(self, spec: TrainingSpec, algorithm: Record) -> None:
-        if not is_notebook(algorithm.spec["entry_point"]):
-            return
-        if spec.torchrun:
-            field, message = (
-                "torchrun",
-                (
-                    f"algorithm {algorithm.name} is a notebook, which is one process on each node, in its kernel; "
-                    "torchrun and processes_per_node need a script (.py)"
-                ),
-            )
-        elif spec.nodes > 1 and algorithm.owner == SYSTEM_OWNER:
-            field, message = (
-                "nodes",
-                (f"algorithm {algorithm.name} trains on one node; several need a script or a notebook of your own"),
-            )
-        else:
-            return
-        raise Invalid(message, fields=[{"path": f"spec.{field}", "message": message}])
-
-    def _check_checkpoint(self, draft: Draft) -> None:
-        other = draft.references.get("checkpoint_from")
-        if other is not None and not other.outputs.get("checkpoint_files"):
-            message = f"{other.label} kept no checkpoint; choose one that wrote files to EM_CHECKPOINT_DIR"
-            raise Invalid(message, fields=[{"path": "spec.checkpoint_from", "message": message}])
-
-    def _check_datasets(self, draft: Draft, spec: TrainingSpec, algorithm: Record) -> None:
-        declared = {dataset["name"]: dataset for dataset in algorithm.spec["datasets"]}
-        for name in spec.datasets:
-            if declared and name not in declared:
-                message = f"algorithm {algorithm.name} knows no dataset {name!r}; it reads {', '.join(declared)}"
-                raise Invalid(message, fields=[{"path": f"spec.datasets.{name}", "message": message}])
-            if draft.references[f"datasets.{name}"].phase == "ARCHIVED":
-                message = (
-                    f"{draft.references[f'datasets.{name}'].label} is archived; choose another version, or restore it"
-                )
-                raise Invalid(message, fields=[{"path": f"spec.datasets.{name}", "message": message}])
-        for name, dataset in declared.items():
-            if dataset["required"] and name not in spec.datasets:
-                message = f"algorithm {algorithm.name} needs a dataset {name!r}"
-                raise Invalid(message, fields=[{"path": f"spec.datasets.{name}", "message": message}])
-
-    def _check_columns(self, draft: Draft, parameters: Json, algorithm: Record) -> None:
-        """Column parameters must name columns of the training data; the target must be learnable."""
-        version = draft.references.get("datasets.train")
-        content: Json = version.spec.get("content") or {} if version is not None else {}
-        if version is None or not content.get("columns"):
-            return
-        properties: Json = algorithm.spec["parameters_schema"].get("properties", {})
-        for name, schema in properties.items():
-            value = parameters.get(name)
-            if not schema.get("x-orrery-column") or value in (None, ""):
-                continue
-            path = f"spec.parameters.{name}"
-            column = find_column(content, str(value), dataset=version.qualified_name, path=path)
-            if name == "target":
-                declared: list[str] = algorithm.spec.get("tasks") or []
-                task = str(parameters.get("task") or ("classification" if declared == ["classification"] else "auto"))
-                known = {**column, "rows": content.get("rows")}
-                check_target(known, task=task, dataset=version.qualified_name, path=path)
 
     # moving it
 
@@ -441,6 +391,11 @@ class TrainingController(Controller):
         trial: Json | None = record.spec.get("trial")
         run: Json | None = record.spec.get("workflow")
         return [*([trial["tuning"]] if trial else []), *([run["workflow"]] if run else [])]
+
+    def came_from(self, record: Record) -> Mapping[str, str]:
+        """Of a copy that runs on CPU meanwhile: the training that waits for a GPU."""
+        original: Json | None = record.spec.get("meanwhile_of")
+        return {"meanwhile_of.training": original["training"]} if original else {}
 
     def view(self, record: Record) -> Json:
         """What it runs; its place in the queue while it waits, and what a copy would start on meanwhile."""

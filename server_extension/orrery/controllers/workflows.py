@@ -31,6 +31,10 @@ MODEL_SECONDS: Final = 0.25
 _NAME_LENGTH: Final = 48
 #: how often an endpoint that changes meanwhile is read again
 MOST_READINGS: Final = 5
+#: how a run ended that may become complete yet: its training is retried, started or resumed by hand
+MENDABLE: Final = frozenset({"FAILED", "STOPPED"})
+#: of runs that ended so, the last ones are followed
+MOST_UNJUDGED: Final = 100
 _NO_RUNS: Final[Json] = {"total": 0, "completed": 0, "failed": 0, "better": 0}
 
 
@@ -101,6 +105,8 @@ class WorkflowController(Controller):
                 return self._begin(record)
             case "ENABLED":
                 return self._follow(record)
+            case "DISABLED":
+                return self._mended(record) or Outcome()
             case "RUN_IN_PROGRESS":
                 return self._run(record)
             case _:
@@ -123,6 +129,8 @@ class WorkflowController(Controller):
 
     def _follow(self, record: Record) -> Outcome:
         """At rest: whether there is something to do."""
+        if mended := self._mended(record):
+            return mended
         if record.target is Target.STOPPED:
             return Outcome(event="disable")
         newest = self._newest(record)
@@ -130,6 +138,16 @@ class WorkflowController(Controller):
         if newest is not None and (seen_at is None or newest.created_at > datetime.fromisoformat(seen_at)):
             return Outcome(event="published")
         return Outcome()
+
+    def _mended(self, record: Record) -> Outcome | None:
+        """A run of before whose training had failed or been stopped, and is complete by now: it is judged after all."""
+        unjudged: list[Json] = record.internal.get("unjudged") or []
+        trainings = self.platform.store.find_many(run["training"] for run in unjudged)
+        for run in unjudged:
+            training = trainings.get(run["training"])
+            if training is not None and training.deleted_at is None and training.phase == "COMPLETE":
+                return Outcome(event="mended", internal={"run": {**run, "again": True}})
+        return None
 
     def _newest(self, record: Record) -> Record | None:
         """The newest version of its dataset that is published and not archived."""
@@ -297,11 +315,12 @@ class WorkflowController(Controller):
         training: Record | None = None,
         best: Json | None = None,
     ) -> Outcome:
-        """The run is over: what came of it, and the counts."""
+        """The run is over: what came of it, and the counts. One that is judged again counts as what it is now."""
+        is_again, is_complete = bool(run.get("again")), phase == "COMPLETE"
         counts: Json = {**_NO_RUNS, **(record.outputs.get("runs") or {})}
-        counts["total"] += 1
-        counts["completed"] += phase == "COMPLETE"
-        counts["failed"] += phase != "COMPLETE"
+        counts["total"] += not is_again
+        counts["completed"] += is_complete
+        counts["failed"] += (not is_complete) - is_again
         counts["better"] += best is not None
         ended_at = training.ended_at if training is not None and training.ended_at else self.platform.store.clock()
         shown = {
@@ -311,10 +330,19 @@ class WorkflowController(Controller):
             "verdict": verdict,
             "ended_at": ended_at.isoformat(),
         }
-        outputs: dict[str, Any] = {"last_run": shown, "runs": counts}
+        outputs: dict[str, Any] = {"runs": counts}
+        last: Json = record.outputs.get("last_run") or shown
+        if run["number"] >= last["number"]:
+            outputs["last_run"] = shown
         if best is not None:
             outputs["best"] = best
-        return Outcome(event="judged", message=verdict, outputs=outputs, internal={"run": None})
+        unjudged: list[Json] = record.internal.get("unjudged") or []
+        unjudged = [other for other in unjudged if other["number"] != run["number"]]
+        if phase in MENDABLE and training is not None:
+            kept = {key: run[key] for key in ("number", "version", "version_number")}
+            unjudged = [*unjudged, {**kept, "training": training.id}][-MOST_UNJUDGED:]
+        message = f"run {run['number']}, tried again: {verdict}" if is_again else verdict
+        return Outcome(event="judged", message=message, outputs=outputs, internal={"run": None, "unjudged": unjudged})
 
 
 def _shown(number: int, version: str, version_number: int, *, training: Record | None = None) -> Json:

@@ -28,10 +28,10 @@ def check_values(variables: Mapping[str, str]) -> None:
     _check_together(sum(size_of(name, value) for name, value in variables.items()), "all variables together take")
 
 
-def check_parameters(parameters: Mapping[str, Any], taken_bytes: int = 0) -> None:
+def check_parameters(parameters: Mapping[str, Any], taken_bytes: int = 0, *, beside: str = "variables") -> None:
     """Hyperparameters reach a run as variables too: each for itself, and all as JSON. Raises: ValueError.
 
-    `taken_bytes`: what the variables beside them take.
+    `taken_bytes`: what is `beside` them takes.
     """
     for name, value in parameters.items():
         if isinstance(value, str) and "\0" in value:
@@ -43,7 +43,7 @@ def check_parameters(parameters: Mapping[str, Any], taken_bytes: int = 0) -> Non
             "put what is long into a file or a dataset"
         )
     # in EM_HPS, and once more in EM_HP_<NAME> each
-    _check_together(taken_bytes + 2 * whole, "all variables and hyperparameters together take")
+    _check_together(taken_bytes + 2 * whole, f"all {beside} and hyperparameters together take")
 
 
 def size_of(name: str, value: str) -> int:

@@ -145,6 +145,9 @@ WORKFLOW = Kind(
             ("ENABLED", "published"): "RUN_IN_PROGRESS",
             ("ENABLED", "run"): "RUN_IN_PROGRESS",
             ("DISABLED", "run"): "RUN_IN_PROGRESS",
+            # a training that had failed was tried again by hand, and is complete
+            ("ENABLED", "mended"): "RUN_IN_PROGRESS",
+            ("DISABLED", "mended"): "RUN_IN_PROGRESS",
             ("RUN_IN_PROGRESS", "judged"): "ENABLED",
             ("ENABLED", "disable"): "DISABLED",
             # what runs goes on; it is disabled after that

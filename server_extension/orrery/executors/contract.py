@@ -289,6 +289,11 @@ class ServiceState:
     #: set when the newest revision cannot become ready (crash loop, bad files): what a person should read
     failure: str | None = None
 
+    @property
+    def holding(self) -> int:
+        """How many replicas hold their part of the machine: all but those that still wait for it."""
+        return sum(replica.phase is not ReplicaPhase.PENDING for replica in self.replicas)
+
 
 class SecretSource(Protocol):
     """Where an executor gets the values of `JobSpec.secrets`."""

@@ -12,7 +12,7 @@ from typing import Any, Self, cast
 
 from orrery.errors import Invalid, Unschedulable
 from orrery.executors.resources import Resources
-from orrery.executors.shim import human_bytes
+from orrery.executors.words import human_bytes
 
 
 @dataclass(frozen=True)

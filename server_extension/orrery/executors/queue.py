@@ -20,7 +20,7 @@ from orrery.errors import Invalid, Unschedulable
 from orrery.executors.contract import Resources
 from orrery.executors.policy import Rules, Tally, amounts
 from orrery.executors.shares import SERVICE_RANK, Accounts, Claim, Line
-from orrery.executors.shim import human_bytes
+from orrery.executors.words import human_bytes
 
 __all__ = ["SERVICE_RANK", "Claim", "Ledger", "Line", "admit", "check_schedulable", "fits", "need", "subtract", "total"]
 

@@ -10,7 +10,7 @@ from orrery.executors.contract import Resources
 from orrery.executors.policy import Tally
 from orrery.executors.queue import Ledger
 from orrery.executors.shares import OVERDUE_RANK, Claim
-from orrery.executors.shim import human_bytes
+from orrery.executors.words import human_bytes
 
 #: the reason of whoever fits
 STARTS: Final = "starts in a moment"

@@ -36,6 +36,7 @@ from orrery.executors.family import boot_id, descendants, group_exists, group_of
 from orrery.executors.history import timestamp
 from orrery.executors.masking import mask_stream
 from orrery.executors.sampling import Sampler
+from orrery.executors.words import human_bytes
 
 FIRST_PERIOD_SECONDS = 0.25
 LAST_PERIOD_SECONDS = 2.0
@@ -60,14 +61,6 @@ SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-def human_bytes(count: float) -> str:
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024 or unit == "GiB":
-            break
-        count /= 1024
-    return f"{count:.1f} {unit}" if unit != "bytes" else f"{count:.0f} bytes"
 
 
 def prctl(option: int, value: int) -> None:

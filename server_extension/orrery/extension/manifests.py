@@ -27,8 +27,9 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from orrery.errors import Conflict, Forbidden, Invalid, NotFound, OrreryError, Stale, TooLarge, Unavailable
+from orrery.errors import Invalid, OrreryError, Stale
 from orrery.extension.proxy import Platform
+from orrery.http_status import status_of
 
 if TYPE_CHECKING:
     from orrery.client import Client
@@ -39,14 +40,6 @@ Json = dict[str, Any]
 ADDRESS: Final = "/orrery-extension/manifests"
 #: resources in one exported file
 MAX_EXPORTED: Final = 200
-_STATUS: Final[tuple[tuple[type[OrreryError], int], ...]] = (
-    (Invalid, 422),
-    (TooLarge, 413),
-    (NotFound, 404),
-    (Conflict, 409),
-    (Forbidden, 403),
-    (Unavailable, 503),
-)
 
 
 class _Left(OrreryError):
@@ -102,7 +95,7 @@ class ManifestsBase(APIHandler):
         if not isinstance(error, OrreryError):
             super().write_error(status_code, **kwargs)
             return
-        self.set_status(next((status for cls, status in _STATUS if isinstance(error, cls)), 500))
+        self.set_status(status_of(error))
         self.finish(json.dumps(_error_view(error)))  # pyright: ignore[reportUnknownMemberType]
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:

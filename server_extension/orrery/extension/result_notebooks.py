@@ -19,7 +19,17 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from orrery.client.downloads import write_json
-from orrery.client.result_notes import Announced, Note, Server, is_due, leave, mark_brought, read_notes, remove
+from orrery.client.result_notes import (
+    Announced,
+    Note,
+    Server,
+    is_due,
+    leave,
+    mark_brought,
+    read_notes,
+    remove,
+    result_name,
+)
 from orrery.errors import OrreryError
 from orrery.extension.forwarding import Upstream
 from orrery.extension.proxy import Platform
@@ -169,9 +179,11 @@ def _write(target: Path, notebook: dict[str, Any]) -> None:
 
 
 class ResultNotebookHandler(APIHandler):
-    """`POST {base_url}orrery-extension/results` with `{"run", "name", "path"}`: the result of a run belongs there.
+    """`POST {base_url}orrery-extension/results` with `{"run", "name", "source"}`: a run of that notebook was begun.
 
-    Answers whether it will be brought: not where the files of this server are no files of its disk.
+    Its result belongs beside it, under the name that `result_name` gives it, or at `path` where that is said instead.
+    Answers `{"followed", "path"}`: where, and whether it will be brought, which it is not where the files of this
+    server are no files of its disk.
     """
 
     auth_resource: ClassVar[str] = "orrery"
@@ -182,12 +194,18 @@ class ResultNotebookHandler(APIHandler):
     @web.authenticated
     def post(self) -> None:
         body: dict[str, Any] = self.get_json_body() or {}
-        run, name, path = (str(body.get(key) or "") for key in ("run", "name", "path"))
+        run, name, path, source = (str(body.get(key) or "") for key in ("run", "name", "path", "source"))
         if not run.replace("_", "").isalnum():
             raise web.HTTPError(400, f"run is {run!r}, which is no id of a run")
+        if not path:
+            folder, _, notebook = source.rpartition("/")
+            if not notebook.endswith(".ipynb"):
+                raise web.HTTPError(400, f"source is {source!r}, which is no notebook: give the path of an .ipynb")
+            result = result_name(notebook, name.rpartition("/")[2])
+            path = f"{folder}/{result}" if folder else result
         server = self.results.server
         note = Note(run, name, str(Path(server.root) / path.lstrip("/")), server.platform)
         is_file = ":" not in path and server.brings(note) and Path(note.target).parent.is_dir()
         if is_file:
             leave(self.results.folder, note)
-        self.finish({"followed": is_file})
+        self.finish({"followed": is_file, "path": path})

@@ -54,7 +54,7 @@ class QueueConformance:
         ("resources", "words"),
         [
             (Resources(3, MEBIBYTE), "3 cores asked for; this machine has 2 cores"),
-            (Resources(1, 8 << 30), "8.0 GiB of memory asked for; this machine has 4.0 GiB"),
+            (Resources(1, 8 << 30), "8 GiB of memory asked for; this machine has 4 GiB"),
             (Resources(1, MEBIBYTE, 3), "3 GPUs asked for; this machine has 2 GPUs"),
         ],
     )

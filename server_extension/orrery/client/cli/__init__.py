@@ -9,6 +9,7 @@ def main() -> None:
     """Run the command line; ends the process with the exit code."""
     from orrery.client.cli import (
         activity,
+        compare,
         dashboards,
         images,
         notebooks,
@@ -37,6 +38,7 @@ def main() -> None:
         resources,
         transfer,
         activity,
+        compare,
     )
     for family in families:
         family.register(app)

@@ -131,6 +131,9 @@ def logs(
         str | None,
         typer.Option(metavar="TEXT", help="Only the lines that hold this, in large or small letters, with numbers."),
     ] = None,
+    attempt: Annotated[
+        int | None, typer.Option(min=1, help="Of a run that was started again, this attempt, from 1; else the last.")
+    ] = None,
 ) -> None:
     """Print a resource's log.
 
@@ -140,12 +143,13 @@ def logs(
       orrery logs endpoint breast --tail 50
       orrery logs training ddp-1 --rank 3
       orrery logs training breast-1 --search error
+      orrery logs training breast-1 --attempt 1
     """
     from collections import deque
 
     with connect() as client:
         resource = client.kind(kind).get(name)
-        lines = resource.logs(follow=follow, rank=rank, search=search)
+        lines = resource.logs(follow=follow, rank=rank, search=search, attempt=attempt)
         if tail is not None and not follow:
             lines = iter(deque(lines, maxlen=tail))
         for line in lines:

@@ -129,6 +129,8 @@ def _load(target: str, folders: Mapping[str, Path]) -> Data:
     values = arrays.pop(chosen.name)
     known = np.array([value is not None for value in values]) if values.dtype == object else ~np.isnan(values)
     notes = [warning for source in sources for warning in source.warnings]
+    if not target:
+        notes.append(f"no target was named: the last column, {chosen.name!r}, is predicted")
     if not known.all():
         notes.append(f"{int((~known).sum())} rows without a value of {chosen.name!r} are left out")
     reasons = {"text": "text, not learned from", "datetime": "date or time, not learned from"}
