@@ -56,6 +56,7 @@ async function openPanel(platform: MemoryPlatform, kind = KIND): Promise<HTMLEle
   const context = {
     ...platform.make([kind, ALGORITHM]),
     go: new Navigator(new CommandRegistry()),
+    state: null,
     themeChanged: null
   };
   const opened = new FormPanel(context, null, { kind: kind.kind, draft: 'draft' }, false, () =>

@@ -181,6 +181,11 @@ export function* walk(schema: Schema, path: string[] = []): Generator<Place> {
   }
 }
 
+/** Where files are uploaded; null where none are. */
+export function uploadPathOf(schema: Schema): string[] | null {
+  return [...walk(schema)].find(place => place.schema['x-orrery-upload'])?.path ?? null;
+}
+
 /** Uploads that are needed and have no file yet. */
 export function missingUploads(schema: Schema, spec: JsonObject): FieldError[] {
   return [...walk(schema)].flatMap(({ path, schema: place }) => {
@@ -211,6 +216,16 @@ export function withoutEmpty(value: Json | undefined): Json | undefined {
     return kept;
   }
   return value;
+}
+
+/** An object with another value at this path; what lies between is made. */
+export function changedAt(
+  value: JsonObject,
+  [key = '', ...rest]: string[],
+  change: (current: Json | undefined) => Json
+): JsonObject {
+  const inner = (): JsonObject => changedAt((value[key] ?? {}) as JsonObject, rest, change);
+  return { ...value, [key]: rest.length === 0 ? change(value[key]) : inner() };
 }
 
 /** Keep of an old object what the schema still has and still takes. */
