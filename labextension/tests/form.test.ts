@@ -143,6 +143,38 @@ describe('FormModel', () => {
     });
   });
 
+  it("asks of a notebook nothing that is a script's, and sends none of it", async () => {
+    const properties: Record<string, Schema> = {
+      torchrun: { type: 'boolean', default: false, 'x-orrery-script': true },
+      processes_per_node: { type: 'integer', default: 1, minimum: 1, 'x-orrery-script': true },
+      nodes: { type: 'integer', default: 1 }
+    };
+    const schema = { ...TRAINING.spec_schema, additionalProperties: false };
+    const kind = {
+      ...TRAINING,
+      spec_schema: { ...schema, properties: { ...schema.properties, ...properties } }
+    };
+    const platform = new MemoryPlatform();
+    for (const entry_point of ['train.py', 'train.ipynb']) {
+      const algorithm = makeResource({ kind: 'algorithm', spec: { entry_point } });
+      platform.on('GET', `/algorithms/by-name/alice/${entry_point}`, () => ({ body: algorithm }));
+    }
+    platform.on('POST', '/trainings', call => ({
+      body: makeResource({ spec: call.body?.spec as JsonObject })
+    }));
+    const form = await openForm(platform, kind);
+    const filled = { torchrun: true, processes_per_node: 4, nodes: 2 };
+    const hidden = (): unknown => (form.schemas.uiSchema.spec as JsonObject).torchrun;
+    await form.setData({ name: 'mine', spec: { algorithm: 'alice/train.py', ...filled } });
+    expect(hidden()).toEqual({});
+    expect(form.spec).toMatchObject(filled);
+    await form.setData({ ...form.data, spec: { ...form.spec, algorithm: 'alice/train.ipynb' } });
+    expect(hidden()).toEqual({ 'ui:widget': 'hidden' });
+    const datasets = { train: 'alice/breast' };
+    await form.setData({ ...form.data, spec: { ...form.spec, datasets } });
+    expect((await form.submit())?.spec).toMatchObject({ torchrun: false, processes_per_node: 1, nodes: 2 });
+  });
+
   it('asks for no more than an algorithm where a kind may be left open', async () => {
     const platform = new MemoryPlatform();
     platform.on('POST', '/templates', call => ({

@@ -22,7 +22,7 @@ import type {
 } from '../api-types';
 import { formatTime, pick, valueAt } from '../format';
 import type { FormSchemas, Found } from '../forms/make-form';
-import { makeFormSchemas } from '../forms/make-form';
+import { makeFormSchemas, withoutScripts } from '../forms/make-form';
 import {
   changedAt,
   keepKnown,
@@ -412,7 +412,8 @@ export class FormModel extends Model {
   /** The parameters that have a fixed value are those that are not searched. */
   private fitParameters(): void {
     this.schemas = this.makeSchemas();
-    this.data = { ...this.data, spec: keepVariants(this.specSchema.properties ?? {}, this.spec) };
+    const spec = keepVariants(this.specSchema.properties ?? {}, this.spec);
+    this.data = { ...this.data, spec: withoutScripts(this.specSchema, spec) };
     for (const [key, declared] of Object.entries(this.references.found.parameters)) {
       const place = [...walk(this.specSchema)].find(({ path }) => path.join('.') === key);
       const schema = plainSchema(declared);

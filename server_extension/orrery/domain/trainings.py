@@ -95,7 +95,7 @@ class RunSpec(Spec):
         False,
         title="Start with torchrun",
         description="Start the script by torchrun, as PyTorch's distributed training expects it.",
-        json_schema_extra={"x-orrery-group": "Distributed"},
+        json_schema_extra={"x-orrery-script": True, "x-orrery-group": "Distributed"},
     )
     processes_per_node: int = Field(
         1,
@@ -103,7 +103,7 @@ class RunSpec(Spec):
         le=MAX_PROCESSES_PER_NODE,
         description="How many processes torchrun starts on each node: one for each GPU, or a few that share the cores. "
         "A notebook is one process on each node.",
-        json_schema_extra={"x-orrery-group": "Distributed"},
+        json_schema_extra={"x-orrery-script": True, "x-orrery-group": "Distributed"},
     )
     data_gib: float | None = Field(
         None,
