@@ -173,7 +173,10 @@ export class FormModel extends Model {
 
   /** What would be sent. */
   get draft(): JsonObject {
-    return { spec: {}, ...(withoutEmpty(this.data) as JsonObject | undefined) };
+    return {
+      spec: {},
+      ...(withoutEmpty(this.data, this.schemas.schema as Schema) as JsonObject | undefined)
+    };
   }
 
   get spec(): JsonObject {

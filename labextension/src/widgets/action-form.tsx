@@ -20,7 +20,7 @@ export class ActionForm extends ReactWidget implements Dialog.IBodyWidget<JsonOb
   }
 
   getValue(): JsonObject {
-    return withoutEmpty(this.data) as JsonObject;
+    return withoutEmpty(this.data, plainSchema(this.action.schema ?? {})) as JsonObject;
   }
 
   protected render(): JSX.Element {

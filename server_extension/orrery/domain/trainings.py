@@ -24,13 +24,19 @@ from orrery.domain.references import (
     TuningRef,
     WorkflowRef,
 )
-from orrery.domain.variables import check_parameters, check_values, size_of
+from orrery.domain.variables import check_parameters, check_values, refusal, size_of
 
 MAX_HYPERPARAMETERS = 100
 MAX_DATASETS = 10
 MAX_NODES = 100
 MAX_PROCESSES_PER_NODE = 64
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+
+
+def _name_problem(name: str) -> str:
+    if _VARIABLE.fullmatch(name) and not name.startswith(("EM_", "ORRERY_")):
+        return ""
+    return f"{name!r} cannot be set: use letters, digits and '_', not beginning with EM_ or ORRERY_"
 
 
 class RunSpec(Spec):
@@ -166,12 +172,7 @@ class RunSpec(Spec):
     @field_validator("environment", "secrets")
     @classmethod
     def good_variables(cls, environment: dict[str, str]) -> dict[str, str]:
-        for name in environment:
-            if _VARIABLE.fullmatch(name) is None or name.startswith(("EM_", "ORRERY_")):
-                raise ValueError(
-                    f"{name!r} cannot be set: use letters, digits and '_', not beginning with EM_ or ORRERY_"
-                )
-        check_values(environment)
+        check_values(environment, _name_problem)
         return environment
 
     @field_validator("priority", mode="before")
@@ -185,7 +186,8 @@ class RunSpec(Spec):
     @model_validator(mode="after")
     def no_variable_twice(self) -> RunSpec:
         if twice := sorted(self.environment.keys() & self.secrets.keys()):
-            raise ValueError(f"{twice[0]} is set both in environment and in secrets; leave one of them away")
+            told = "{} is set both in environment and in secrets; leave one of them away"
+            raise refusal({("secrets", name): told.format(name) for name in twice})
         return self
 
     @model_validator(mode="after")
