@@ -67,16 +67,18 @@ class NotebookSpec(Spec):
         None,
         gt=0,
         le=65_536,
+        title="Data volume size",
         description="Size of the data volume, GiB, where volumes have sizes: it keeps everything below it over stops, "
         "starts and changes of image and size.",
-        json_schema_extra={"x-orrery-group": "Storage"},
+        json_schema_extra={"x-orrery-unit": "GiB", "x-orrery-group": "Storage"},
     )
     boot_gib: float | None = Field(
         None,
         gt=0,
         le=65_536,
+        title="Boot volume size",
         description="Size of what the image brings, GiB; it is made anew at each start.",
-        json_schema_extra={"x-orrery-group": "Storage"},
+        json_schema_extra={"x-orrery-unit": "GiB", "x-orrery-group": "Storage"},
     )
     mounts: list[Mount] = Field(
         default_factory=list[Mount],

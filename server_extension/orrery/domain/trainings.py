@@ -118,7 +118,7 @@ class RunSpec(Spec):
         title="Data storage size",
         description="Most that its data, checkpoints and what it writes may take on the disk of each node, GiB; it is "
         "ended when that is exceeded. Empty: no limit.",
-        json_schema_extra={"x-orrery-group": "Run"},
+        json_schema_extra={"x-orrery-unit": "GiB", "x-orrery-group": "Run"},
     )
     output: LocationUri | None = Field(
         None,
