@@ -59,6 +59,10 @@ export interface Schema {
   'x-orrery-upload'?: boolean;
   'x-orrery-instance-type'?: boolean;
   'x-orrery-duration'?: boolean;
+  /** What its number counts: "GiB". */
+  'x-orrery-unit'?: string;
+  /** Of scripts only: it is hidden where a notebook is chosen. */
+  'x-orrery-script'?: boolean;
   'x-orrery-image'?: 'NOTEBOOK' | 'TRAINING';
   [extension: string]: unknown;
 }

@@ -4,11 +4,12 @@
  */
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
+import type { ErrorBody } from './api-errors';
+import { ApiError, makeApiError } from './api-errors';
 import type {
   Dashboard,
   Dependents,
   Draft,
-  FieldError,
   FileEntry,
   Importances,
   InstanceKernel,
@@ -30,40 +31,11 @@ import type {
   UsageSample,
   WhoAmI
 } from './api-types';
+import type { GoalWords } from './models/goals';
 import type { LimitChanges } from './models/limits';
 import type { Profile } from './models/insight';
 
-/** The platform refused: `message` says what was wrong and what to do. */
-export class ApiError extends Error {
-  constructor(
-    readonly status: number,
-    readonly code: string,
-    message: string,
-    readonly details: JsonObject = {}
-  ) {
-    super(message);
-    this.name = 'ApiError';
-  }
-
-  /** The platform itself did not answer; trying again later may help. */
-  get isUnavailable(): boolean {
-    return this.status === 0 || this.code === 'unavailable' || [502, 503, 504].includes(this.status);
-  }
-
-  get fields(): FieldError[] {
-    const fields = this.details.fields;
-    return Array.isArray(fields) ? (fields as unknown as FieldError[]) : [];
-  }
-
-  get dependents(): Summary[] {
-    const dependents = this.details.dependents;
-    return Array.isArray(dependents) ? (dependents as unknown as Summary[]) : [];
-  }
-}
-
-export function errorMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
+export { ApiError, errorMessage } from './api-errors';
 
 export type Query = Record<string, string | number | boolean | null | undefined>;
 
@@ -77,12 +49,6 @@ export interface BatchOperation {
 export interface BatchAnswer {
   body: Json;
   error: ApiError | null;
-}
-
-interface ErrorBody {
-  code: string;
-  message: string;
-  details?: JsonObject;
 }
 
 /** Short enough that its answer comes within seconds. */
@@ -278,8 +244,8 @@ export class Api {
     return this.request('GET', '/auth/whoami');
   }
 
-  async kinds(): Promise<Kind[]> {
-    return (await this.request<{ items: Kind[] }>('GET', '/kinds')).items;
+  kinds(): Promise<{ items: Kind[]; goals: GoalWords }> {
+    return this.request('GET', '/kinds');
   }
 
   async instanceTypes(): Promise<InstanceType[]> {
@@ -476,21 +442,4 @@ function batchAnswer(result: { status: number; body: Json }): BatchAnswer {
     details: {}
   };
   return { body: null, error: new ApiError(result.status, code, message, details ?? {}) };
-}
-
-async function makeApiError(response: Response): Promise<ApiError> {
-  const text = await response.text();
-  try {
-    const body = JSON.parse(text) as { error?: ErrorBody };
-    if (body.error) {
-      return new ApiError(response.status, body.error.code, body.error.message, body.error.details ?? {});
-    }
-  } catch {
-    // Not the platform's own answer: a proxy's page. Its status says enough.
-  }
-  const away = [502, 503, 504].includes(response.status);
-  const message = away
-    ? 'The platform does not answer yet; trying again.'
-    : `The server answered ${response.status} ${response.statusText}`.trim();
-  return new ApiError(response.status, away ? 'unavailable' : 'http', message);
 }

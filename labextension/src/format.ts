@@ -55,6 +55,16 @@ export function formatNumber(value: number): string {
   return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(3) : String(+value.toPrecision(5));
 }
 
+/** "3.2 steps/s", "1 epoch/s"; of what takes longer than a second, how long each takes: "40 s an epoch". */
+export function formatRate(rate: number, unit: string): string {
+  const shown = formatNumber(Number(rate.toPrecision(3)));
+  // one a second is told in one way, however little it is missed by
+  if (rate >= 0.95) {
+    return rate < 1.05 ? `1 ${unit}/s` : `${shown} ${unit}s/s`;
+  }
+  return `${formatDuration(1 / rate)} ${unit === 'epoch' ? 'an' : 'a'} ${unit}`;
+}
+
 /** "just now", "4 min ago", "yesterday", then the date. */
 export function formatAgo(at: string | null, now = Date.now()): string {
   if (!at) {

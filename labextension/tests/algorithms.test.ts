@@ -1,8 +1,12 @@
+import { CommandRegistry } from '@lumino/commands';
 import { describe, expect, it } from 'vitest';
-import type { Action, Json } from '../src/api-types';
+import type { Action, Json, Kind, Resource } from '../src/api-types';
 import { declaredBy, emitted, rangeOf } from '../src/models/algorithms';
 import { offeredActions } from '../src/models/kinds';
-import { ALGORITHM, XGBOOST, makeResource } from './platform';
+import { CommandIDs } from '../src/tokens';
+import { nextSteps } from '../src/widgets/acts';
+import { Navigator } from '../src/widgets/context';
+import { ALGORITHM, MemoryPlatform, TRAINING, XGBOOST, makeResource } from './platform';
 
 const FETCH: Action = {
   name: 'fetch',
@@ -24,6 +28,46 @@ describe('the code of an algorithm', () => {
   it('is fetched again only where it came from somewhere', () => {
     expect(offered({ type: 'git' })).toEqual(['fetch']);
     expect(offered(null)).toEqual([]);
+  });
+});
+
+describe('what is done next with an algorithm', () => {
+  const TUNING: Kind = { ...TRAINING, kind: 'tuning', plural: 'tunings', title: 'Tuning' };
+  const inPhase = (state: string): Resource => ({ ...XGBOOST, status: { ...XGBOOST.status, state } });
+
+  function stepsOf(algorithm: Resource, kinds: Kind[]): { labels: string[]; opened: unknown[] } {
+    const opened: unknown[] = [];
+    const commands = new CommandRegistry();
+    commands.addCommand(CommandIDs.create, {
+      execute: args => opened.push(args),
+      describedBy: { args: { type: 'object' } }
+    });
+    const context = {
+      ...new MemoryPlatform().make(kinds),
+      go: new Navigator(commands),
+      state: null,
+      themeChanged: null
+    };
+    const steps = nextSteps(context, algorithm);
+    steps.forEach(({ run }) => run());
+    return { labels: steps.map(({ label }) => label), opened };
+  }
+
+  it('is to train and to tune with it chosen', () => {
+    const prefill = { spec: { algorithm: 'orrery/xgboost' } };
+    expect(stepsOf(inPhase('Active'), [TRAINING, TUNING, ALGORITHM])).toEqual({
+      labels: ['Tune', 'Train'],
+      opened: [
+        { kind: 'tuning', prefill },
+        { kind: 'training', prefill }
+      ]
+    });
+  });
+
+  it('is only what the platform serves, and nothing while its code is not there', () => {
+    expect(stepsOf(inPhase('Active'), [TRAINING, ALGORITHM]).labels).toEqual(['Train']);
+    expect(stepsOf(inPhase('Pending'), [TRAINING, TUNING, ALGORITHM]).labels).toEqual([]);
+    expect(stepsOf(inPhase('Failed'), [TRAINING, TUNING, ALGORITHM]).labels).toEqual([]);
   });
 });
 

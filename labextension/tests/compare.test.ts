@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Resource, Schema } from '../src/api-types';
 import { CompareModel } from '../src/models/compare';
-import { bestOf, compareRuns, directionOf, makeAxis, plotsOf } from '../src/models/comparison';
+import { bestOf, compareRuns, makeAxis, plotsOf } from '../src/models/comparison';
+import { Goals } from '../src/models/goals';
 import { MemoryPlatform, event, makeResource, until } from './platform';
 
 function run(
@@ -26,8 +27,11 @@ const RUNS = [
   run('b', { depth: 6, booster: 'tree' }, { accuracy: 0.95, log_loss: 'NaN' })
 ];
 
+/** As the platform says them, and fewer. */
+const GOALS = new Goals({ minimize: '(^|_)(loss)($|_)', maximize: '(^|_)(accuracy)($|_)' });
+
 describe('a comparison', () => {
-  const rows = compareRuns(RUNS);
+  const rows = compareRuns(RUNS, metric => GOALS.directionOf(metric));
   const row = (key: string): (typeof rows)[number] | undefined => rows.find(found => found.key === key);
 
   it('tells what differs, of what was asked and what was logged', () => {
@@ -43,7 +47,7 @@ describe('a comparison', () => {
       { properties: { depth: { default: 3 }, penalty: { default: null } } }
     ];
     const runs = [run('a', {}, {}), run('b', { depth: 3 }, {})];
-    const rows = compareRuns(runs, schemas);
+    const rows = compareRuns(runs, () => 0, schemas);
     const row = (key: string): (typeof rows)[number] | undefined => rows.find(found => found.key === key);
     expect(row('depth')).toMatchObject({ values: [3, 3], origins: ['default', 'given'], differs: false });
     expect(row('logged')).toMatchObject({ values: [1, 1], origins: ['default', 'logged'], differs: false });
@@ -58,10 +62,22 @@ describe('a comparison', () => {
   it('marks the best where it is known what is better', () => {
     expect(row('accuracy')?.best).toEqual([1]);
     expect(row('log_loss')?.best).toEqual([]);
-    expect(bestOf('validation_rmse', [3, 2, 2])).toEqual([1, 2]);
-    expect(bestOf('accuracy', [1, 1])).toEqual([]);
-    expect(bestOf('bananas', [1, 2])).toEqual([]);
-    expect(['roc_auc', 'f1', 'mape', 'log_loss', 'mAP'].map(directionOf)).toEqual([1, 1, -1, -1, 1]);
+    expect(bestOf(-1, [3, 2, 2])).toEqual([1, 2]);
+    expect(bestOf(1, [1, 1])).toEqual([]);
+    expect(bestOf(0, [1, 2])).toEqual([]);
+  });
+
+  it('knows what is better by what is declared, then by the words of the platform', () => {
+    const known = (metric: string, ...goals: ('minimize' | 'maximize')[]): number =>
+      GOALS.directionOf(
+        metric,
+        goals.map(goal => ({ name: metric, goal }))
+      );
+    expect(['Accuracy', 'log_loss', 'bananas'].map(name => known(name))).toEqual([1, -1, 0]);
+    expect([known('bananas', 'minimize'), known('log_loss', 'maximize')]).toEqual([-1, 1]);
+    expect(known('log_loss', 'maximize', 'minimize')).toBe(0);
+    expect(GOALS.directionOf('bananas', [{ name: 'apples', goal: 'minimize' }])).toBe(0);
+    expect(new Goals(null).directionOf('log_loss')).toBe(0);
   });
 
   it('keeps NaN as it is', () => {
@@ -93,6 +109,7 @@ it('follows its runs, and goes on without one that is gone', async () => {
     platform.on('GET', `/trainings/${resource.id}/metrics`, () => ({ body: { series: [] } }));
   }
   const orrery = platform.make();
+  orrery.kinds.goals = GOALS;
   const model = new CompareModel(orrery, 'training', ['a', 'b', 'a', 'lost']);
   model.setVisible(true);
   await until(() => model.isLoaded, 'the runs');

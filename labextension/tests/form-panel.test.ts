@@ -56,6 +56,7 @@ async function openPanel(platform: MemoryPlatform, kind = KIND): Promise<HTMLEle
   const context = {
     ...platform.make([kind, ALGORITHM]),
     go: new Navigator(new CommandRegistry()),
+    state: null,
     themeChanged: null
   };
   const opened = new FormPanel(context, null, { kind: kind.kind, draft: 'draft' }, false, () =>
@@ -112,7 +113,8 @@ describe('Rows of names and values', () => {
     for (const [name, value] of [
       ['SPEED', '1'],
       ['SPEED_UP', 'true'],
-      ['NOTHING', 'null']
+      ['NOTHING', 'null'],
+      ['EMPTY', '']
     ] as const) {
       await press(node, 'Add');
       expect(document.activeElement?.getAttribute('placeholder')).toBe('Name');
@@ -127,8 +129,41 @@ describe('Rows of names and values', () => {
     expect((sent[0]?.spec as JsonObject).environment).toEqual({
       SPEED: '1',
       SPEED_UP: 'true',
-      NOTHING: 'null'
+      NOTHING: 'null',
+      EMPTY: ''
     });
+  });
+
+  it('have what the platform refuses said at their row, whatever their name', async () => {
+    const platform = new MemoryPlatform();
+    const message = "'1.X' cannot be set: use letters, digits and '_'";
+    platform.on('POST', '/trainings', () => ({
+      status: 422,
+      body: {
+        error: {
+          code: 'invalid',
+          message,
+          details: { fields: [{ path: 'spec.environment.1.X', message }] }
+        }
+      }
+    }));
+    const node = await openPanel(platform);
+    await panel?.model?.setData({
+      name: 'a',
+      spec: {
+        algorithm: 'orrery/xgboost',
+        datasets: { train: 'b' },
+        environment: { GOOD: '', '1.X': 'a' }
+      }
+    });
+    await press(node, 'Start training');
+    const wrong = node.querySelectorAll('.orr-Pair[data-invalid]');
+    expect([...wrong].map(row => row.querySelector('.orr-Field-error')?.textContent)).toEqual([message]);
+    expect(document.activeElement).toBe(labelled(node, 'Name 2'));
+    expect(panel?.model?.problems.map(({ label }) => label)).toEqual(['1.X']);
+    // mended, it is wrong no more
+    await fill(labelled(node, 'Name 2'), 'ONE');
+    expect(node.querySelector('.orr-Pair[data-invalid]')).toBeNull();
   });
 
   it('begin empty in the row that was added, and are marked where they are wrong', async () => {

@@ -21,7 +21,8 @@ async function openForm(
   kind: Kind,
   options: Partial<FormOptions> = {},
   state = makeState().state,
-  instanceTypes: InstanceType[] = []
+  instanceTypes: InstanceType[] = [],
+  kinds?: Kind[]
 ): Promise<FormModel & { announce: (resource: Resource) => void }> {
   platform.on('GET', '/instance-types', () => ({ body: { items: instanceTypes } }));
   platform.on('GET', '/algorithms/by-name/orrery/xgboost', () => ({ body: XGBOOST }));
@@ -31,7 +32,7 @@ async function openForm(
       spec: { content: { columns: [{ name: 'diagnosis', kind: 'category' }] } }
     })
   }));
-  const orrery = platform.make();
+  const orrery = platform.make(kinds);
   const form = new FormModel(orrery, kind, state, { draft: 'draft-1', ...options });
   await until(() => form.isReady, 'the form');
   const announce = (resource: Resource): void => orrery.events.publish({ type: 'created', resource });
@@ -75,6 +76,103 @@ describe('FormModel', () => {
     expect((form.spec.parameters as JsonObject).rounds).toBe(7);
     expect(Object.keys(form.spec)).not.toContain('from_elsewhere');
     expect(form.data.name).toBeUndefined();
+  });
+
+  describe('begun plainly', () => {
+    const TEMPLATE: Kind = { ...TRAINING, kind: 'template', plural: 'templates', title: 'Template' };
+    const template = (name: string, spec: JsonObject): Resource =>
+      makeResource({ kind: 'template', name, spec: { algorithm: 'orrery/xgboost', ...spec } });
+    const made = [
+      template('quick', { datasets: {}, parameters: { rounds: 7 }, max_seconds: 60 }),
+      template('long', { datasets: { train: 'alice/breast' }, parameters: { rounds: 900 } })
+    ];
+
+    async function begin(templates = made, options: Partial<FormOptions> = {}): Promise<FormModel> {
+      const platform = new MemoryPlatform();
+      platform.on('GET', '/templates', () => ({ body: { items: templates.slice(0, 1), total: 2 } }));
+      for (const one of templates) {
+        platform.on('GET', `/templates/by-name/alice/${one.name}`, () => ({ body: one }));
+      }
+      return openForm(platform, TRAINING, options, makeState().state, [], [TRAINING, DATASET, TEMPLATE]);
+    }
+    const rounds = (form: FormModel): unknown => (form.spec.parameters as JsonObject).rounds;
+
+    it('offers the templates that there are', async () => {
+      expect((await begin()).template.isOffered).toBe(true);
+      expect((await begin([])).template.isOffered).toBe(false);
+      expect((await begin(made, { copyOf: 'trn_1' })).template.isOffered).toBe(false);
+    });
+
+    it('is filled in by a template, and what that leaves open stays', async () => {
+      const form = await begin();
+      await form.setData({ ...form.data, name: 'mine', spec: TRAIN });
+      await form.setData({
+        ...form.data,
+        spec: { ...form.spec, parameters: { target: 'diagnosis', rounds: 5 } }
+      });
+      await form.takeTemplate('alice/quick');
+      expect(form.template.ref).toBe('alice/quick');
+      expect(form.data.name).toBe('mine');
+      expect(form.spec).toMatchObject({
+        ...TRAIN,
+        parameters: { target: 'diagnosis', rounds: 7 },
+        max_seconds: 60
+      });
+    });
+
+    it('gives back what a template set once another or none is chosen, but for what was changed since', async () => {
+      const form = await begin();
+      await form.takeTemplate('alice/quick');
+      await form.setData({ ...form.data, spec: { ...form.spec, datasets: { train: 'alice/breast' } } });
+      await form.takeTemplate('alice/long');
+      expect(rounds(form)).toBe(900);
+      expect(form.spec.max_seconds).toBeUndefined();
+      await form.takeTemplate('');
+      expect(form.template.ref).toBe('');
+      expect(form.spec.algorithm).toBeUndefined();
+      expect(form.spec.datasets).toEqual({ train: 'alice/breast' });
+    });
+
+    it('says what is wrong with a template, and stays as it is', async () => {
+      const form = await begin();
+      await form.takeTemplate('alice/quick');
+      await form.takeTemplate('alice/none');
+      expect(form.template.error).toContain('/templates/by-name/alice/none');
+      expect(form.template.ref).toBe('alice/quick');
+      expect(rounds(form)).toBe(7);
+    });
+  });
+
+  it("asks of a notebook nothing that is a script's, and sends none of it", async () => {
+    const properties: Record<string, Schema> = {
+      torchrun: { type: 'boolean', default: false, 'x-orrery-script': true },
+      processes_per_node: { type: 'integer', default: 1, minimum: 1, 'x-orrery-script': true },
+      nodes: { type: 'integer', default: 1 }
+    };
+    const schema = { ...TRAINING.spec_schema, additionalProperties: false };
+    const kind = {
+      ...TRAINING,
+      spec_schema: { ...schema, properties: { ...schema.properties, ...properties } }
+    };
+    const platform = new MemoryPlatform();
+    for (const entry_point of ['train.py', 'train.ipynb']) {
+      const algorithm = makeResource({ kind: 'algorithm', spec: { entry_point } });
+      platform.on('GET', `/algorithms/by-name/alice/${entry_point}`, () => ({ body: algorithm }));
+    }
+    platform.on('POST', '/trainings', call => ({
+      body: makeResource({ spec: call.body?.spec as JsonObject })
+    }));
+    const form = await openForm(platform, kind);
+    const filled = { torchrun: true, processes_per_node: 4, nodes: 2 };
+    const hidden = (): unknown => (form.schemas.uiSchema.spec as JsonObject).torchrun;
+    await form.setData({ name: 'mine', spec: { algorithm: 'alice/train.py', ...filled } });
+    expect(hidden()).toEqual({});
+    expect(form.spec).toMatchObject(filled);
+    await form.setData({ ...form.data, spec: { ...form.spec, algorithm: 'alice/train.ipynb' } });
+    expect(hidden()).toEqual({ 'ui:widget': 'hidden' });
+    const datasets = { train: 'alice/breast' };
+    await form.setData({ ...form.data, spec: { ...form.spec, datasets } });
+    expect((await form.submit())?.spec).toMatchObject({ torchrun: false, processes_per_node: 1, nodes: 2 });
   });
 
   it('asks for no more than an algorithm where a kind may be left open', async () => {

@@ -2,6 +2,7 @@ import { createElement } from 'react';
 import { renderToStaticMarkup } from 'react-dom/server';
 import { describe, expect, it } from 'vitest';
 import {
+  formatRate,
   asTyped,
   formatAgo,
   formatBytes,
@@ -21,6 +22,16 @@ import { ObjectPairs } from '../src/widgets/key-values';
 import { TRAINING, makeResource } from './platform';
 
 describe('format', () => {
+  it('says how fast it goes in one way', () => {
+    expect([1234, 12.5, 1.1].map(rate => formatRate(rate, 'step'))).toEqual([
+      '1,230 steps/s',
+      '12.5 steps/s',
+      '1.1 steps/s'
+    ]);
+    expect([1, 0.998, 1.004].map(rate => formatRate(rate, 'epoch'))).toEqual(Array(3).fill('1 epoch/s'));
+    expect([formatRate(0.5, 'step'), formatRate(0.025, 'epoch')]).toEqual(['2.0 s a step', '40 s an epoch']);
+  });
+
   it('says when a job may start, and nothing where that is not known', () => {
     expect(formatStart(null)).toBe('');
     expect(formatStart(4)).toBe('starts in a moment');

@@ -3,8 +3,6 @@ import type { Json } from '../src/api-types';
 import { withKnownDetails } from '../src/models/events';
 import { Deletion } from '../src/models/deletion';
 import { ListModel } from '../src/models/list';
-import { LogModel } from '../src/models/log';
-import { countRanks, linesOf } from '../src/models/ranks';
 import { forkedSpec, forkOf, isSameNotebook, withoutAdded } from '../src/models/notebooks';
 import { rebase } from '../src/models/upload';
 import { MemoryPlatform, TRAINING, event, makeResource, until } from './platform';
@@ -165,32 +163,6 @@ describe('PlatformModel', () => {
     isAway = false;
     await until(() => platform.isRunning, 'its return');
     platform.dispose();
-  });
-});
-
-describe('LogModel', () => {
-  it('joins pieces into lines, keeps only the last writing of a progress bar, and drops colours', () => {
-    const log = new LogModel(new MemoryPlatform().api, '/trainings/1/logs');
-    log.append('one\ntw');
-    expect(log.lines).toEqual(['one', 'tw']);
-    log.append('o\n10 %\r50 %\r90 %\n\u001b[31mred\u001b[0m\n');
-    expect(log.lines).toEqual(['one', 'two', '90 %', 'red']);
-  });
-});
-
-describe('The log of one of several ranks', () => {
-  it('has its lines without their label, numbered as in the whole', () => {
-    const lines = ['[rank 0] one', 'torchrun speaks', '[rank 1] two', '[rank 1] ', '[rank 10] ten'];
-    expect(linesOf(lines, 1)).toEqual([
-      { text: 'two', number: 3 },
-      { text: '', number: 4 }
-    ]);
-    expect(linesOf(lines, null).map(line => line.text)).toEqual(lines);
-  });
-
-  it('is offered where there are several', () => {
-    expect(countRanks(makeResource({ spec: { nodes: 2, processes_per_node: 3 } }))).toBe(6);
-    expect(countRanks(makeResource({ spec: {} }))).toBe(1);
   });
 });
 

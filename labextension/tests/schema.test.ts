@@ -118,6 +118,19 @@ describe('values', () => {
     });
   });
 
+  it('keeps a variable that is empty on purpose, and no row without a name', () => {
+    const rows: Schema = { type: 'object', additionalProperties: { type: 'string' } };
+    const secrets: Schema = {
+      type: 'object',
+      additionalProperties: { type: 'string', 'x-orrery-name-of': 'secret' }
+    };
+    const schema: Schema = { properties: { spec: { properties: { environment: rows, secrets } } } };
+    const spec = { environment: { DEBUG: '', '': '' }, secrets: { TOKEN: '' }, other: { a: '' } };
+    expect(withoutEmpty({ spec }, schema)).toEqual({
+      spec: { environment: { DEBUG: '' }, secrets: {}, other: {} }
+    });
+  });
+
   it('keeps of one algorithm what the next one still takes', () => {
     const schema: Schema = {
       properties: { rounds: { type: 'integer' }, task: { enum: ['auto'] }, rate: { type: 'number' } }

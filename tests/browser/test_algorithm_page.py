@@ -6,7 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.lab import execute, look, open_lab, running_lab, use_theme, violations
+from tests.browser.lab import execute, look, open_lab, panel, running_lab, use_theme, violations
 
 
 def test_an_algorithm_says_what_it_takes_and_emits(tmp_path_factory: pytest.TempPathFactory, page: Page) -> None:
@@ -31,6 +31,24 @@ def test_an_algorithm_says_what_it_takes_and_emits(tmp_path_factory: pytest.Temp
             use_theme(page, theme)
             look(page, f"algorithm-declared-{theme}")
             assert violations(page, '[data-testid="orrery-detail-algorithm"]') == []
+        use_theme(page, "light")
+        here.get_by_test_id("orrery-train").focus()
+        page.keyboard.press("Enter")
+        begun = panel(page, "orrery-form-training")
+        expect(begun.get_by_test_id("orrery-ref-spec_algorithm")).to_have_value("orrery/xgboost")
+        expect(begun.get_by_label("Name", exact=True)).to_be_focused()
+        begun.get_by_role("button", name="Cancel").click()
+        execute(page, "orrery:open-list", {"kind": "algorithm"})
+        row = panel(page, "orrery-list-algorithm").get_by_test_id("orrery-row-xgboost")
+        row.focus()
+        page.keyboard.press("Shift+F10")
+        menu = page.get_by_test_id("orrery-row-menu")
+        expect(menu).to_contain_text("Train")
+        look(page, "algorithm-row-menu")
+        menu.get_by_text("Tune", exact=True).click()
+        tuning = panel(page, "orrery-form-tuning")
+        expect(tuning.get_by_test_id("orrery-ref-spec_algorithm")).to_have_value("orrery/xgboost")
+        tuning.get_by_role("button", name="Cancel").click()
         execute(page, "orrery:create", {"kind": "training", "prefill": {"spec": {"algorithm": "orrery/xgboost"}}})
         form = page.get_by_test_id("orrery-form-training")
         expect(form.get_by_test_id("orrery-emits")).to_have_text(f"Emits: {emitted}")

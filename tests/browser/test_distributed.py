@@ -21,6 +21,13 @@ for number in range(3):
     print("line", number, "with", os.environ["TOKEN"])
 """
 
+CHATTY = b"""
+import os
+for number in range(700):
+    print("step", number)
+print("rank", os.environ["NODE_RANK"], "has a needle")
+"""
+
 #: each rank holds and computes until a file is there, rank 1 more than rank 0
 HOLDING = b"""
 import os, pathlib, time
@@ -36,7 +43,7 @@ while not pathlib.Path(os.environ["GO"]).exists():
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Jupyter, httpx.Client]]:
     with running_lab(tmp_path_factory.mktemp("distributed")) as (lab, client):
-        for name, code in (("two-nodes", CODE), ("holding", HOLDING)):
+        for name, code in (("two-nodes", CODE), ("chatty", CHATTY), ("holding", HOLDING)):
             stored = put_object(client, code)
             file = {"path": "train.py", "oid": stored["oid"], "size": stored["size"]}
             client.post("algorithms", json={"name": name, "spec": {"files": [file]}}).raise_for_status()
@@ -100,6 +107,50 @@ def test_a_training_of_two_nodes_with_a_secret(page: Page, lab: tuple[Jupyter, h
     expect(log).not_to_contain_text("[rank 1]")
     look(page, f"ranks-one-{theme}")
     assert violations(page, ".orr-Panel") == []
+
+
+def test_a_whole_log_is_searched_page_by_page_and_each_hit_leads_to_its_place(
+    page: Page, lab: tuple[Jupyter, httpx.Client]
+) -> None:
+    server, client = lab
+    body = {"name": "chatty-1", "spec": {"algorithm": "chatty", "nodes": 2}}
+    client.post("trainings", json=body).raise_for_status()
+    assert wait_settled(client, "trainings", "chatty-1")["status"]["phase"] == "COMPLETE"
+    open_lab(page, server)
+    execute(page, "orrery:open", {"kind": "training", "ref": "chatty-1", "tab": "logs"})
+    detail = panel(page, "orrery-detail-training")
+    log, hits = detail.get_by_role("log"), detail.get_by_test_id("orrery-log-hits")
+    expect(log).to_contain_text("needle", timeout=LONG_MILLISECONDS)
+    search = detail.get_by_label("Search in the log")
+    search.fill("nowhere")
+    expect(log).to_contain_text('None of the lines here holds "nowhere"')
+    search.press("Enter")
+    expect(hits).to_contain_text('No line of the whole log holds "nowhere"')
+    look(page, "log-search-nothing")
+    search.fill("step")
+    search.press("Enter")
+    expect(hits).to_contain_text("1,000 lines of the whole log, page 1")
+    hits.get_by_role("button", name="Next page").click()
+    expect(hits).to_contain_text("400 lines of the whole log, page 2, the last")
+    search.fill("needle")
+    detail.get_by_test_id("orrery-log-search").click()
+    for rank in ("0", "1"):
+        expect(hits.get_by_role("listitem").filter(has_text=f"rank {rank}")).to_have_count(1)
+    log.evaluate("box => box.scrollTo(0, 0)")
+    last = hits.get_by_role("listitem").last.get_by_role("button")
+    number = last.inner_text().split()[1].replace(",", "")
+    hits.get_by_role("button", name="Line").first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(last).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(log.locator("[data-shown]")).to_contain_text(number)
+    expect(log.locator("[data-shown]")).to_contain_text("has a needle")
+    for theme in ("light", "dark"):
+        use_theme(page, theme)
+        look(page, f"log-search-{theme}")
+        assert violations(page, ".orr-Panel") == []
+    hits.get_by_test_id("orrery-log-hits-close").click()
+    expect(hits).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -168,7 +168,9 @@ def test_a_template_is_saved_from_a_training_and_fills_in_the_form(stocked: Stoc
     execute(page, "orrery:open", {"kind": "training", "ref": "tulip"})
     page.get_by_role("button", name="Save as template").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("textbox", name="Name").fill("quick")
+    name = dialog.get_by_role("textbox", name="Name")
+    expect(name).to_be_focused()
+    name.fill("quick")
     look(page, "template-save")
     dialog.get_by_role("button", name="Save as template").click()
     wait_settled_soon(client)
@@ -191,6 +193,30 @@ def test_a_template_is_saved_from_a_training_and_fills_in_the_form(stocked: Stoc
     made = wait_settled(client, "trainings", "from-template")
     assert made["spec"]["parameters"]["max_depth"] == 3
     assert made["spec"]["parameters"]["target"] == "species"
+
+
+def test_a_form_that_was_opened_plainly_begins_with_a_template(stocked: Stocked, page: Page) -> None:
+    lab, client = stocked
+    settings = {"algorithm": "orrery/xgboost", "parameters": {"max_depth": 5, "target": "species"}}
+    answer = client.post("templates", json={"name": "deep", "spec": settings})
+    assert answer.status_code == 201, answer.text
+    open_lab(page, lab)
+    for kind in ("tuning", "training"):
+        execute(page, "orrery:create", {"kind": kind})
+        form = panel(page, f"orrery-form-{kind}")
+        expect(form.get_by_label("Name", exact=True)).to_be_focused()
+        choice = form.get_by_role("combobox", name="Start from a template")
+        choice.fill("deep")
+        expect(form.get_by_role("option", name="deep")).to_be_visible()
+        page.keyboard.press("Enter")
+        expect(choice).to_have_value("deep")
+        expect(form.get_by_label("Max depth", exact=True)).to_have_value("5")
+        for theme in ("light", "dark"):
+            use_theme(page, theme)
+            look(page, f"{kind}-from-a-template-{theme}")
+        assert violations(page, f'[data-testid="orrery-form-{kind}"]') == []
+    form.get_by_role("button", name="Clear Start from a template").click()
+    expect(form.get_by_test_id("orrery-ref-spec_algorithm")).to_have_value("")
 
 
 def test_an_address_opens_the_form_with_a_template(stocked: Stocked, page: Page) -> None:

@@ -76,6 +76,10 @@ def test_a_notebook_runs_as_a_job_with_its_modules_and_what_is_not_saved(
     form = panel(page, "orrery-form-training")
     expect(form.get_by_test_id("orrery-ref-spec_algorithm")).to_have_value("Yearly-report", timeout=LONG_MILLISECONDS)
     form.get_by_label("Year", exact=True).fill("2026")
+    # nothing that a notebook is refused for
+    expect(form.get_by_label("Nodes", exact=True)).to_be_visible()
+    for label in ("Start with torchrun", "Processes per node"):
+        expect(form.get_by_label(label, exact=True)).to_be_hidden()
     look(page, "run-notebook-form")
     form.get_by_test_id("orrery-submit").click()
     detail = panel(page, "orrery-detail-training")

@@ -411,7 +411,9 @@ def test_what_ships_belongs_to_nobody(alice: httpx.Client) -> None:
 
 
 def test_the_platform_describes_itself(alice: httpx.Client) -> None:
-    kinds = {kind["kind"]: kind for kind in alice.get("kinds").json()["items"]}
+    answer = alice.get("kinds").json()
+    assert answer["goals"].keys() == {"minimize", "maximize"}
+    kinds = {kind["kind"]: kind for kind in answer["items"]}
     assert kinds.keys() >= {"dataset", "training", "model", "endpoint", "experiment", "algorithm", "dataset-version"}
     assert kinds["training"]["spec_schema"]["properties"]["algorithm"]["x-orrery-ref"] == "algorithm"
     types = {item["name"]: item for item in alice.get("instance-types").json()["items"]}

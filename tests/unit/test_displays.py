@@ -34,6 +34,9 @@ def test_when_a_job_starts(seconds: float | None, text: str) -> None:
         (1234.0, "step", "1,234 steps/s"),
         (0.025, "epoch", "40 s an epoch"),
         (0.5, "step", "2 s a step"),
+        (1.0, "epoch", "1 epoch/s"),
+        (0.998, "epoch", "1 epoch/s"),
+        (1.1, "epoch", "1.1 epochs/s"),
     ],
 )
 def test_how_fast_it_goes(rate: float | None, unit: str | None, text: str) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+from typing import cast
 
 import pytest
 
+from orrery.controllers.commands import parse_spec
+from orrery.domain.kinds import Spec
+from orrery.domain.notebooks import MAX_VALUE, NotebookSpec
+from orrery.domain.records import Json
 from orrery.domain.secrets import SecretSpec
 from orrery.domain.trainings import TrainingSpec
 from orrery.domain.variables import LONGEST_NAME, MOST_BYTES, MOST_BYTES_TOGETHER, check_parameters, check_values
+from orrery.errors import Invalid
 
 
 def runs_with(variables: dict[str, str]) -> bool:
@@ -57,3 +63,26 @@ def test_a_secret_fits_into_a_variable_of_any_name() -> None:
     SecretSpec(value="😀" * most)
     with pytest.raises(ValueError, match=r"a secret has 130,815 bytes in UTF-8 at most; this has 130,816"):
         SecretSpec(value="😀" * (most + 1))
+
+
+def told(model: type[Spec], document: Json) -> dict[str, str]:
+    """What is wrong, by its place."""
+    with pytest.raises(Invalid) as refused:
+        parse_spec(model, document)
+    fields = cast("list[dict[str, str]]", refused.value.details["fields"])
+    return {field["path"]: field["message"] for field in fields}
+
+
+def test_each_wrong_variable_is_told_at_its_own_place() -> None:
+    environment = {"GOOD": "", "1.X": "a", "EM_X": "b", "NUL": "a\0"}
+    assert told(TrainingSpec, {"algorithm": "a", "environment": environment}) == {
+        "spec.environment.1.X": "'1.X' cannot be set: use letters, digits and '_', not beginning with EM_ or ORRERY_",
+        "spec.environment.EM_X": "'EM_X' cannot be set: use letters, digits and '_', not beginning with EM_ or ORRERY_",
+        "spec.environment.NUL": "the value of NUL holds the character NUL (at place 2), which no variable can",
+    }
+    twice = {"algorithm": "a", "environment": {"TOKEN": "x"}, "secrets": {"TOKEN": "mine"}}
+    assert told(TrainingSpec, twice) == {
+        "spec.secrets.TOKEN": "TOKEN is set both in environment and in secrets; leave one of them away"
+    }
+    of_notebook = {"environment": {"JUPYTERHUB_X": "a", "LONG": "x" * (MAX_VALUE + 1)}}
+    assert list(told(NotebookSpec, of_notebook)) == ["spec.environment.JUPYTERHUB_X", "spec.environment.LONG"]

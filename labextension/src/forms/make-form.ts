@@ -101,6 +101,9 @@ function makeSpecSchema(kind: Kind, found: Found, searched: readonly string[]): 
     Object.entries(spec.properties ?? {}).filter(([, property]) => property.readOnly !== true)
   );
   for (const { path, schema } of [...walk(spec)]) {
+    if (schema['x-orrery-script'] && found.isNotebook) {
+      schema['x-orrery-hidden'] = true;
+    }
     const parameters = found.parameters[path.join('.')];
     if (schema['x-orrery-parameters-of'] && parameters) {
       const plain = plainSchema(parameters);
@@ -142,6 +145,15 @@ function makeSpecSchema(kind: Kind, found: Found, searched: readonly string[]): 
     }
   }
   return spec;
+}
+
+/** The spec without what is a script's where a notebook is chosen: it takes the defaults, which notebooks have. */
+export function withoutScripts(specSchema: Schema, spec: JsonObject): JsonObject {
+  const isHidden = (name: string): boolean => {
+    const property = specSchema.properties?.[name];
+    return property?.['x-orrery-script'] === true && property['x-orrery-hidden'] === true;
+  };
+  return Object.fromEntries(Object.entries(spec).filter(([name]) => !isHidden(name)));
 }
 
 function datasetHelp(name: string): string {

@@ -3,7 +3,8 @@ import type { FieldProps, WidgetProps } from '@rjsf/utils';
 import { closeIcon } from '@jupyterlab/ui-components';
 import type { Json, Objective } from '../api-types';
 import { isObject, plainText } from '../format';
-import { directionOf } from '../models/comparison';
+import type { Direction } from '../models/goals';
+import { usePanel } from '../widgets/context';
 import { Button, IconButton } from '../widgets/parts';
 import type { FormContext } from './inputs';
 import type { DeclaredMetric } from './make-form';
@@ -13,6 +14,7 @@ const MOST = 5;
 
 export function ObjectivesField(props: FieldProps): JSX.Element {
   const { metrics, takesOtherMetrics } = props.formContext as FormContext;
+  const { goals } = usePanel().kinds;
   const base = props.idSchema.$id;
   const given = (Array.isArray(props.formData) ? (props.formData as Json[]) : []).filter(isObject);
   const objectives = given.length > 0 ? given : [{}];
@@ -38,7 +40,10 @@ export function ObjectivesField(props: FieldProps): JSX.Element {
                   metrics={metrics}
                   takesOthers={takesOtherMetrics}
                   value={metric}
-                  onChange={name => change(at, { metric: name, goal: goalOf(name, metrics, objective.goal) })}
+                  onChange={name => {
+                    const direction = goals.directionOf(name, metrics);
+                    change(at, { metric: name, goal: goalOf(direction, objective.goal) });
+                  }}
                 />
               </label>
               <label>
@@ -84,12 +89,9 @@ function metricErrors(errors: Record<string, unknown> | undefined, at: number): 
 }
 
 /** What the algorithm says is better; of a metric that it does not declare, what its name says. */
-function goalOf(name: string, metrics: DeclaredMetric[], now: Json | undefined): Objective['goal'] {
-  const declared = metrics.find(metric => metric.name === name)?.goal;
-  const direction = directionOf(name);
-  return (
-    declared ?? (direction < 0 ? 'minimize' : direction > 0 || now !== 'minimize' ? 'maximize' : 'minimize')
-  );
+function goalOf(direction: Direction, now: Json | undefined): Objective['goal'] {
+  const isSmall = direction < 0 || (direction === 0 && now === 'minimize');
+  return isSmall ? 'minimize' : 'maximize';
 }
 
 /** One of the declared metrics; of code of one's own any name, with the declared ones offered. */

@@ -59,6 +59,7 @@ export function PairsField(props: FieldProps): JSX.Element {
         return (
           <div key={index} className="orr-Pair" data-invalid={problems.length > 0 || undefined}>
             <input
+              id={name === '' || reference ? undefined : `${$id}_${name}`}
               className="orr-Input"
               aria-label={named ? `Variable ${index + 1}` : `Name ${index + 1}`}
               placeholder={named ? 'Variable' : 'Name'}
@@ -84,7 +85,6 @@ export function PairsField(props: FieldProps): JSX.Element {
               />
             ) : (
               <input
-                id={name === '' ? undefined : `${$id}_${name}`}
                 className="orr-Input"
                 aria-label={valueLabel(name, index)}
                 placeholder="Value"

@@ -72,6 +72,8 @@ export type ReferenceProps = Pick<WidgetProps, 'id' | 'value' | 'label' | 'onCha
     schema: Schema | WidgetProps['schema'];
     /** No label of the form's stands before it. */
     isInRow?: boolean;
+    /** Whether another one may be made from here. */
+    canMake?: boolean;
   };
 
 export function ReferenceWidget(props: ReferenceProps): JSX.Element {
@@ -207,7 +209,7 @@ export function ReferenceWidget(props: ReferenceProps): JSX.Element {
         )}
         <Icon icon={caretDownEmptyIcon} className="orr-Combo-caret" />
       </div>
-      {maker && (
+      {maker && props.canMake !== false && (
         <IconButton
           label={`New ${maker.title.toLowerCase()}`}
           icon={addIcon}

@@ -181,6 +181,11 @@ export function* walk(schema: Schema, path: string[] = []): Generator<Place> {
   }
 }
 
+/** Where files are uploaded; null where none are. */
+export function uploadPathOf(schema: Schema): string[] | null {
+  return [...walk(schema)].find(place => place.schema['x-orrery-upload'])?.path ?? null;
+}
+
 /** Uploads that are needed and have no file yet. */
 export function missingUploads(schema: Schema, spec: JsonObject): FieldError[] {
   return [...walk(schema)].flatMap(({ path, schema: place }) => {
@@ -192,18 +197,27 @@ export function missingUploads(schema: Schema, spec: JsonObject): FieldError[] {
   });
 }
 
-/** Drop what was left empty, so that the server applies its own defaults. */
-export function withoutEmpty(value: Json | undefined): Json | undefined {
+/** Whether it is rows of names and texts, as environment variables are: there an empty text is a value. */
+function isTextRows(schema: Schema): boolean {
+  const entry = schema.additionalProperties;
+  const refers = typeof entry === 'object' && (entry['x-orrery-ref'] ?? entry['x-orrery-name-of']);
+  return typeof entry === 'object' && typeOf(entry) === 'string' && !refers && !schema.properties;
+}
+
+/** Drop what was left empty, so that the server applies its own defaults. `schema`: what it is of, where that is known. */
+export function withoutEmpty(value: Json | undefined, schema: Schema = {}): Json | undefined {
   if (value === undefined || value === null || value === '') {
     return undefined;
   }
   if (Array.isArray(value)) {
-    return value.map(withoutEmpty).filter((item): item is Json => item !== undefined);
+    const items = Array.isArray(schema.items) ? {} : schema.items;
+    return value.map(item => withoutEmpty(item, items)).filter((item): item is Json => item !== undefined);
   }
   if (typeof value === 'object') {
     const kept: JsonObject = {};
     for (const [key, child] of Object.entries(value)) {
-      const clean = withoutEmpty(child);
+      const isValue = child === '' && key !== '' && isTextRows(schema);
+      const clean = isValue ? child : withoutEmpty(child, schema.properties?.[key]);
       if (clean !== undefined) {
         kept[key] = clean;
       }
@@ -211,6 +225,16 @@ export function withoutEmpty(value: Json | undefined): Json | undefined {
     return kept;
   }
   return value;
+}
+
+/** An object with another value at this path; what lies between is made. */
+export function changedAt(
+  value: JsonObject,
+  [key = '', ...rest]: string[],
+  change: (current: Json | undefined) => Json
+): JsonObject {
+  const inner = (): JsonObject => changedAt((value[key] ?? {}) as JsonObject, rest, change);
+  return { ...value, [key]: rest.length === 0 ? change(value[key]) : inner() };
 }
 
 /** Keep of an old object what the schema still has and still takes. */

@@ -28,6 +28,7 @@ export function FieldTemplate(props: FieldTemplateProps): JSX.Element {
   const errors = props.rawErrors ?? [];
   const isNumber = type === 'number' || type === 'integer';
   const range = isNumber ? rangeOf(schema, schema['x-orrery-duration'] ? writeDuration : number) : '';
+  const unit = schema['x-orrery-unit'] ?? '';
   const isCheckbox = type === 'boolean';
   const isGrouped = ['columns', 'uploads', 'pairs', 'space', 'objectives'].includes(String(custom));
   const labelId = `${props.id}__label`;
@@ -55,7 +56,7 @@ export function FieldTemplate(props: FieldTemplateProps): JSX.Element {
         {schema.description && (
           <Help id={`${props.id}__description`} label={props.label} text={schema.description} />
         )}
-        {range && <span className="orr-Range">{range}</span>}
+        {(range || unit) && <span className="orr-Range">{`${range} ${unit}`.trim()}</span>}
       </div>
       <div className="orr-Field-input">{props.children}</div>
       {schema['x-orrery-ref'] === 'algorithm' && <Emits context={props.formContext as FormContext} />}

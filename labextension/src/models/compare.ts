@@ -3,10 +3,12 @@ import { Signal } from '@lumino/signaling';
 import { ApiError, errorMessage } from '../api';
 import type { Kind, Resource, ResourceEvent, Schema, Series } from '../api-types';
 import { displayName } from '../format';
+import type { DeclaredMetric } from '../forms/make-form';
 import type { IOrrery } from '../tokens';
 import type { ComparisonRow } from './comparison';
 import { compareRuns } from './comparison';
 import { withKnownDetails } from './events';
+import { foundIn } from './form-sources';
 import { parameterPlace } from './hyperparameters';
 import { Model, throttle } from './model';
 import type { RunSeries } from './series';
@@ -30,6 +32,7 @@ export class CompareModel extends Model {
   private readonly series = new Map<string, Series[]>();
   /** By the id of what the runs are of: the hyperparameters that it declares; null where that cannot be read. */
   private readonly declared = new Map<string, Schema | null>();
+  private readonly metrics = new Map<string, DeclaredMetric[]>();
   private readonly reloadSoon = throttle(() => void this.loadStale(), RELOAD_AT_MOST_EVERY);
 
   constructor(
@@ -126,6 +129,7 @@ export class CompareModel extends Model {
           const found = await this.orrery.api.get(source.plural, id);
           const schema = found.spec.parameters_schema ?? found.status.outputs.parameters_schema;
           this.declared.set(id, (schema ?? {}) as Schema);
+          this.metrics.set(id, foundIn(found, 'parameters', undefined).metrics);
         } catch (error) {
           if (error instanceof ApiError && (error.status === 404 || error.status === 403)) {
             // A run of what one may not see: its defaults stay unknown.
@@ -151,9 +155,13 @@ export class CompareModel extends Model {
   }
 
   private derive(): void {
+    const sources = this.runs.map(run => this.sourceOf(run));
+    const metrics = [...new Set(sources)].flatMap(id => this.metrics.get(id) ?? []);
+    const { goals } = this.orrery.kinds;
     this.rows = compareRuns(
       this.runs,
-      this.runs.map(run => this.declared.get(this.sourceOf(run)))
+      metric => goals.directionOf(metric, metrics),
+      sources.map(id => this.declared.get(id))
     );
     this.curves = this.runs.map(run => ({ label: displayName(run), series: this.series.get(run.id) ?? [] }));
   }

@@ -2,6 +2,7 @@
 import type { Json, JsonObject, Resource, Schema } from '../api-types';
 import { plainSchema } from '../forms/schema';
 import { asTyped, displayName, formatDuration, humanize, isObject, plainText } from '../format';
+import type { Direction } from './goals';
 
 /** Where a hyperparameter's value is from: it was given, told by the run itself, or left to its default. */
 export type Origin = 'given' | 'logged' | 'default';
@@ -24,19 +25,8 @@ export interface Artifact {
   title: string;
 }
 
-const LOWER_IS_BETTER =
-  /(^|[_\-. ])(loss|logloss|error|err|mae|mse|rmse|mape|smape|perplexity|wer|cer|deviance|brier|duration|seconds|latency)($|[_\-. ])/i;
-const HIGHER_IS_BETTER =
-  /(^|[_\-. ])(accuracy|acc|auc|f1|f[-_ ]?score|precision|recall|r2|map|ap|ndcg|bleu|rouge|iou|score|gini|mcc|kappa)($|[_\-. @0-9])/i;
-
-/** -1: less is better, 1: more is better, 0: it is not known which. */
-export function directionOf(metric: string): -1 | 0 | 1 {
-  // "log_loss" and "balanced accuracy" alike
-  return LOWER_IS_BETTER.test(metric) ? -1 : HIGHER_IS_BETTER.test(metric) ? 1 : 0;
-}
-
-export function bestOf(metric: string, values: (Json | undefined)[]): number[] {
-  const direction = directionOf(metric);
+/** The places of the best of a row's values. */
+export function bestOf(direction: Direction, values: (Json | undefined)[]): number[] {
   const numbers = values.filter((value): value is number => typeof value === 'number');
   if (direction === 0 || numbers.length < 2 || new Set(numbers).size < 2) {
     return [];
@@ -86,11 +76,19 @@ function referenceOf(run: Resource, path: string): Json | undefined {
   return found ? displayName(found) : undefined;
 }
 
-/** What differs stands first in its section. `declared` has the schema of hyperparameters for each run, where it is known. */
+/**
+ * What differs stands first in its section. `declared` has the schema of hyperparameters for each run, where it is known;
+ * `directionOf` tells which way a metric is better.
+ */
 export function compareRuns(
   runs: Resource[],
+  directionOf: (metric: string) => Direction,
   declared: readonly (Schema | null | undefined)[] = []
 ): ComparisonRow[] {
+  const measured = (row: ComparisonRow): ComparisonRow => ({
+    ...row,
+    best: bestOf(directionOf(row.key), row.values)
+  });
   const datasets = [...new Set(runs.flatMap(run => run.references.map(reference => reference.path)))].filter(
     path => path.startsWith('datasets.')
   );
@@ -115,11 +113,13 @@ export function compareRuns(
       'Instance type',
       runs.map(run => run.spec.instance_type)
     ),
-    makeRow(
-      'Run',
-      'duration_seconds',
-      'Training time',
-      runs.map(run => run.status.duration_seconds ?? undefined)
+    measured(
+      makeRow(
+        'Run',
+        'duration_seconds',
+        'Training time',
+        runs.map(run => run.status.duration_seconds ?? undefined)
+      )
     )
   ];
   const settings = runs.map((run, index) => parametersOf(run, declared[index]));
@@ -135,14 +135,8 @@ export function compareRuns(
   }
   const metrics = runs.map(metricsOf);
   for (const key of new Set(metrics.flatMap(Object.keys))) {
-    rows.push(
-      makeRow(
-        'Metrics',
-        key,
-        humanize(key),
-        metrics.map(values => values[key])
-      )
-    );
+    const values = metrics.map(known => known[key]);
+    rows.push(measured(makeRow('Metrics', key, humanize(key), values)));
   }
   const known = rows.filter(row => row.values.some(value => value !== undefined && value !== null));
   return [...known.filter(row => row.differs), ...known.filter(row => !row.differs)];
@@ -156,14 +150,13 @@ function makeRow(
 ): ComparisonRow {
   // To be left at "none" is something else than not to be there at all.
   const texts = values.map(value => (value === undefined ? '' : JSON.stringify(value)));
-  const isMeasured = section === 'Metrics' || key === 'duration_seconds';
   return {
     section,
     key,
     title,
     values,
     differs: new Set(texts).size > 1,
-    best: isMeasured ? bestOf(key, values) : []
+    best: []
   };
 }
 

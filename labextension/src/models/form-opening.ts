@@ -46,15 +46,6 @@ export async function openingData(
       tell(errorMessage(error));
     }
   }
-  if (options.template) {
-    try {
-      const template = readableSpec(await api.get('templates', options.template));
-      const said = Object.fromEntries(Object.entries(template).filter(([, value]) => value !== null));
-      data.spec = { ...keepKnown(said, known), ...data.spec };
-    } catch (error) {
-      tell(errorMessage(error));
-    }
-  }
   return data;
 }
 

@@ -80,10 +80,11 @@ export class FormErrors {
   }
 
   private problemOf({ path, message }: FieldError): FormProblem {
-    const parts = path
+    const named = path
       .replace(/^body\./, '')
       .split('.')
       .filter(part => part !== '');
+    const parts = placeOf(named, this.form()[1]);
     return { path: parts, label: this.labelOf(parts), message, value: this.valueText(parts) };
   }
 
@@ -100,12 +101,30 @@ export class FormErrors {
   }
 
   private valueText(path: string[]): string {
-    return JSON.stringify(valueAt(this.form()[0], path.join('.')) ?? null);
+    const value = path.reduce<Json | undefined>((here, key) => childOf(here, key), this.form()[0]);
+    return JSON.stringify(value ?? null);
   }
 
   private idOf(path: string[]): string {
     return [this.idPrefix, ...path].join('_');
   }
+}
+
+function childOf(value: Json | undefined, key: string): Json | undefined {
+  return value !== null && typeof value === 'object' ? (value as JsonObject)[key] : undefined;
+}
+
+/** Of rows of names and values the rest is one name, which may have dots. */
+function placeOf(path: string[], schema: Schema): string[] {
+  let here: Schema | undefined = schema;
+  for (const [index, key] of path.entries()) {
+    if (here && typeOf(here) === 'object' && !here.properties && here.additionalProperties) {
+      return [...path.slice(0, index), path.slice(index).join('.')];
+    }
+    const items: Schema | Schema[] | undefined = here?.items;
+    here = here?.properties?.[key] ?? (Array.isArray(items) ? items[Number(key)] : items);
+  }
+  return path;
 }
 
 /** Rows that name nothing: they would be left out without a word. */

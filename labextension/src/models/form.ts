@@ -20,13 +20,14 @@ import type {
   Schema,
   UploadedFile
 } from '../api-types';
-import { formatTime, isObject, pick, valueAt } from '../format';
+import { formatTime, pick, valueAt } from '../format';
 import type { FormSchemas, Found } from '../forms/make-form';
-import { makeFormSchemas } from '../forms/make-form';
+import { makeFormSchemas, withoutScripts } from '../forms/make-form';
 import {
+  changedAt,
   keepKnown,
-  missingUploads,
   plainSchema,
+  uploadPathOf,
   walk,
   withoutConcealed,
   withoutEmpty
@@ -36,13 +37,16 @@ import type { IOrrery } from '../tokens';
 import type { Cost } from './cost';
 import { QueueModel, costOf, describePlace } from './cost';
 import type { FolderFile } from './folders';
+import { checkDraft } from './form-check';
+import { keepDraft, readDraft } from './form-draft';
 import type { FormProblem } from './form-problems';
-import { FormErrors, readable, unnamedProblems } from './form-problems';
+import { FormErrors } from './form-problems';
 import type { FormOptions } from './form-opening';
 import { changeOf, editedData, openingData } from './form-opening';
 import { FormReferences } from './form-references';
+import { FormTemplate } from './form-template';
 import { Model, throttle } from './model';
-import { keepSpace, searchProblems, searchedIn } from './form-search';
+import { keepSpace, searchedIn } from './form-search';
 import { MemoryFitModel, withRemedy } from './memory-fit';
 import { proposeEntry, proposeName } from './proposals';
 import type { Sweep, SweepPlan } from './sweep';
@@ -67,6 +71,7 @@ export class FormModel extends Model {
   readonly uploads: UploadModel;
   /** What the chosen resources say of the rest. */
   readonly references: FormReferences;
+  readonly template: FormTemplate;
   /** Several forms may be open at once: their fields' ids must not be the same. */
   readonly idPrefix = `form${++formCount}`;
   private readonly errors = new FormErrors(this.idPrefix, () => [this.data, this.schemas.schema as Schema]);
@@ -91,6 +96,7 @@ export class FormModel extends Model {
     this.api = orrery.api;
     this.references = new FormReferences(orrery);
     this.references.changed.connect(() => this.notify());
+    this.template = new FormTemplate(orrery, kind);
     this.schemas = this.makeSchemas();
     this.uploads = new UploadModel(this.api, file => this.addFile(file));
     this.uploads.changed.connect(() => this.notify());
@@ -105,6 +111,7 @@ export class FormModel extends Model {
   override dispose(): void {
     this.uploads.dispose();
     this.references.dispose();
+    this.template.dispose();
     this.queue.dispose();
     this.memory.dispose();
     super.dispose();
@@ -166,7 +173,10 @@ export class FormModel extends Model {
 
   /** What would be sent. */
   get draft(): JsonObject {
-    return { spec: {}, ...(withoutEmpty(this.data) as JsonObject | undefined) };
+    return {
+      spec: {},
+      ...(withoutEmpty(this.data, this.schemas.schema as Schema) as JsonObject | undefined)
+    };
   }
 
   get spec(): JsonObject {
@@ -236,15 +246,6 @@ export class FormModel extends Model {
     return this.references.found;
   }
 
-  get uploadPath(): string[] | null {
-    for (const place of walk(plainSchema(this.kind.spec_schema))) {
-      if (place.schema['x-orrery-upload']) {
-        return place.path;
-      }
-    }
-    return null;
-  }
-
   /** Send it. Answers with the new resource, or null where the form now shows what is wrong. */
   async submit(): Promise<Resource | null> {
     if (this.isSending) {
@@ -257,7 +258,7 @@ export class FormModel extends Model {
       return null;
     }
     const draft = this.draft as unknown as Draft;
-    const found = this.validate(draft);
+    const found = checkDraft(this, draft);
     if (found.length > 0) {
       this.setProblems(found);
       return null;
@@ -305,23 +306,6 @@ export class FormModel extends Model {
     return makeFormSchemas(this.kind, user, this.references.found, only, this.searched, this.spec);
   }
 
-  private validate(draft: Draft): FieldError[] {
-    const { errors } = validator.validateFormData(draft, this.schemas.schema, undefined, readable);
-    const found = errors.map(error => ({
-      path: (error.property ?? '').replace(/^\./, '').replace(/\['?([^'\]]+)'?\]/g, '.$1'),
-      message: error.message ?? 'This is not right.'
-    }));
-    const missing = missingUploads(this.specSchema, draft.spec).filter(
-      upload => !found.some(error => error.path === upload.path)
-    );
-    const { cost } = this;
-    const tooLarge = cost && cost.refusal !== '' ? [{ path: cost.path, message: cost.refusal }] : [];
-    const unnamed = unnamedProblems(this.specSchema, this.spec);
-    const search = searchProblems(this.specSchema, draft.spec, this.searchable);
-    const sweep = isSwept(this.sweep) ? this.plan.problems : [];
-    return [...found, ...sweep, ...missing, ...unnamed, ...search, ...tooLarge];
-  }
-
   private refused(error: unknown): void {
     if (error instanceof ApiError && !error.isUnavailable) {
       this.idempotencyKey = '';
@@ -347,24 +331,19 @@ export class FormModel extends Model {
   /** Check what somebody has been in, and show what is wrong at the field, without a word elsewhere. */
   private checkTouched(): void {
     if (!this.isDisposed && !this.isSending) {
-      this.errors.check(this.validate(this.draft as unknown as Draft));
+      this.errors.check(checkDraft(this, this.draft as unknown as Draft));
       this.notify();
     }
   }
 
   private async open(): Promise<void> {
-    const saved = (await this.state?.fetch(this.options.draft)) as JsonObject | undefined;
-    if (saved && isObject(saved.sweep)) {
-      this.sweep = saved.sweep as unknown as Sweep;
-      delete saved.sweep;
-    }
-    if (saved && isObject(saved.set_aside)) {
-      this.setAside = saved.set_aside as Record<string, JsonObject>;
-      delete saved.set_aside;
+    const saved = await readDraft(this.state, this.options.draft);
+    if (saved) {
+      ({ sweep: this.sweep, setAside: this.setAside } = saved);
     }
     this.instanceTypes = await this.api.instanceTypes().catch(() => []);
     try {
-      this.data = saved && !this.options.editOf ? saved : await this.openingData();
+      this.data = saved && !this.options.editOf ? saved.data : await this.openingData();
     } catch (error) {
       this.setProblems([{ path: '', message: errorMessage(error) }]);
     }
@@ -375,8 +354,31 @@ export class FormModel extends Model {
       await this.queue.load();
     }
     this.followMemory();
+    if (saved) {
+      this.template.restore(saved.template, this.spec);
+    }
+    this.template.taken(this.spec);
+    if (this.canBegin) {
+      await this.template.look();
+    }
     this.isReady = true;
     this.notify();
+  }
+
+  /** Whether it may be filled in from a template. */
+  private get canBegin(): boolean {
+    return !this.options.editOf && !this.options.copyOf;
+  }
+
+  /** Begin with this template, by its `owner/name`; with none where it is empty. */
+  async takeTemplate(ref: string): Promise<void> {
+    const spec = await this.template.choose(ref, () => this.spec);
+    if (spec !== null) {
+      this.data = { ...this.data, spec };
+      this.fitParameters();
+      await this.setData(this.data);
+      this.template.taken(this.spec);
+    }
   }
 
   private async openingData(): Promise<JsonObject> {
@@ -385,9 +387,15 @@ export class FormModel extends Model {
       this.original = await this.api.get(this.kind.plural, editOf);
       return editedData(this.kind, this.original);
     }
-    return openingData(this.api, this.kind, this.options, message =>
+    const data = await openingData(this.api, this.kind, this.options, message =>
       this.setProblems([{ path: '', message }])
     );
+    const asked = data.spec as JsonObject;
+    const spec = this.options.template ? await this.template.choose(this.options.template, () => asked) : {};
+    if (spec === null) {
+      this.setProblems([{ path: '', message: this.template.error }]);
+    }
+    return { ...data, spec: { ...spec, ...asked } };
   }
 
   private applyDefaults(): void {
@@ -407,7 +415,8 @@ export class FormModel extends Model {
   /** The parameters that have a fixed value are those that are not searched. */
   private fitParameters(): void {
     this.schemas = this.makeSchemas();
-    this.data = { ...this.data, spec: keepVariants(this.specSchema.properties ?? {}, this.spec) };
+    const spec = keepVariants(this.specSchema.properties ?? {}, this.spec);
+    this.data = { ...this.data, spec: withoutScripts(this.specSchema, spec) };
     for (const [key, declared] of Object.entries(this.references.found.parameters)) {
       const place = [...walk(this.specSchema)].find(({ path }) => path.join('.') === key);
       const schema = plainSchema(declared);
@@ -460,7 +469,7 @@ export class FormModel extends Model {
   }
 
   private addFile(file: UploadedFile): void {
-    const path = this.uploadPath;
+    const path = uploadPathOf(plainSchema(this.kind.spec_schema));
     if (!path) {
       return;
     }
@@ -474,21 +483,14 @@ export class FormModel extends Model {
   }
 
   private changeSpec(path: string[], change: (current: Json | undefined) => Json): void {
-    const replace = (value: JsonObject, [key = '', ...rest]: string[]): JsonObject => ({
-      ...value,
-      [key]: rest.length === 0 ? change(value[key]) : replace((value[key] ?? {}) as JsonObject, rest)
-    });
-    this.data = { ...this.data, spec: replace(this.spec, path) };
+    this.data = { ...this.data, spec: changedAt(this.spec, path, change) };
   }
 
   private async saveDraft(): Promise<void> {
     if (!this.isDisposed && !this.isSending) {
-      const sweep = isSwept(this.sweep) ? { sweep: this.sweep as unknown as JsonObject } : {};
-      await this.state?.save(this.options.draft, {
-        ...withoutConcealed(this.data, this.specSchema),
-        ...sweep,
-        ...(Object.keys(this.setAside).length > 0 ? { set_aside: this.setAside } : {})
-      });
+      const { sweep, setAside } = this;
+      const data = withoutConcealed(this.data, this.specSchema);
+      await keepDraft(this.state, this.options.draft, { data, sweep, setAside, template: this.template.ref });
     }
   }
 }

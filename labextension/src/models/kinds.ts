@@ -2,6 +2,8 @@
 import type { Api } from '../api';
 import type { Action, Kind, Phase, Resource, WhoAmI } from '../api-types';
 import { humanize, isObject } from '../format';
+import type { GoalWords } from './goals';
+import { Goals } from './goals';
 import { START_ON_CPU, meanwhileOf } from './meanwhile';
 import { Model } from './model';
 import type { PlatformModel } from './platform';
@@ -30,6 +32,8 @@ export interface Section {
 export class Kinds extends Model {
   all: Kind[] = [];
   user: WhoAmI | null = null;
+  /** Which way a metric is better. */
+  goals = new Goals(null);
   private readonly byKind = new Map<string, Kind>();
 
   constructor(
@@ -46,14 +50,15 @@ export class Kinds extends Model {
 
   async load(): Promise<void> {
     try {
-      const [kinds, user] = await Promise.all([this.api.kinds(), this.api.whoami()]);
-      this.set(kinds, user);
+      const [{ items, goals }, user] = await Promise.all([this.api.kinds(), this.api.whoami()]);
+      this.set(items, user, goals);
     } catch {
       // Asked again when the platform recovers; until then the panels show its status.
     }
   }
 
-  set(kinds: Kind[], user: WhoAmI): void {
+  set(kinds: Kind[], user: WhoAmI, words: GoalWords | null = null): void {
+    this.goals = new Goals(words);
     this.all = [...kinds].sort((a, b) => a.order - b.order);
     this.user = user;
     this.byKind.clear();

@@ -4,7 +4,8 @@
  */
 import type { Column, Json, JsonObject, Resource } from '../api-types';
 import { isObject } from '../format';
-import { directionOf, metricsOf } from './comparison';
+import { metricsOf } from './comparison';
+import type { Goals } from './goals';
 
 const METRIC = 'metric.';
 const PARAMETER = 'parameter.';
@@ -55,6 +56,6 @@ export function insideOrder(key: string): string | undefined {
 }
 
 /** Whether the greatest come first: where more is better, or it is not known what is. */
-export function beginsWithMost(key: string): boolean {
-  return key.startsWith(METRIC) && directionOf(nameOf(key)) >= 0;
+export function beginsWithMost(key: string, goals: Goals): boolean {
+  return key.startsWith(METRIC) && goals.directionOf(nameOf(key)) >= 0;
 }

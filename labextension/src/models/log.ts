@@ -3,6 +3,7 @@ import type { EventSourceMessage } from 'eventsource-parser';
 import { createParser } from 'eventsource-parser';
 import type { Api } from '../api';
 import { ApiError, errorMessage } from '../api';
+import { LogSearch } from './log-search';
 import { Model, delay, throttle } from './model';
 
 const MOST_LINES = 50000;
@@ -12,7 +13,10 @@ export class LogModel extends Model {
   lines: string[] = [];
   hasEnded = false;
   error: string | null = null;
-  isTruncated = false;
+  /** Lines of the beginning that are held no longer. */
+  dropped = 0;
+  /** The same log, looked through at the platform. */
+  readonly found: LogSearch;
   private offset = 0;
   private rest = '';
   private connection: AbortController | null = null;
@@ -23,10 +27,12 @@ export class LogModel extends Model {
     private readonly path: string
   ) {
     super();
+    this.found = new LogSearch(api, path);
   }
 
   override dispose(): void {
     this.pause();
+    this.found.dispose();
     super.dispose();
   }
 
@@ -110,8 +116,8 @@ export class LogModel extends Model {
     const shown = this.rest === '' ? parts : [...parts, this.rest];
     this.lines = [...this.lines, ...shown.map(lastOverwrite)];
     if (this.lines.length > MOST_LINES) {
+      this.dropped += this.lines.length - MOST_LINES;
       this.lines = this.lines.slice(-MOST_LINES);
-      this.isTruncated = true;
     }
   }
 }

@@ -13,9 +13,9 @@ export function countRanks(resource: Resource): number {
   return (typeof nodes === 'number' ? nodes : 1) * (typeof processes === 'number' ? processes : 1);
 }
 
-/** The lines of one rank without its label; all of them, as they are, for null. */
-export function linesOf(lines: string[], rank: number | null): LogLine[] {
-  const numbered = lines.map((text, index) => ({ text, number: index + 1 }));
+/** The lines of one rank without its label; all of them, as they are, for null. `before`: lines that are held no longer. */
+export function linesOf(lines: string[], rank: number | null, before = 0): LogLine[] {
+  const numbered = lines.map((text, index) => ({ text, number: before + index + 1 }));
   if (rank === null) {
     return numbered;
   }
@@ -23,4 +23,10 @@ export function linesOf(lines: string[], rank: number | null): LogLine[] {
   return numbered
     .filter(line => line.text.startsWith(label))
     .map(line => ({ text: line.text.slice(label.length), number: line.number }));
+}
+
+/** A line apart from the label of whose it is. `known`: of this rank alone, whose lines have none. */
+export function rankOf(text: string, known: number | null): { rank: number | null; text: string } {
+  const label = known === null ? /^\[rank (\d+)\] /.exec(text) : null;
+  return label ? { rank: Number(label[1]), text: text.slice(label[0].length) } : { rank: known, text };
 }

@@ -79,6 +79,24 @@ export function nextSteps(context: PanelContext, resource: Resource): Act[] {
     const run = (): void => go.create('training', { prefill });
     return [{ label: 'Train', isAccept: true, run, testId: 'orrery-train' }];
   }
+  if (resource.kind === 'algorithm' && resource.status.state === 'Active') {
+    const prefill = { spec: { algorithm: name } };
+    return [
+      ...(kinds.get('tuning')
+        ? [{ label: 'Tune', run: () => go.create('tuning', { prefill }), testId: 'orrery-tune' }]
+        : []),
+      ...(kinds.get('training')
+        ? [
+            {
+              label: 'Train',
+              isAccept: true,
+              run: () => go.create('training', { prefill }),
+              testId: 'orrery-train'
+            }
+          ]
+        : [])
+    ];
+  }
   if (resource.kind === 'training' && typeof outputs.model === 'string') {
     const { model } = outputs;
     const run = (): void => go.open('model', model);

@@ -22,6 +22,7 @@ import { FormAsYaml } from './as-yaml';
 import type { PanelContext } from './context';
 import { usePanel } from './context';
 import { showError } from './dialogs';
+import { TemplateChoice } from './form-begin';
 import { focusField, focusFirst } from './form-focus';
 import { KindPanel } from './panel';
 import { Busy, Button, Icon } from './parts';
@@ -181,6 +182,7 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
         <h1>{props.title}</h1>
       </div>
       <Problems model={model} />
+      <TemplateChoice model={model} />
       <FormComponent
         idPrefix={model.idPrefix}
         schema={model.schemas.schema}

@@ -249,6 +249,7 @@ function useKeptFocus(
 
 function HeaderCell(props: { column: Column; model: ListModel }): JSX.Element {
   const { column, model } = props;
+  const { kinds } = usePanel();
   const { order } = model.query;
   const field = ORDERS[column.key] ?? insideOrder(column.key);
   const isSorted = order.replace(/^-/, '') === field;
@@ -267,7 +268,7 @@ function HeaderCell(props: { column: Column; model: ListModel }): JSX.Element {
     );
   }
   const sort = (): void => {
-    const isMostFirst = column.type === 'date' || beginsWithMost(column.key);
+    const isMostFirst = column.type === 'date' || beginsWithMost(column.key, kinds.goals);
     const first = isMostFirst ? `-${field}` : field;
     const other = isMostFirst ? field : `-${field}`;
     model.setQuery({ order: order === first ? other : first });

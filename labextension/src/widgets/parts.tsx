@@ -4,7 +4,7 @@ import { closeIcon } from '@jupyterlab/ui-components';
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import type { Kind, Progress, Resource, Summary } from '../api-types';
-import { displayName, formatDuration, formatNumber } from '../format';
+import { displayName, formatDuration, formatRate } from '../format';
 import { phaseOf } from '../models/kinds';
 import { useModel } from '../models/model';
 import { usePanel } from './context';
@@ -82,19 +82,12 @@ export function describeProgress(progress: Progress): string {
     parts.push(`step ${progress.step}${progress.steps == null ? '' : ` of ${progress.steps}`}`);
   }
   if (progress.rate && progress.rate_unit) {
-    parts.push(describeRate(progress.rate, progress.rate_unit));
+    parts.push(formatRate(progress.rate, progress.rate_unit));
   }
   if (progress.eta_seconds != null) {
     parts.push(`about ${formatDuration(progress.eta_seconds)} left`);
   }
   return parts.join(' · ');
-}
-
-/** Of what takes longer than a second, how long each takes. */
-function describeRate(rate: number, unit: string): string {
-  return rate >= 1
-    ? `${formatNumber(rate)} ${unit}s/s`
-    : `${formatDuration(1 / rate)} ${unit === 'epoch' ? 'an' : 'a'} ${unit}`;
 }
 
 /** A link to another resource's page. */

@@ -15,6 +15,7 @@ from orrery.api.auth import Signer, check_lifetime
 from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
 from orrery.domain.access import User
+from orrery.domain.goals import WORDS
 from orrery.domain.kinds import Kind, describe
 from orrery.domain.records import Json
 from orrery.executors.contract import Resources
@@ -44,10 +45,15 @@ def make_router(commands: Commands, signer: Signer, current_user: Any, mode: str
         store.leases.next_due()
         return Orjson({"status": "ready", "version": __version__})
 
-    @router.get("/api/v1/kinds", summary="The kinds, with everything that forms and lists are made from")
+    @router.get(
+        "/api/v1/kinds",
+        summary="The kinds, with everything that forms and lists are made from",
+        description="`goals`: by which words a metric's name says that it is to be small or large, as regular "
+        "expressions without regard to case; first those of `minimize`. What an algorithm declares goes before them.",
+    )
     def kinds(_: caller) -> Response:  # pyright: ignore[reportUnusedFunction]
         served = [kind for kind in store.kinds if mode == "hub" or not kind.needs_hub]
-        return Orjson({"items": [offered(kind) for kind in served]})
+        return Orjson({"items": [offered(kind) for kind in served], "goals": WORDS})
 
     @router.get("/api/v1/auth/whoami", summary="Who the token belongs to")
     def whoami(user: caller) -> Response:  # pyright: ignore[reportUnusedFunction]

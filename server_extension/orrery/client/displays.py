@@ -156,6 +156,8 @@ def rate_text(progress: Progress) -> str:
     """`3.2 steps/s`, or for what takes longer `40 s an epoch`; empty where it is not known."""
     if not progress.rate or not progress.rate_unit:
         return ""
+    if 0.95 <= progress.rate < 1.05:  # one a second is told in one way
+        return f"1 {progress.rate_unit}/s"
     if progress.rate >= 1:
         amount = f"{progress.rate:.3g}" if progress.rate < 100 else f"{progress.rate:,.0f}"
         return f"{amount} {progress.rate_unit}s/s"

@@ -67,16 +67,18 @@ class NotebookSpec(Spec):
         None,
         gt=0,
         le=65_536,
+        title="Data volume size",
         description="Size of the data volume, GiB, where volumes have sizes: it keeps everything below it over stops, "
         "starts and changes of image and size.",
-        json_schema_extra={"x-orrery-group": "Storage"},
+        json_schema_extra={"x-orrery-unit": "GiB", "x-orrery-group": "Storage"},
     )
     boot_gib: float | None = Field(
         None,
         gt=0,
         le=65_536,
+        title="Boot volume size",
         description="Size of what the image brings, GiB; it is made anew at each start.",
-        json_schema_extra={"x-orrery-group": "Storage"},
+        json_schema_extra={"x-orrery-unit": "GiB", "x-orrery-group": "Storage"},
     )
     mounts: list[Mount] = Field(
         default_factory=list[Mount],
@@ -111,14 +113,14 @@ class NotebookSpec(Spec):
     @field_validator("environment")
     @classmethod
     def names_of_variables(cls, environment: dict[str, str]) -> dict[str, str]:
-        for name, value in environment.items():
+        def problem(name: str) -> str:
             if not _VARIABLE.fullmatch(name) or name.startswith(("ORRERY_", "JUPYTERHUB_", "LD_")):
-                raise ValueError(
-                    f"variable {name!r} cannot be set; use letters, digits and _, and no name of Jupyter's"
-                )
-            if len(value) > MAX_VALUE:
-                raise ValueError(f"the value of {name} has {len(value):,} characters; it has {MAX_VALUE:,} at most")
-        check_values(environment)
+                return f"variable {name!r} cannot be set; use letters, digits and _, and no name of Jupyter's"
+            length = len(environment[name])
+            too_long = f"the value of {name} has {length:,} characters; it has {MAX_VALUE:,} at most"
+            return too_long if length > MAX_VALUE else ""
+
+        check_values(environment, problem)
         return environment
 
 

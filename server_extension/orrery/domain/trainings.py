@@ -24,13 +24,19 @@ from orrery.domain.references import (
     TuningRef,
     WorkflowRef,
 )
-from orrery.domain.variables import check_parameters, check_values, size_of
+from orrery.domain.variables import check_parameters, check_values, refusal, size_of
 
 MAX_HYPERPARAMETERS = 100
 MAX_DATASETS = 10
 MAX_NODES = 100
 MAX_PROCESSES_PER_NODE = 64
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+
+
+def _name_problem(name: str) -> str:
+    if _VARIABLE.fullmatch(name) and not name.startswith(("EM_", "ORRERY_")):
+        return ""
+    return f"{name!r} cannot be set: use letters, digits and '_', not beginning with EM_ or ORRERY_"
 
 
 class RunSpec(Spec):
@@ -95,7 +101,7 @@ class RunSpec(Spec):
         False,
         title="Start with torchrun",
         description="Start the script by torchrun, as PyTorch's distributed training expects it.",
-        json_schema_extra={"x-orrery-group": "Distributed"},
+        json_schema_extra={"x-orrery-script": True, "x-orrery-group": "Distributed"},
     )
     processes_per_node: int = Field(
         1,
@@ -103,7 +109,7 @@ class RunSpec(Spec):
         le=MAX_PROCESSES_PER_NODE,
         description="How many processes torchrun starts on each node: one for each GPU, or a few that share the cores. "
         "A notebook is one process on each node.",
-        json_schema_extra={"x-orrery-group": "Distributed"},
+        json_schema_extra={"x-orrery-script": True, "x-orrery-group": "Distributed"},
     )
     data_gib: float | None = Field(
         None,
@@ -112,7 +118,7 @@ class RunSpec(Spec):
         title="Data storage size",
         description="Most that its data, checkpoints and what it writes may take on the disk of each node, GiB; it is "
         "ended when that is exceeded. Empty: no limit.",
-        json_schema_extra={"x-orrery-group": "Run"},
+        json_schema_extra={"x-orrery-unit": "GiB", "x-orrery-group": "Run"},
     )
     output: LocationUri | None = Field(
         None,
@@ -166,12 +172,7 @@ class RunSpec(Spec):
     @field_validator("environment", "secrets")
     @classmethod
     def good_variables(cls, environment: dict[str, str]) -> dict[str, str]:
-        for name in environment:
-            if _VARIABLE.fullmatch(name) is None or name.startswith(("EM_", "ORRERY_")):
-                raise ValueError(
-                    f"{name!r} cannot be set: use letters, digits and '_', not beginning with EM_ or ORRERY_"
-                )
-        check_values(environment)
+        check_values(environment, _name_problem)
         return environment
 
     @field_validator("priority", mode="before")
@@ -185,7 +186,8 @@ class RunSpec(Spec):
     @model_validator(mode="after")
     def no_variable_twice(self) -> RunSpec:
         if twice := sorted(self.environment.keys() & self.secrets.keys()):
-            raise ValueError(f"{twice[0]} is set both in environment and in secrets; leave one of them away")
+            told = "{} is set both in environment and in secrets; leave one of them away"
+            raise refusal({("secrets", name): told.format(name) for name in twice})
         return self
 
     @model_validator(mode="after")

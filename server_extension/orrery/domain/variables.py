@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 #: NAME=VALUE and the NUL after it, in UTF-8 (Linux's MAX_ARG_STRLEN)
 MOST_BYTES: Final = 131_072
@@ -15,17 +18,41 @@ LONGEST_NAME: Final = 255
 MOST_BYTES_TOGETHER: Final = 1 << 20
 
 
-def check_values(variables: Mapping[str, str]) -> None:
-    """Raises: ValueError naming the variable that no program could be given, or saying that all are too much."""
-    for name, value in variables.items():
-        if "\0" in value:
-            place = value.index("\0") + 1
-            raise ValueError(f"the value of {name} holds the character NUL (at place {place}), which no variable can")
-        if (size := size_of(name, value)) > MOST_BYTES:
-            raise ValueError(
-                f"{name} takes {size:,} bytes with its value; a variable has {MOST_BYTES:,} at most: put it into a file"
-            )
+def check_values(variables: Mapping[str, str], name_problem: Callable[[str], str] = lambda _: "") -> None:
+    """For the validator of a field of variables.
+
+    `name_problem`: what is wrong with a name; empty where nothing is.
+
+    Raises: ValidationError with each problem at the variable that it is about; ValueError where all are too much.
+    """
+    found = {name: name_problem(name) or _value_problem(name, value) for name, value in variables.items()}
+    if problems := {(name,): problem for name, problem in found.items() if problem}:
+        raise refusal(problems)
     _check_together(sum(size_of(name, value) for name, value in variables.items()), "all variables together take")
+
+
+def refusal(problems: Mapping[tuple[str, ...], str]) -> ValidationError:
+    """For a validator to raise: what is wrong, by its place below what the validator is of."""
+    return ValidationError.from_exception_data(
+        "variables",
+        [
+            InitErrorDetails(
+                type=PydanticCustomError("value_error", "{problem}", {"problem": problem}), loc=place, input=None
+            )
+            for place, problem in problems.items()
+        ],
+    )
+
+
+def _value_problem(name: str, value: str) -> str:
+    """What is wrong with a value; empty where a program can be given it."""
+    if "\0" in value:
+        return (
+            f"the value of {name} holds the character NUL (at place {value.index(chr(0)) + 1}), which no variable can"
+        )
+    if (size := size_of(name, value)) > MOST_BYTES:
+        return f"{name} takes {size:,} bytes with its value; a variable has {MOST_BYTES:,} at most: put it into a file"
+    return ""
 
 
 def check_parameters(parameters: Mapping[str, Any], taken_bytes: int = 0, *, beside: str = "variables") -> None:

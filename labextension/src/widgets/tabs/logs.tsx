@@ -3,9 +3,12 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { useModel } from '../../models/model';
 import { countRanks, linesOf } from '../../models/ranks';
+import { LONGEST_SEARCH } from '../../models/log-search';
 import { usePanel } from '../context';
 import { showError } from '../dialogs';
-import { Note } from '../parts';
+import { Button, Note } from '../parts';
+import { LogHits } from './log-hits';
+import { Marked } from './marked';
 import type { TabProps } from './props';
 
 const LINE_HEIGHT = 18;
@@ -14,12 +17,16 @@ export function LogsTab(props: TabProps): JSX.Element {
   const { model } = props;
   const { api } = usePanel();
   const log = model.logs;
+  const { found } = log;
   useModel(log);
+  useModel(found);
   const [search, setSearch] = useState('');
   const [rank, setRank] = useState<number | null>(null);
   const [isFollowing, setFollowing] = useState(true);
   const [isWrapped, setWrapped] = useState(true);
   const [isSaving, setSaving] = useState(false);
+  /** The line of a hit that was chosen. */
+  const [shown, setShown] = useState<number | null>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const isSettled = props.resource.status.ended_at !== null;
   const { isShown } = model;
@@ -32,11 +39,13 @@ export function LogsTab(props: TabProps): JSX.Element {
   }, [log, isShown, isSettled]);
 
   const ranks = countRanks(props.resource);
-  const ofRank = useMemo(() => linesOf(log.lines, rank), [log.lines, rank]);
+  const ofRank = useMemo(() => linesOf(log.lines, rank, log.dropped), [log.lines, log.dropped, rank]);
+  // around what was found in the whole log all lines are shown
+  const isFiltered = search !== '' && found.wanted === '';
   const lines = useMemo(() => {
-    const wanted = search.toLowerCase();
+    const wanted = isFiltered ? search.toLowerCase() : '';
     return wanted === '' ? ofRank : ofRank.filter(line => line.text.toLowerCase().includes(wanted));
-  }, [ofRank, search]);
+  }, [ofRank, search, isFiltered]);
 
   const virtual = useVirtualizer({
     count: lines.length,
@@ -50,10 +59,30 @@ export function LogsTab(props: TabProps): JSX.Element {
     }
   }, [isFollowing, lines.length, virtual]);
 
+  const changeSearch = (text: string): void => {
+    found.clear();
+    setShown(null);
+    setSearch(text);
+  };
+
   const onScroll = (): void => {
     const box = scroller.current;
     if (box) {
       setFollowing(box.scrollHeight - box.scrollTop - box.clientHeight < LINE_HEIGHT * 2);
+    }
+  };
+
+  /** What it is of what is held here; -1: nothing. */
+  const placeOf = (line: number): number => {
+    const place = found.rank === null ? line - 1 - log.dropped : log.dropped === 0 ? line - 1 : -1;
+    return place < ofRank.length ? place : -1;
+  };
+  const show = (line: number): void => {
+    const place = placeOf(line);
+    if (place >= 0) {
+      setFollowing(false);
+      setShown(ofRank[place]?.number ?? null);
+      virtual.scrollToIndex(place, { align: 'center' });
     }
   };
 
@@ -77,7 +106,20 @@ export function LogsTab(props: TabProps): JSX.Element {
           placeholder="Search in the log"
           aria-label="Search in the log"
           value={search}
-          onChange={event => setSearch(event.target.value)}
+          maxLength={LONGEST_SEARCH}
+          onChange={event => changeSearch(event.target.value)}
+          onKeyDown={event => {
+            if (event.key === 'Enter' && search !== '') {
+              void found.search(search, rank);
+            }
+          }}
+        />
+        <Button
+          label="Search all of it"
+          title="Look for this text in the whole log, also in what is not held here (Enter)"
+          disabled={search === '' || found.isSearching}
+          onClick={() => void found.search(search, rank)}
+          testId="orrery-log-search"
         />
         {ranks > 1 && (
           <select
@@ -85,7 +127,10 @@ export function LogsTab(props: TabProps): JSX.Element {
             aria-label="Whose lines"
             data-testid="orrery-log-rank"
             value={rank ?? ''}
-            onChange={event => setRank(event.target.value === '' ? null : Number(event.target.value))}
+            onChange={event => {
+              found.clear();
+              setRank(event.target.value === '' ? null : Number(event.target.value));
+            }}
           >
             <option value="">All {ranks} ranks</option>
             {Array.from({ length: ranks }, (_, each) => (
@@ -96,7 +141,7 @@ export function LogsTab(props: TabProps): JSX.Element {
           </select>
         )}
         <span className="orr-Muted" role="status">
-          {search ? `${lines.length} of ${ofRank.length} lines` : `${ofRank.length} lines`}
+          {isFiltered ? `${lines.length} of ${ofRank.length} lines` : `${ofRank.length} lines`}
           {log.hasEnded ? ', ended' : ''}
         </span>
         <span className="orr-Spring" />
@@ -126,9 +171,10 @@ export function LogsTab(props: TabProps): JSX.Element {
         </button>
       </div>
       {log.error && <Note kind="warn">{log.error}</Note>}
-      {log.isTruncated && (
-        <Note kind="info">Only the newest lines are kept here; download the log for all of it.</Note>
+      {log.dropped > 0 && (
+        <Note kind="info">Only the newest lines are kept here; search all of it, or download it.</Note>
       )}
+      <LogHits found={found} canShow={line => placeOf(line) >= 0} onShow={show} />
       <div
         className={isWrapped ? 'orr-Logs-lines' : 'orr-Logs-lines orr-mod-long'}
         ref={scroller}
@@ -147,6 +193,7 @@ export function LogsTab(props: TabProps): JSX.Element {
                 data-index={item.index}
                 ref={virtual.measureElement}
                 className="orr-Logs-line"
+                data-shown={line.number === shown || undefined}
                 style={{ transform: `translateY(${item.start}px)` }}
               >
                 <span className="orr-Logs-number" aria-hidden="true">
@@ -159,10 +206,18 @@ export function LogsTab(props: TabProps): JSX.Element {
             ) : null;
           })}
         </div>
-        {ofRank.length === 0 && <div className="orr-Muted orr-Logs-none">{nothing(log.hasEnded, rank)}</div>}
+        {lines.length === 0 && (
+          <div className="orr-Muted orr-Logs-none">
+            {ofRank.length > 0 ? noneHolds(search) : nothing(log.hasEnded, rank)}
+          </div>
+        )}
       </div>
     </div>
   );
+}
+
+function noneHolds(search: string): string {
+  return `None of the lines here holds "${search}". Press Enter to search the whole log.`;
 }
 
 function nothing(hasEnded: boolean, rank: number | null): string {
@@ -178,18 +233,4 @@ function saveAs(content: Blob, name: string): void {
   link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);
-}
-
-function Marked(props: { text: string; search: string }): JSX.Element {
-  const at = props.search === '' ? -1 : props.text.toLowerCase().indexOf(props.search.toLowerCase());
-  if (at < 0) {
-    return <>{props.text || ' '}</>;
-  }
-  return (
-    <>
-      {props.text.slice(0, at)}
-      <mark>{props.text.slice(at, at + props.search.length)}</mark>
-      {props.text.slice(at + props.search.length)}
-    </>
-  );
 }
