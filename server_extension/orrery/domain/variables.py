@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
 
 #: NAME=VALUE and the NUL after it, in UTF-8 (Linux's MAX_ARG_STRLEN)
 MOST_BYTES: Final = 131_072
@@ -34,7 +34,9 @@ def check_parameters(parameters: Mapping[str, Any], taken_bytes: int = 0) -> Non
     `taken_bytes`: what the variables beside them take.
     """
     for name, value in parameters.items():
-        if isinstance(value, str) and "\0" in value:
+        if "\0" in name:
+            raise ValueError(f"the name {name!r} holds the character NUL; it becomes a variable, and no variable can")
+        if any("\0" in text for text in _texts(value)):
             raise ValueError(f"the value of {name} holds the character NUL; it becomes a variable, and no variable can")
     whole = len(json.dumps(parameters)) + len("EM_HPS=") + 1
     if whole > MOST_BYTES:
@@ -44,6 +46,19 @@ def check_parameters(parameters: Mapping[str, Any], taken_bytes: int = 0) -> Non
         )
     # in EM_HPS, and once more in EM_HP_<NAME> each
     _check_together(taken_bytes + 2 * whole, "all variables and hyperparameters together take")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in it, also within lists and objects."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for part in cast("list[Any]", value):
+            yield from _texts(part)
+    elif isinstance(value, Mapping):
+        for name, part in cast("Mapping[Any, Any]", value).items():
+            yield str(name)
+            yield from _texts(part)
 
 
 def size_of(name: str, value: str) -> int:
