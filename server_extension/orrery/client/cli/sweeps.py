@@ -42,7 +42,7 @@ def begin_many(
     from orrery.client.templates import merged
 
     parameters, datasets = parse_sweep(sweep)
-    base = client.templates.get(template).spec if template is not None else {}
+    base = client.templates.get(template).settings if template is not None else {}
     whole = merged(base, spec)
     if "algorithm" not in whole:
         raise Invalid("what is to be trained? give an algorithm (xgboost), or --template")

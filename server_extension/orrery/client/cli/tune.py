@@ -159,7 +159,7 @@ def tune(
         **settings,
     }
     with connect() as client:
-        base = client.templates.get(template).spec if template is not None else {}
+        base = client.templates.get(template).settings if template is not None else {}
         whole = tuning_settings(base, searched, given)
         if "algorithm" not in whole:
             raise Invalid("what is to be tuned? give an algorithm (xgboost), or --template")
