@@ -165,7 +165,7 @@ def tune(
             raise Invalid("what is to be tuned? give an algorithm (xgboost), or --template")
         asked: dict[str, Any] = {
             "space": searched,
-            **{name: whole.get(name) for name in ("algorithm", "datasets", "parameters", "instance_type")},
+            **{name: whole.get(name) for name in ("algorithm", "datasets", "parameters", "instance_type", "nodes")},
         }
         if estimate:
             print_estimate(client.tunings.estimate(**asked), output)
