@@ -326,6 +326,18 @@ def test_trash_restore_and_the_refusal_to_delete_what_is_used(alice: httpx.Clien
     assert alice.get("dataset-versions/graph@1/files/data.csv").content == CSV
 
 
+def test_a_restore_under_a_name_that_is_taken_says_what_to_do(alice: httpx.Client) -> None:
+    first = alice.post("experiments", json={"name": "twice"}).json()
+    wait_settled(alice, "experiments", first["id"])
+    alice.delete(f"experiments/{first['id']}").raise_for_status()
+    alice.post("experiments", json={"name": "twice"}).raise_for_status()
+    error = refused(alice.post(f"experiments/{first['id']}/restore"), 409, "name_taken")
+    assert error["message"].endswith("its name is another's by now; rename or delete that one first")
+    wait_settled(alice, "experiments", "twice")
+    alice.patch("experiments/twice", json={"name": "thrice"}).raise_for_status()
+    assert alice.post(f"experiments/{first['id']}/restore").status_code == 200
+
+
 def test_batch_answers_each_operation_separately(alice: httpx.Client) -> None:
     operations = [
         {"method": "POST", "path": "/experiments", "body": {"name": "b1"}},

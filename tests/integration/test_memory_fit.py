@@ -91,6 +91,24 @@ def test_what_does_not_fit_names_what_would_help(client: httpx.Client) -> None:
     assert estimate(client, changed)["verdict"] == "fits"
 
 
+def test_what_is_begun_from_a_template_or_as_a_sweep_is_judged_too(
+    platform: RunningPlatform, client: httpx.Client
+) -> None:
+    client.post("templates", json={"name": "deep", "spec": spec("xgboost", "middle")}).raise_for_status()
+    words = ("train", "--template", "deep", "--name", "deep-1", "-p", "rounds=700")
+    said = platform.cli(*words, "-p", "max_depth=20", "--estimate")
+    assert said.stdout.startswith("memory: needs about"), said
+    assert client.get("trainings/deep-1").status_code == 404
+    later = ("--start-after", "2d")
+    begun = platform.cli(*words, "-p", "max_depth=20", *later)
+    assert "memory: needs about" in begun.stderr, begun
+    swept = platform.cli("train", "--template", "deep", "--name", "deeps", "--sweep", "max_depth=2,20", *later)
+    assert begun.returncode == swept.returncode == 0
+    assert "memory: " not in swept.stderr
+    swept = platform.cli(*words[:3], "--name", "rounds", "--sweep", "rounds=5,700", "-p", "max_depth=20", *later)
+    assert "memory: needs about" in swept.stderr, swept
+
+
 def test_a_tuning_is_judged_by_the_largest_that_it_may_try(client: httpx.Client) -> None:
     fixed = {"target": "y", "rounds": 700}
     tuning = spec("xgboost", "middle", parameters=fixed, space={"max_depth": "2..20"})
@@ -138,7 +156,7 @@ def test_the_sdk_and_the_command_line_say_it_before_anything_is_begun(platform: 
         assert not list(sdk.tunings)
     refused = platform.cli("train", "--script", ".", "--name", "deep", "--estimate")
     assert refused.returncode == 2, refused
-    assert "an algorithm of the catalogue" in refused.stderr
+    assert "leave --script away" in refused.stderr
 
 
 GPU_TYPES = {
@@ -146,6 +164,7 @@ GPU_TYPES = {
     "gpu-large": {"cores": 1, "memory_bytes": "8G", "gpus": 1, "gpu_memory_bytes": "80G"},
     "gpu-told-nothing": {"cores": 1, "memory_bytes": "8G", "gpus": 1},
     "cpu-small": {"cores": 1, "memory_bytes": "2G"},
+    "cpu-medium": {"cores": 1, "memory_bytes": "8G"},
 }
 TUNE = """
 import argparse
@@ -172,15 +191,17 @@ def machine_with_gpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[http
             "gpu_bytes": "(2 if weights == '16-bit' else 0.5) * billions * GiB + 1 * GiB * batch_size",
             "smaller": ["batch-size", "weights"],
         }
+        deep = {"bytes": "(1.5 + batch_size) * GiB", "smaller": ["batch-size"]}
         files = [{"path": "tune.py", **{key: code[key] for key in ("oid", "size")}}]
-        made = client.post("algorithms", json={"name": "tune", "spec": {"files": files, "memory": memory}})
-        assert made.status_code == 201, made.text
+        for name, declared in (("tune", memory), ("deep", deep)):
+            made = client.post("algorithms", json={"name": name, "spec": {"files": files, "memory": declared}})
+            assert made.status_code == 201, made.text
         yield client
 
 
-def ask_gpus(client: httpx.Client, instance_type: str, **parameters: Any) -> Any:
+def ask_gpus(client: httpx.Client, instance_type: str, algorithm: str = "tune", **parameters: Any) -> Any:
     owner = client.get("auth/whoami").json()["name"]
-    given: dict[str, Any] = {"algorithm": f"{owner}/tune", "datasets": {"train": f"{owner}/texts"}}
+    given: dict[str, Any] = {"algorithm": f"{owner}/{algorithm}", "datasets": {"train": f"{owner}/texts"}}
     return estimate(client, {**given, "instance_type": instance_type, "parameters": parameters})
 
 
@@ -207,3 +228,19 @@ def test_gpus_of_which_nothing_is_known_are_not_spoken_of(machine_with_gpus: htt
         found = ask_gpus(machine_with_gpus, instance_type)
         assert (found["gpu_predicted_bytes"], found["gpu_allowed_bytes"]) == (None, None)
         assert "GPU" not in found["message"]
+
+
+def test_where_no_single_change_is_enough_two_together_are_proposed(machine_with_gpus: httpx.Client) -> None:
+    found = ask_gpus(machine_with_gpus, "cpu-small", "deep", **{"batch-size": 64})
+    assert found["message"] == (
+        "needs about 65.5 GiB of memory, and cpu-small has 2 GiB; "
+        "on cpu-medium, with batch-size = 4 it takes about 5.5 GiB"
+    )
+    assert found["remedies"] == [
+        {
+            "title": "Use cpu-medium, batch-size = 4",
+            "message": "on cpu-medium, with batch-size = 4 it takes about 5.5 GiB",
+            "spec": {"instance_type": "cpu-medium", "parameters": {"batch-size": 4}},
+        }
+    ]
+    assert ask_gpus(machine_with_gpus, "cpu-medium", "deep", **{"batch-size": 4})["verdict"] == "fits"

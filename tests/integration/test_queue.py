@@ -104,7 +104,15 @@ def test_a_limit_set_at_run_time_holds_back_and_refuses(
         refused = train(student, "never", instance_type="cpu-medium")
         assert "the limit of group students is 4 GiB" in refused.json()["error"]["message"]
         assert [limit["whose"] for limit in student.get("queue").json()["limits"]] == ["group students"]
-    assert root.patch("queue/limits", json={"everyone": {"cores": -1}}).status_code == 422
+    for change, told in (
+        ({"everyone": {"cores": -1}}, "everyone.cores: must be at least 0, not -1"),
+        ({"users": {"alice": {"share": 1e-320}}}, "users.alice.share: must be at least 0.001, not 1e-320"),
+        ({"users": {"alice": {"share": 1e9}}}, "users.alice.share: must be at most 1000"),
+        ({"users": {"": {"jobs": 1}}}, "users: one of the names is empty; say whose limit it is"),
+    ):
+        refused = root.patch("queue/limits", json=change)
+        assert refused.status_code == 422
+        assert told in refused.json()["error"]["message"]
 
 
 def test_a_pause_lasts_over_a_restart_and_says_who_and_why(

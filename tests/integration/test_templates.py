@@ -211,3 +211,16 @@ def test_the_sdk_begins_from_a_template_sweeps_and_applies(platform: RunningPlat
         assert kept.refresh().spec["priority"] == "HIGH"
         for run in (*made, tuning):
             run.wait(progress=False)
+
+
+def test_a_template_of_somebody_else_whose_data_one_may_not_see_names_the_data(
+    platform: RunningPlatform, alice: httpx.Client
+) -> None:
+    shown = {"name": "shown", "visibility": "public", "spec": SPEC}
+    assert alice.post("templates", json=shown).status_code == 201
+    begun = platform.cli("train", "--template", "alice/shown", "--name", "mine", user="bob")
+    assert "'alice/iris@1' does not exist, or you may not see it" in begun.stderr
+    with platform.client("bob") as bob:
+        create_dataset(bob, "iris", CSV)
+    begun = platform.cli("train", "--template", "alice/shown", "--name", "mine", "--dataset", "iris", user="bob")
+    assert begun.returncode == 0, begun.stderr

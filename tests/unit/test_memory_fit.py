@@ -16,6 +16,7 @@ from orrery.domain.memory_fit import (
     judge,
     on_gpus,
     predict,
+    unlikeness,
     weighted_median,
     worst,
 )
@@ -104,6 +105,23 @@ def test_without_a_formula_only_runs_on_like_data_tell() -> None:
     found = predict("", FACTS, {}, "cpu-small", [PastRun(FACTS, {}, 400 << 20, "cpu-small")])
     assert found is not None
     assert found.peak_bytes == 400 << 20
+
+
+def test_without_a_formula_a_run_with_the_same_parameters_counts_more_than_others() -> None:
+    small, large = {"batch": 8, "model": "tiny"}, {"batch": 256, "model": "tiny"}
+    fitted = PastRun(FACTS, small, 60 << 20, "cpu-small")
+    failed = PastRun(FACTS, large, 3 << 30, "cpu-small", is_cut_short=True)
+    as_before = predict("", FACTS, small, "cpu-small", [failed, failed, fitted])
+    assert as_before == Prediction(60 << 20, 3)
+    again = predict("", FACTS, large, "cpu-small", [fitted, fitted, failed])
+    assert again is not None
+    assert again.peak_bytes == pytest.approx(1.2 * (3 << 30))
+
+
+def test_parameters_are_apart_by_those_that_differ() -> None:
+    assert unlikeness({"batch": 8, "on": True}, {"batch": 8, "on": True}) == 0
+    assert unlikeness({"batch": 8}, {"batch": 9}) == pytest.approx(math.log(9 / 8))
+    assert unlikeness({"batch": 1, "model": "a", "off": 0}, {"batch": 1000, "model": "b", "off": 1, "new": 1}) == 4
 
 
 def test_a_run_with_parameters_that_the_formula_does_not_know_any_more_is_passed_over() -> None:

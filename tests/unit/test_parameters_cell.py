@@ -160,6 +160,9 @@ def test_values_come_back_in_the_schemas_types(given: dict[str, Any], kept: dict
          "(entry 2 is 0)"),
         ({"on": "maybe"}, "parameter 'on' is 'maybe'; it must be true or false"),
         ({"name": 5}, "parameter 'name' is 5; it must be text"),
+        ({"rate": "1e999"}, "parameter 'rate' is '1e999'; it must be a finite number"),
+        ({"depth": "99999999999999999999"},
+         "parameter 'depth' is '99999999999999999999'; it must be a whole number of 64 bits"),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_named_with_what_would(given: dict[str, Any], message: str) -> None:

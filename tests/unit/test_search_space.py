@@ -137,3 +137,35 @@ def test_what_the_algorithm_does_not_take_is_refused_at_its_field(space: dict[st
         fit_space(space_of(**space), SCHEMA)
     fields: Any = refused.value.details["fields"]
     assert fields[0]["path"].startswith("spec.space.")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("-1e308..1e308", "farther than a number can say"),
+        ("0..1e300:1e-300", "step is 1e-300, too small"),
+        ("1..1e999", "1e999 is larger than a number can be here"),
+        (f"1..1{'0' * 5000}", r"10{36}\.\.\. is larger than a number can be here"),
+    ],
+)
+def test_a_range_that_numbers_cannot_say_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message) as refused:
+        Dimension.model_validate(text)
+    assert len(refused.value.errors()[0]["msg"]) < 200
+
+
+def test_a_whole_number_of_more_than_64_bits_is_a_float_and_no_int() -> None:
+    assert parse_dimension("1..100000000000000000000") == {"low": 1, "high": 1e20}
+    for text in ("1..100000000000000000000", "1..16:100000000000000000000"):
+        with pytest.raises(Invalid, match="'count' takes whole numbers of 64 bits; 1e\\+20 has more"):
+            fit_space(space_of(count=text), {"properties": {"count": {"type": "integer"}}})
+
+
+def test_what_json_cannot_hold_as_a_number_stays_the_text_that_it_was() -> None:
+    fitted = fit_space(space_of(unknown="nan,1e999,99999999999999999999,2"), {"properties": {}})
+    assert fitted["unknown"].values == ["nan", "1e999", "99999999999999999999", 2]
+
+
+def test_a_grid_names_what_has_no_step() -> None:
+    with pytest.raises(ValueError, match="rate: a grid needs a step between 0 and 1"):
+        list(grid(space_of(depth="1,2", rate="0..1")))

@@ -46,6 +46,11 @@ def test_all_variables_together_are_bounded_below_what_a_program_can_be_given() 
 def test_hyperparameters_are_variables_too() -> None:
     with pytest.raises(ValueError, match="the value of x holds the character NUL"):
         check_parameters({"x": "a\0b"})
+    with pytest.raises(ValueError, match="the value of x holds the character NUL"):
+        check_parameters({"x": [{"y": "a\0b"}]})
+    with pytest.raises(ValueError, match=r"the name 'a\\x00b' holds the character NUL"):
+        check_parameters({"a\0b": 1})
+    check_parameters({"x": r"\u0000"})
     with pytest.raises(ValueError, match=r"all hyperparameters together take 140,.*131,072 at most"):
         check_parameters({"x": "a" * 70_000, "y": ["b" * 70_000]})
 

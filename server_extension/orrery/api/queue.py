@@ -20,7 +20,7 @@ from orrery.api.views import Orjson, iso
 from orrery.controllers.commands import Commands
 from orrery.controllers.jobs import resource_id_of
 from orrery.controllers.meanwhile import Meanwhile
-from orrery.controllers.settings import LimitSettings
+from orrery.controllers.settings import LimitSettings, Named
 from orrery.controllers.trainings import STARTS_LATER
 from orrery.domain.access import Act, User, is_allowed
 from orrery.domain.records import Json, Record
@@ -46,8 +46,8 @@ class LimitsBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     everyone: LimitSettings | None = Field(None, description="Each user, as far as nothing is said by name.")
-    users: dict[str, LimitSettings | None] = Field(default_factory=dict)
-    groups: dict[str, LimitSettings | None] = Field(
+    users: Annotated[dict[str, LimitSettings | None], Named] = Field(default_factory=dict)
+    groups: Annotated[dict[str, LimitSettings | None], Named] = Field(
         default_factory=dict, description="All members of a group together, with what is the group's own."
     )
 

@@ -177,7 +177,7 @@ class Client:
     ) -> Training:
         if template is not None:
             given = {"algorithm": algorithm, **settings}
-            settings = from_template(self._template(template).spec, {}, given)
+            settings = from_template(self._template(template).settings, {}, given)
             algorithm = settings.pop("algorithm")
         if algorithm is None:
             raise Invalid(
@@ -211,7 +211,7 @@ class Client:
         """
         if template is not None:
             given = {**options, **({"algorithm": algorithm} if algorithm is not None else {})}
-            options = from_template(self._template(template).spec, space, given)
+            options = from_template(self._template(template).settings, space, given)
             algorithm = options.pop("algorithm")
         if algorithm is None:
             raise Invalid("what is to be tuned? give an algorithm ('xgboost'), or `template=`")
@@ -237,7 +237,7 @@ class Client:
         `[{"train": "iris"}, {"train": "iris-clean"}]`.
         Raises: Invalid when one of them could not be; then none is made.
         """
-        whole = merged(self._template(template).spec if template is not None else {}, spec or {})
+        whole = merged(self._template(template).settings if template is not None else {}, spec or {})
         body = {"name": name, "spec": whole, "parameters": parameters, "datasets": datasets}
         body |= {"description": description, "tags": list(tags)}
         given = {key: plain(value) for key, value in body.items() if value is not None}

@@ -24,6 +24,7 @@ import yaml
 from orrery.client.paths import look_up, set_path
 from orrery.client.resources import Json, Resource
 from orrery.errors import Invalid, TooLarge
+from orrery.plain_json import check_plain
 
 if TYPE_CHECKING:
     from orrery.client.kinds import Kind
@@ -169,6 +170,18 @@ def _no_text(field: str, value: Any, written: str) -> str:
     return f"its {field} is {written}, which YAML reads as {what}; put it in quotes: {field}: '{written}'"
 
 
+def _foreign(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """What YAML's tags make that JSON does not have (`!!binary`, `!!set`), with where it stands."""
+    if isinstance(value, Mapping):
+        for name, part in cast("Mapping[Any, Any]", value).items():
+            yield from _foreign(part, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        for index, part in enumerate(cast("list[Any]", value)):
+            yield from _foreign(part, f"{path}.{index}")
+    elif value is not None and not isinstance(value, str | int | float):
+        yield path, value
+
+
 def _read(document: Any, node: yaml.Node, name: str) -> Manifest:
     lines = _lines_of(node)
 
@@ -194,9 +207,11 @@ def _read(document: Any, node: yaml.Node, name: str) -> Manifest:
     if not isinstance(spec, dict):
         raise refuse("spec", f"spec is {spec!r}; it is a mapping")
     try:
-        json.dumps(content, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise refuse("", f"it holds what JSON cannot say: {error}") from error
+        check_plain(content)
+    except Invalid as error:
+        raise refuse(cast("Any", error.details["fields"])[0]["path"], error.message) from error
+    for path, value in _foreign(content, ""):
+        raise refuse(path, f"{path} is {type(value).__name__}, which JSON does not have; write a text")
     envelope = {key: content[key] for key in _ENVELOPE if content.get(key) is not None}
     return Manifest(content["kind"], content["name"], content.get("owner"), envelope, cast("Json", spec), lines)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from orrery.client.collection import Collection
+from orrery.client.paths import set_path
 from orrery.client.resources import Resource
 
 if TYPE_CHECKING:
@@ -60,6 +62,16 @@ def from_template(template: Mapping[str, Any], space: Mapping[str, Any], given: 
 class Template(Resource):
     """Settings of a training, kept to begin others from."""
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its spec, with names in the place of ids: whoever may not use what it names is told of it by its name."""
+        named: dict[str, Any] = json.loads(json.dumps(dict(self.spec)))
+        for reference in self.document.get("references") or ():
+            if not reference.get("deleted"):
+                version = f"@{reference['version']}" if reference.get("version") else ""
+                set_path(named, reference["path"], f"{reference['owner']}/{reference['name']}{version}")
+        return named
+
     def train(self, name: str, *, description: str = "", tags: list[str] | None = None, **changes: Any) -> Training:
         """Begin a training with these settings and what `changes` says over them.
 
@@ -68,7 +80,7 @@ class Template(Resource):
         """
         document = {
             "name": name,
-            "spec": merged(self.spec, changes),
+            "spec": merged(self.settings, changes),
             "description": description or None,
             "tags": list(self.tags) if tags is None else tags,
         }
@@ -86,7 +98,7 @@ class Template(Resource):
 
         What `space` searches is no longer fixed.
         """
-        settings = tuning_settings(self.spec, space, changes)
+        settings = tuning_settings(self.settings, space, changes)
         return self.client.tunings.create(name, space=space, objective=objective, **settings)
 
 

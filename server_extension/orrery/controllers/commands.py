@@ -392,12 +392,17 @@ class Commands:
         target = (
             Target.STOPPED if kind.machine.phases[record.phase].state in ("Stopped", "Cancelled") else Target.RUNNING
         )
-        restored = self.store.update(
-            record.id,
-            lambda fresh: replace(fresh, deleted_at=None, target=target),
-            references=[reference for reference, _ in edges],
-            event="restored",
-        )
+        try:
+            restored = self.store.update(
+                record.id,
+                lambda fresh: replace(fresh, deleted_at=None, target=target),
+                references=[reference for reference, _ in edges],
+                event="restored",
+            )
+        except NameTaken as error:
+            raise NameTaken(
+                f"{record.label} cannot be restored: its name is another's by now; rename or delete that one first"
+            ) from error
         self.wake()
         return restored
 

@@ -6,7 +6,7 @@ says anything, the answer is that it is not known.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -71,12 +71,15 @@ class MemoryFit:
         need = need_with(parameters)
         remedies: list[Json] = []
         if need.verdict(room) in (Verdict.TIGHT, Verdict.EXCEEDS):
-            larger = self._larger(user, chosen, nodes, need)
             searched: Json = spec.get("space") or {}
             named: list[str] = declared.get("smaller") or []
             fixed = [one for one in named if one not in searched]
-            smaller = propose_smaller(algorithm, fixed, parameters, room, need_with)
-            remedies = [*([larger] if larger else []), *smaller]
+            sizes = list(self._sizes_that_start(user, chosen, nodes))
+
+            def smaller_in(room: Room) -> Iterator[Json]:
+                return propose_smaller(algorithm, fixed, parameters, room, need_with)
+
+            remedies = [*_enough(sizes, need), *smaller_in(room)] or list(_both(sizes, smaller_in))
         return {
             "instance_type": name,
             "allowed_bytes": room.memory_bytes,
@@ -103,8 +106,8 @@ class MemoryFit:
                 runs.append(run)
         return runs
 
-    def _larger(self, user: User, chosen: InstanceType, nodes: int, need: Need) -> Json | None:
-        """The smallest instance type on which it fits well, that this machine has and the user may hold."""
+    def _sizes_that_start(self, user: User, chosen: InstanceType, nodes: int) -> Iterator[tuple[str, Room]]:
+        """Instance types that this machine has and the user may hold, the smallest first."""
         total = self._executor.capacity().total
         rules = self._executor.rules()
         sizes = sorted(
@@ -113,8 +116,7 @@ class MemoryFit:
         )
         for name, size in sizes:
             held = size.resources.times(nodes)
-            room = self._room(size, nodes)
-            if size.gpus < chosen.gpus or (need.gpu and not room.gpu_bytes) or need.verdict(room) is not Verdict.FITS:
+            if size.gpus < chosen.gpus:
                 continue
             if held.memory_bytes > total.memory_bytes or held.cores > total.cores or held.gpus > total.gpus:
                 continue
@@ -122,13 +124,37 @@ class MemoryFit:
                 rules.check(user.name, held)
             except OrreryError:
                 continue
-            gpu_memory = f" and GPUs of {human_bytes(room.gpu_bytes)}" if need.gpu else ""
-            return {
-                "title": f"Use {name}",
-                "message": f"{name} has {human_bytes(held.memory_bytes)}{gpu_memory}",
-                "spec": {"instance_type": name},
+            yield name, self._room(size, nodes)
+
+
+def _enough(sizes: Iterable[tuple[str, Room]], need: Need) -> Iterator[Json]:
+    """The first of the sizes on which it fits well."""
+    for name, room in sizes:
+        if (need.gpu and not room.gpu_bytes) or need.verdict(room) is not Verdict.FITS:
+            continue
+        gpu_memory = f" and GPUs of {human_bytes(room.gpu_bytes)}" if need.gpu else ""
+        yield {
+            "title": f"Use {name}",
+            "message": f"{name} has {human_bytes(room.memory_bytes)}{gpu_memory}",
+            "spec": {"instance_type": name},
+        }
+        return
+
+
+def _both(sizes: Iterable[tuple[str, Room]], smaller_in: Callable[[Room], Iterator[Json]]) -> Iterator[Json]:
+    """Where neither alone will do: the first size on which a smaller value of a parameter makes it fit."""
+    for name, room in sizes:
+        together = [
+            {
+                "title": f"Use {name}, {smaller['title']}",
+                "message": f"on {name}, {smaller['message']}",
+                "spec": {**smaller["spec"], "instance_type": name},
             }
-        return None
+            for smaller in smaller_in(room)
+        ]
+        if together:
+            yield from together
+            return
 
 
 def _predict(

@@ -7,10 +7,11 @@ from math import floor
 from typing import Any, Literal
 
 from orrery.domain.records import Json
-from orrery.domain.search_space import Dimension, grid, in_order, is_active
+from orrery.domain.search_space import MOST_INTEGER, Dimension, grid, in_order, is_active
 from orrery.domain.tunings import TuningSpec
 from orrery.errors import Invalid
 from orrery.jobs.parameters import validate
+from orrery.plain_json import check_plain
 
 _PATH = "spec.space"
 
@@ -74,6 +75,9 @@ def _fit(name: str, dimension: Dimension, schema: Json) -> Dimension:
         if whole:
             raise _refusal(name, f"{name!r} takes whole numbers; {whole[0]:g} is none")
         low, high, step = int(low), int(high), None if step is None else int(step)
+        large = [bound for bound in (low, high, step) if bound is not None and abs(bound) > MOST_INTEGER]
+        if large:
+            raise _refusal(name, f"{name!r} takes whole numbers of 64 bits; {large[0]:.6g} has more")
     if step is not None:
         high = low + floor((high - low) / step + 1e-9) * step
         high = high if type_ == "int" else round(high, 12)
@@ -101,11 +105,16 @@ def _value(name: str, value: Any, schema: Json) -> Any:
     declared: Json = schema.get("properties") or {}
     if name not in declared and isinstance(value, str):
         # nothing is known of it: a text from a command line that reads as a number is one
+        # and what JSON cannot hold as a number, `nan` among it, stays as it was written
         for number in (int, float):
             try:
-                return number(value)
+                read = number(value)
+                check_plain(read)
             except ValueError:
                 continue
+            except Invalid:
+                return value
+            return read
     return validate(schema, {name: value}, path=_PATH)[name]
 
 

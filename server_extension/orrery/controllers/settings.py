@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orrery._version import __version__
@@ -87,6 +88,17 @@ def default_instance_types() -> dict[str, InstanceType]:
     }
 
 
+def check_names(limits: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Raises: ValueError where a limit is nobody's."""
+    if any(not name.strip() for name in limits):
+        raise ValueError("one of the names is empty; say whose limit it is")
+    return limits
+
+
+#: limits by the name of a user or of a group
+Named = AfterValidator(check_names)
+
+
 class LimitSettings(BaseModel):
     """At most so much held at a time, and the share of the turns; what is left out has no limit of its own."""
 
@@ -95,7 +107,7 @@ class LimitSettings(BaseModel):
     memory_bytes: int | None = Field(default=None, ge=0, description="Memory held at a time, in bytes or 8G.")
     gpus: int | None = Field(default=None, ge=0, description="GPUs held at a time.")
     jobs: int | None = Field(default=None, ge=0, description="Jobs that run at a time; replicas are not counted.")
-    share: float | None = Field(default=None, gt=0, description="One's due beside the others, who have 1.")
+    share: float | None = Field(default=None, ge=0.001, le=1000, description="One's due beside the others, who have 1.")
 
     @field_validator("memory_bytes", mode="before")
     @classmethod
@@ -114,8 +126,8 @@ class LimitsSettings(BaseModel):
     everyone: LimitSettings = Field(
         default=LimitSettings(), description="Each user, as far as nothing is said by name."
     )
-    users: dict[str, LimitSettings] = Field(default_factory=dict[str, LimitSettings])
-    groups: dict[str, LimitSettings] = Field(
+    users: Annotated[dict[str, LimitSettings], Named] = Field(default_factory=dict[str, LimitSettings])
+    groups: Annotated[dict[str, LimitSettings], Named] = Field(
         default_factory=dict[str, LimitSettings], description="All members of a group together."
     )
 

@@ -160,8 +160,10 @@ def predict(
     """The peak of a run: the formula's, corrected by how much the like runs used of theirs.
 
     The correction is a weighted median of (recorded : expected): a run weighs the more the nearer its size, and the
-    newer it is; the formula itself weighs as half a run. None where nothing is known. Raises: Invalid for a formula
-    that names what there is not.
+    newer it is; the formula itself weighs as half a run. Without a formula, which would know what a parameter does, a
+    run also weighs the more the more alike its parameters are. None where nothing is known.
+
+    Raises: Invalid for a formula that names what there is not.
     """
     expected = shape(formula, facts, parameters)
     if not math.isfinite(expected) or expected <= 0:
@@ -175,6 +177,8 @@ def predict(
         distance = abs(math.log(theirs / expected)) if theirs > 0 and math.isfinite(theirs) else math.inf
         if distance > math.log(_FARTHEST) and not formula:
             continue
+        if not formula:
+            distance += unlikeness(parameters, run.parameters)
         weight = math.exp(-distance) * 0.97**age
         weight *= 1.0 if run.instance_type == instance_type else _OTHER_SIZE_WEIGHT
         if weight > 0:
@@ -185,6 +189,20 @@ def predict(
     elif not weighted:
         return None
     return Prediction(round(expected * weighted_median(weighted)), runs)
+
+
+def unlikeness(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """How far two runs' parameters are apart: 1 for each that differs, less for numbers that are near each other."""
+    return sum(_apart(one.get(name), other.get(name)) for name in {*one, *other})
+
+
+def _apart(one: Any, other: Any) -> float:
+    if one == other:
+        return 0.0
+    are_sizes = all(
+        isinstance(value, int | float) and not isinstance(value, bool) and value > 0 for value in (one, other)
+    )
+    return min(1.0, abs(math.log(one / other))) if are_sizes else 1.0
 
 
 def weighted_median(pairs: Sequence[tuple[float, float]]) -> float:

@@ -21,6 +21,8 @@ from orrery.domain.records import Json
 MAX_DIMENSIONS: Final = 50
 #: more combinations than this are no grid that anybody would wait for
 MAX_GRID: Final = 10_000
+#: whole numbers are of 64 bits, as in the JSON that they stand in
+MOST_INTEGER: Final = 2**63 - 1
 _LARGEST: Final = sys.float_info.max
 _NUMBER: Final = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _RANGE: Final = re.compile(rf"(?P<log>log:)?\s*(?P<low>{_NUMBER})\.\.(?P<high>{_NUMBER})(?::(?P<step>{_NUMBER}))?")
@@ -59,6 +61,10 @@ class Dimension(BaseModel):
             raise ValueError("say what may be tried: low and high, or a list of values")
         if self.low > self.high:
             raise ValueError(f"low ({self.low:g}) is above high ({self.high:g}); exchange them")
+        if not self.high - self.low <= _LARGEST:
+            raise ValueError(f"from {self.low:g} to {self.high:g} is farther than a number can say; bring them closer")
+        if self.step is not None and self.step < sys.float_info.min * max(1.0, self.high - self.low):
+            raise ValueError(f"step is {self.step:g}, too small to be told from nothing; choose a larger one")
         if self.log and self.low <= 0:
             raise ValueError(f"low is {self.low:g}; a logarithmic range begins above 0")
         if self.log and self.step is not None and self.step != 1:
@@ -89,10 +95,12 @@ def parse_dimension(text: str) -> Json:
 
 
 def _number(text: str) -> int | float:
-    number = int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
+    number = float(text)
     if not -_LARGEST <= number <= _LARGEST:
-        raise ValueError(f"{text} is larger than a number can be here; write a smaller one")
-    return number
+        shown = text if len(text) <= 40 else f"{text[:37]}..."
+        raise ValueError(f"{shown} is larger than a number can be here; write a smaller one")
+    is_whole = re.fullmatch(r"[+-]?\d+", text) is not None and abs(number) < MOST_INTEGER
+    return int(text) if is_whole else number
 
 
 def _values(text: str) -> list[str]:
@@ -140,13 +148,20 @@ def grid_values(dimension: Dimension) -> list[Any]:
     return [int(value) for value in values] if dimension.type == "int" else [round(float(v), 12) for v in values]
 
 
+def _grid_values_of(name: str, dimension: Dimension) -> list[Any]:
+    try:
+        return grid_values(dimension)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
 def grid(space: Mapping[str, Dimension]) -> Iterator[Json]:
     """Every combination once, in the order of the space; what a condition rules out is left out.
 
     Raises: ValueError for a dimension without a step, and for more than `MAX_GRID` combinations.
     """
     order = in_order(space)
-    values = {name: grid_values(space[name]) for name in order}
+    values = {name: _grid_values_of(name, space[name]) for name in order}
     size = 1
     for name in order:
         size *= len(values[name])

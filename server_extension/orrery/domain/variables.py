@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, cast
 
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -61,7 +61,9 @@ def check_parameters(parameters: Mapping[str, Any], taken_bytes: int = 0, *, bes
     `taken_bytes`: what is `beside` them takes.
     """
     for name, value in parameters.items():
-        if isinstance(value, str) and "\0" in value:
+        if "\0" in name:
+            raise ValueError(f"the name {name!r} holds the character NUL; it becomes a variable, and no variable can")
+        if any("\0" in text for text in _texts(value)):
             raise ValueError(f"the value of {name} holds the character NUL; it becomes a variable, and no variable can")
     whole = len(json.dumps(parameters)) + len("EM_HPS=") + 1
     if whole > MOST_BYTES:
@@ -71,6 +73,19 @@ def check_parameters(parameters: Mapping[str, Any], taken_bytes: int = 0, *, bes
         )
     # in EM_HPS, and once more in EM_HP_<NAME> each
     _check_together(taken_bytes + 2 * whole, f"all {beside} and hyperparameters together take")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in it, also within lists and objects."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for part in cast("list[Any]", value):
+            yield from _texts(part)
+    elif isinstance(value, Mapping):
+        for name, part in cast("Mapping[Any, Any]", value).items():
+            yield str(name)
+            yield from _texts(part)
 
 
 def size_of(name: str, value: str) -> int:

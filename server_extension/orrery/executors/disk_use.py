@@ -48,10 +48,13 @@ class DiskWatch:
         self._period = FIRST_PERIOD_SECONDS
         self._next = 0.0
 
-    def excess(self) -> int | None:
-        """The bytes it takes, where that is too many; None else, and where it is not yet time to look."""
+    def excess(self, *, is_last: bool = False) -> int | None:
+        """The bytes it takes, where that is too many; None else, and where it is not yet time to look.
+
+        `is_last`: what wrote into it has ended, and is judged by what it has left.
+        """
         now = time.monotonic()
-        if self._most is None or now < self._next:
+        if self._most is None or (now < self._next and not is_last):
             return None
         used = measure_disk_use(self._folder)
         took = time.monotonic() - now

@@ -277,6 +277,8 @@ class Shim:
             if status is not None:
                 self.sampler.sample(is_last=True)
                 self._drain_filter()
+                if storage and not self.ending and (taken := disk.excess(is_last=True)):
+                    self.ending, self.ending_message = "OUT_OF_STORAGE", _too_much(taken, storage)
                 self._write_exit(*self._judge(status))
                 return
             now = time.monotonic()
@@ -298,10 +300,7 @@ class Shim:
                         grace=0.0,
                     )
                 if storage and (taken := disk.excess()):
-                    self._end(
-                        "OUT_OF_STORAGE",
-                        f"its files took {human_bytes(taken)}, having asked for {human_bytes(storage)}; ask for more",
-                    )
+                    self._end("OUT_OF_STORAGE", _too_much(taken, storage))
                 if os.fstat(lock).st_nlink == 0:
                     self._end("STOPPED", "its folder was removed")
                 if os.path.exists(self.path("stop")):
@@ -439,6 +438,10 @@ def _finish(body: Callable[[], int]) -> int:
     except BaseException:
         traceback.print_exc()
     return int(code) & 0xFF
+
+
+def _too_much(taken_bytes: int, asked_bytes: int) -> str:
+    return f"its files took {human_bytes(taken_bytes)}, having asked for {human_bytes(asked_bytes)}; ask for more"
 
 
 def _signal_name(number: int) -> str:

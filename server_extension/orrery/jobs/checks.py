@@ -10,9 +10,12 @@ import difflib
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 Schema = Mapping[str, Any]
+
+_LEAST_INTEGER: Final = -(2**63)
+_MOST_INTEGER: Final = 2**64 - 1
 
 _WORDS = {
     "integer": "a whole number",
@@ -108,9 +111,9 @@ def _from_text(name: str, text: str) -> tuple[Any] | None:
     try:
         match name:
             case "integer":
-                return (int(text),)
+                return _plain(int(text))
             case "number":
-                return (float(text),)
+                return _plain(float(text))
             case "boolean":
                 return ({"true": True, "false": False}[text.lower()],)
             case "null":
@@ -121,6 +124,16 @@ def _from_text(name: str, text: str) -> tuple[Any] | None:
                 return None
     except (ValueError, KeyError):
         return None
+
+
+def _plain(number: float) -> tuple[Any]:
+    """The number, if JSON can hold it."""
+    if isinstance(number, float):
+        if not math.isfinite(number):
+            raise _Refused("a finite number")
+    elif not _LEAST_INTEGER <= number <= _MOST_INTEGER:
+        raise _Refused("a whole number of 64 bits")
+    return (number,)
 
 
 def _is_a(name: str, value: Any) -> bool:

@@ -296,6 +296,13 @@ class JobConformance:
         assert state.exit.reason is ExitReason.OUT_OF_STORAGE
         assert "2 MiB" in state.exit.message
 
+    def test_a_job_that_ends_before_one_looks_is_judged_by_what_it_has_left(self, world: World) -> None:
+        world.shell(f"head -c {3 * MEBIBYTE} /dev/urandom > much; sync", storage_bytes=2 * MEBIBYTE)
+        state = world.wait_for_end("job")
+        assert state.exit is not None
+        assert state.exit.reason is ExitReason.OUT_OF_STORAGE
+        assert "3.0 MiB, having asked for 2.0 MiB" in state.exit.message
+
     def test_a_job_within_the_storage_that_it_asked_for_completes(self, world: World) -> None:
         world.shell(f"head -c {MEBIBYTE} /dev/urandom > some; sync; sleep 1.5", storage_bytes=2 * MEBIBYTE)
         state = world.wait_for_end("job")

@@ -14,6 +14,7 @@ from orrery.errors import Invalid, OrreryError
 if TYPE_CHECKING:
     from orrery.client.builtin import Training
     from orrery.client.client import Client
+    from orrery.client.memory_fit import MemoryEstimate
 
 
 def parse_sweep(pairs: Sequence[str]) -> tuple[dict[str, list[Any]], list[dict[str, str]]]:
@@ -24,6 +25,22 @@ def parse_sweep(pairs: Sequence[str]) -> tuple[dict[str, list[Any]], list[dict[s
         raise Invalid(f"--sweep {empty[0]}= has no values; write --sweep {empty[0]}=2,4,8")
     datasets = [{"train": str(name)} for name in given.pop("dataset", [])]
     return given, datasets
+
+
+def estimate_from(client: Client, template: str, spec: Mapping[str, Any]) -> MemoryEstimate:
+    """What a training from the template would take; `spec`: what was said on the command line."""
+    from orrery.client.templates import merged
+
+    return _estimate(client, merged(client.templates.get(template).settings, spec), {})
+
+
+def _estimate(client: Client, whole: Mapping[str, Any], swept: Mapping[str, Sequence[Any]]) -> MemoryEstimate:
+    """Of a training, or of the largest of a sweep."""
+    asked = {name: whole.get(name) for name in ("datasets", "parameters", "instance_type", "nodes")}
+    if swept:
+        space = {name: {"values": list(values)} for name, values in swept.items()}
+        return client.tunings.estimate(whole["algorithm"], space=space, **asked)
+    return client.trainings.estimate(whole["algorithm"], **asked)
 
 
 def begin_many(
@@ -39,10 +56,11 @@ def begin_many(
     output: Output,
 ) -> None:
     """One training from a template, or all of a sweep; `spec` is what was said on the command line."""
+    from orrery.client.cli.output import warn_of_memory
     from orrery.client.templates import merged
 
     parameters, datasets = parse_sweep(sweep)
-    base = client.templates.get(template).spec if template is not None else {}
+    base = client.templates.get(template).settings if template is not None else {}
     whole = merged(base, spec)
     if "algorithm" not in whole:
         raise Invalid("what is to be trained? give an algorithm (xgboost), or --template")
@@ -55,6 +73,7 @@ def begin_many(
         document = {"name": name, "spec": whole, "description": description or None, "tags": tags}
         made = [client.trainings.create_from(document)]
         note(f"training {made[0].qualified_name} created from template {template}")
+    warn_of_memory(_estimate(client, whole, parameters))
     failures = _wait_for_all(made) if wait else []
     _print(client, made, output)
     if failures:

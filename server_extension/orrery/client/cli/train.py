@@ -244,9 +244,10 @@ def train(
         raise Invalid("the target is given twice, with --target and with -p target=...; leave one away")
     if script is None and (entry is not None or metric):
         raise Invalid("--entry and --metric are of a script of your own; give its folder with --script")
-    if estimate and (algorithm is None or script is not None or template is not None or sweep):
+    if estimate and (script is not None or sweep):
         raise Invalid(
-            "--estimate is of one training with an algorithm of the catalogue; name it, and leave others away"
+            "--estimate is of one training with an algorithm of the catalogue, or from a template; leave "
+            f"{'--sweep' if sweep else '--script'} away"
         )
     settings: dict[str, Any] = run_settings(
         priority=priority,
@@ -271,12 +272,13 @@ def train(
             "instance_type": instance,
             "nodes": nodes,
         }
-        if estimate:
-            assert algorithm is not None
+        if estimate and template is None:
+            if algorithm is None:
+                raise Invalid("what is to be trained? give an algorithm (xgboost), or --template")
             print_estimate(client.trainings.estimate(algorithm, **asked), output)
             return
         if template is not None or sweep:
-            from orrery.client.cli.sweeps import begin_many
+            from orrery.client.cli.sweeps import begin_many, estimate_from
 
             if script is not None:
                 raise Invalid("--script makes an algorithm of its own; leave --template and --sweep away with it")
@@ -291,6 +293,9 @@ def train(
                 "nodes": nodes,
                 **settings,
             }
+            if estimate and template is not None:
+                print_estimate(estimate_from(client, template, spec), output)
+                return
             begin_many(client, name, template, sweep or (), spec, description, tag, wait=wait, output=output)
             return
         training = client.train(

@@ -159,13 +159,13 @@ def tune(
         **settings,
     }
     with connect() as client:
-        base = client.templates.get(template).spec if template is not None else {}
+        base = client.templates.get(template).settings if template is not None else {}
         whole = tuning_settings(base, searched, given)
         if "algorithm" not in whole:
             raise Invalid("what is to be tuned? give an algorithm (xgboost), or --template")
         asked: dict[str, Any] = {
             "space": searched,
-            **{name: whole.get(name) for name in ("algorithm", "datasets", "parameters", "instance_type")},
+            **{name: whole.get(name) for name in ("algorithm", "datasets", "parameters", "instance_type", "nodes")},
         }
         if estimate:
             print_estimate(client.tunings.estimate(**asked), output)
