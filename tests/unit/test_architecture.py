@@ -20,7 +20,7 @@ MAY_IMPORT = {
     # of apps, what a process is told
     "controllers": {
         *("domain", "store", "executors", "jobs", "serving"),
-        *("tracking", "notebooks", "apps", "tuning", "hub"),
+        *("tracking", "notebooks", "apps", "tuning", "hub", "plain_json"),
     },
     "tuning": {"domain"},
     # a dashboard's environment is made as a job's is
