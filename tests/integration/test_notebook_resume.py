@@ -167,6 +167,39 @@ def test_secrets_are_not_in_the_state_and_are_there_again(tmp_path: Path) -> Non
     assert "'token' cannot be made again: it was read from HF_TOKEN" in without.error["message"]
 
 
+def test_what_holds_a_secret_deep_inside_is_left_out_and_named(tmp_path: Path) -> None:
+    cells = [
+        "import os, numpy as np, pandas as pd\nfrom dataclasses import dataclass\ntoken = os.environ['HF_TOKEN']",
+        "@dataclass\nclass Session:\n    headers: dict\nplain = [1, 'a']; shared = ['x']",
+        "session = Session({'Authorization': [f'Bearer {token}']}); nested = {'a': {'b': (token,)}}\n"
+        "def call(key=token):\n    return len(key)\ndef by_name():\n    return len(token)",
+        "words = np.array([token, 'b']); many = np.array(['c'] * 20_000 + [token])\n"
+        "table = pd.DataFrame({'key': [token]}); long = 'y' * 100_000 + token; both = [shared, token]",
+        "cut()",
+        "print(by_name(), plain, shared, session if 'session' in globals() else 'no session')",
+    ]
+    secret = {**SAVES, "ORRERY_SECRETS": "HF_TOKEN", "HF_TOKEN": "hf-one-secret"}
+    cut = run(tmp_path / "cut", cells, secret)
+    assert cut.error["code"] == "cell_failed", cut.log
+    state = state_of(cut)
+    left_out = {left.name for left in state.unsaved}
+    assert left_out == {"session", "nested", "call", "words", "many", "table", "long", "both"}
+    assert {left.reason for left in state.unsaved} == {"it holds a secret; read it anew from the environment"}
+    assert {"token", "Session", "plain", "shared", "by_name"} <= set(state.variables)
+    kept = [path for path in (cut.work / "kernel_state").rglob("*") if path.is_file()]
+    wide = "hf-one-secret".encode("utf-32-le")
+    assert kept
+    assert not any(b"hf-one-secret" in path.read_bytes() or wide in path.read_bytes() for path in kept)
+
+    shutil.copytree(cut.work / "kernel_state", tmp_path / "resumed" / "work" / "kernel_state")
+    resumed = run(tmp_path / "resumed", [*cells[:4], "cut = 1", cells[5]], secret)
+    assert "needs the variable `session` (Session): it holds a secret" in resumed.error["message"], resumed.log
+    shutil.copytree(cut.work / "kernel_state", tmp_path / "again" / "work" / "kernel_state")
+    again = run(tmp_path / "again", [*cells[:4], "cut = 1", "print(by_name(), plain, shared)"], secret)
+    assert again.code == 0, again.log
+    assert "13 [1, 'a'] ['x']" in again.log
+
+
 def test_what_is_too_large_is_left_out_and_the_rest_is_kept(tmp_path: Path) -> None:
     cells = ["import numpy as np\nlarge = np.ones(1 << 18)\nsmall = 3", "1 / 0", "print(small)"]
     failed = run(tmp_path / "failed", cells, {"ORRERY_STATE_BYTES": str(1 << 20)})

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 
 from orrery.controllers.jobs import attempts_before, metric_history
 from orrery.domain.access import User, Visibility
@@ -85,6 +86,25 @@ def test_the_schema_is_what_the_migrations_make(database: Database) -> None:
 def test_migrating_twice_changes_nothing(database_url: str) -> None:
     open_database(database_url).close()
     open_database(database_url).close()
+
+
+def test_a_loss_that_was_to_be_large_because_nobody_said_otherwise_is_to_be_small(
+    store: ResourceStore, database: Database
+) -> None:
+    def metrics(**goals: str) -> list[dict[str, str]]:
+        return [{"name": name, "goal": goal, "title": "é", "pattern": ""} for name, goal in goals.items()]
+
+    old = store.create(
+        make("algorithm", "old", spec={"metrics": metrics(val_loss="maximize", f1="maximize", mae="minimize")}), ()
+    )
+    other = store.create(make("algorithm", "other", spec={"metrics": metrics(accuracy="maximize"), "files": []}), ())
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    database.migrate()
+    migrated = store.get(old.id)
+    assert migrated.spec["metrics"] == metrics(val_loss="minimize", f1="maximize", mae="minimize")
+    assert migrated.etag == old.etag + 1
+    assert store.get(other.id) == other
 
 
 def test_a_name_is_taken_once_per_owner_and_kind_and_free_again_in_the_trash(store: ResourceStore) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from orrery.api.queue import passes
 from orrery.controllers.estimates import ALIKE, remaining, usual_durations
 from orrery.domain.records import Json, Record
 from orrery.store.summaries import RunTime
@@ -47,3 +48,22 @@ def test_what_is_left_of_a_run(
 ) -> None:
     record = replace(RECORD, progress=progress, updated_at=ago(5))
     assert remaining(record, usual, started, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("starts", "passed"),
+    [
+        ([], []),
+        ([1.0, 5.0, 60.0], [None, None, None]),
+        # whoever starts at about the same time passes nobody
+        ([9.0, 3.0], [None, None]),
+        # nobody knows of the first, and the next needs something else
+        ([None, 3.0, None, 90.0], [None, 0, None, 0]),
+        ([600.0, 30.0, 300.0], [None, 0, 0]),
+        ([None, None], [None, None]),
+    ],
+)
+def test_a_later_place_that_starts_first_says_whom_it_passes(
+    starts: list[float | None], passed: list[int | None]
+) -> None:
+    assert passes(starts) == passed

@@ -15,6 +15,7 @@ from orrery_widgets import code, parts
 from orrery_widgets.fields import group_fields, read_fields
 from orrery_widgets.inputs import PARAMETERS, Input
 from orrery_widgets.memory_note import MemoryNote
+from orrery_widgets.other_datasets import OtherDatasets
 from orrery_widgets.panel import Panel, key_tag
 from orrery_widgets.run_settings import RunSettings
 from orrery_widgets.sources import Sources, read_sources, suggest_name
@@ -68,7 +69,7 @@ class RunForm(Panel, Generic[Run]):
         self.template_input: Any = parts.dropdown("Template", [("(none)", "")], "")
         self.algorithm_input: Any = parts.dropdown("Algorithm")
         self.dataset_input: Any = parts.dropdown("Dataset")
-        self.other_datasets: dict[str, Any] = {}
+        self._others = OtherDatasets(self._changed)
         self.experiment_input: Any = parts.dropdown("Experiment", [("(none)", "")])
         self.instance_input: Any = parts.dropdown("Instance type")
         self._faults: dict[str, Any] = {
@@ -84,7 +85,6 @@ class RunForm(Panel, Generic[Run]):
         self._more_box = parts.box()
         parts.show(self._more_box, False)
         self._more_toggle = parts.toggle("More parameters", lambda value: parts.show(self._more_box, value))
-        self._others_box = parts.box()
         self.submit_button: Any = parts.button(submit_label, self.submit, style="primary")
         self._buttons = parts.row([self.submit_button], margin="8px 0 0 0")
         self._sending = parts.box([self._buttons, self.memory])
@@ -148,6 +148,11 @@ class RunForm(Panel, Generic[Run]):
     # what a person does
 
     @property
+    def other_datasets(self) -> Mapping[str, Any]:
+        """The choices of data besides that it trains on, by the names that the algorithm knows it by."""
+        return self._others.inputs
+
+    @property
     def cost(self) -> str:
         """What the chosen size holds and what is free, as HTML."""
         return str(self._cost.value)
@@ -182,7 +187,7 @@ class RunForm(Panel, Generic[Run]):
         return [
             self.template_input,
             *(self.name_input, faults["name"], self.algorithm_input, faults["spec.algorithm"]),
-            *(self.dataset_input, faults["spec.datasets"], self._others_box, self._fields_box, self._more_box),
+            *(self.dataset_input, faults["spec.datasets"], self._others.box, self._fields_box, self._more_box),
         ]
 
     def _place_to_run(self) -> list[Any]:
@@ -300,7 +305,7 @@ class RunForm(Panel, Generic[Run]):
             for name, entry in self.inputs.items()
             if entry in self._more_box.children
         )
-        self._make_other_datasets(algorithm)
+        self._offer_other_datasets(algorithm)
         self._show_columns()
         self._changed()
 
@@ -317,28 +322,11 @@ class RunForm(Panel, Generic[Run]):
         parts.show(self._more_toggle, bool(rest))
         self._fields_box.children = [*(control for section in first for control in section), self._more_toggle]
 
-    def _make_other_datasets(self, algorithm: Algorithm) -> None:
-        sources = self._sources
-        if sources is None:
-            return
-        none: list[parts.Choice] = [("(none)", "")]
-        chosen: dict[str, str | None] = {name: control.value for name, control in self.other_datasets.items()}
-        given: Mapping[str, Any] = self._wanted["datasets"] or {}
-        chosen |= {name: sources.find_dataset(value) for name, value in given.items()}
-        self._wanted["datasets"] = {}
-        declarations: Sequence[Mapping[str, Any]] = algorithm.spec.get("datasets") or ()
-        self.other_datasets = {
-            declared["name"]: parts.dropdown(
-                declared.get("title") or declared["name"],
-                [*none, *sources.datasets],
-                chosen.get(declared["name"]) or "",
-            )
-            for declared in declarations
-            if declared["name"] != "train"
-        }
-        for control in self.other_datasets.values():
-            parts.observe(control, self._changed)
-        self._others_box.children = list(self.other_datasets.values())
+    def _offer_other_datasets(self, algorithm: Algorithm) -> None:
+        if self._sources is not None:
+            given: Mapping[str, Any] = self._wanted["datasets"] or {}
+            self._wanted["datasets"] = {}
+            self._others.offer(algorithm, self._sources, given)
 
     def _read_columns(self) -> None:
         if self._sources is not None:
@@ -402,14 +390,13 @@ class RunForm(Panel, Generic[Run]):
         """The arguments that begin a training and a tuning alike. Raises: Invalid."""
         parameters = self._parameters()
         target = parameters.pop("target", None)
-        others = {name: control.value for name, control in self.other_datasets.items() if control.value}
         instance_type = self.instance_input.value
         return {
             "algorithm": self.algorithm_input.value,
             "name": self.name_input.value.strip(),
             "dataset": self.dataset_input.value,
             "target": target,
-            "datasets": others or None,
+            "datasets": self._others.value or None,
             "parameters": parameters or None,
             "experiment": self.experiment_input.value or None,
             "instance_type": instance_type if instance_type != _DEFAULT_SIZE else None,

@@ -8,6 +8,7 @@ Limits, the pause and the drain are an administrator's.
 
 import heapq
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -32,6 +33,8 @@ from orrery.store.rows import Query
 
 #: each is worked out: of so many at the head of the line
 MOST_OFFERS: Final = 10
+#: starts that are foretold within so many seconds of each other are at the same time
+SAME_SECONDS: Final = 10.0
 #: of those that begin later, so many are listed
 MOST_LATER: Final = 200
 
@@ -79,10 +82,15 @@ def queue_views(commands: Commands, user: User, limit: int | None = None) -> lis
     entries = commands.platform.executor.queue(limit)
     starts = commands.platform.estimates.starts() if entries else {}
     records = commands.store.find_many(resource_id_of(entry.job_id) for entry in entries)
+    passed = [
+        None if first is None else entries[first].place
+        for first in passes([starts.get(entry.job_id) for entry in entries])
+    ]
     meanwhile = Meanwhile(commands.platform)
     offers_left = MOST_OFFERS
     items: list[Json] = []
-    for entry in entries:
+    for entry, number in zip(entries, passed, strict=True):
+        past = f"; may start before number {number}, for what it needs is free sooner" if number is not None else ""
         record = records.get(resource_id_of(entry.job_id))
         shown = record if record is not None and is_allowed(user, Act.READ, record) else None
         offer = None
@@ -97,8 +105,10 @@ def queue_views(commands: Commands, user: User, limit: int | None = None) -> lis
                 "title": entry.title if shown else "",
                 "place": entry.place,
                 "priority": entry.priority.name,
-                "reason": entry.reason if shown else "",
+                "reason": f"{entry.reason}{past}" if shown else "",
                 "starts_in_seconds": starts.get(entry.job_id),
+                #: the first place before it that starts later, or nobody knows when; null: nobody is passed
+                "passes": number,
                 #: the instance type that a copy would start on now (the action start-on-cpu)
                 "meanwhile": offer,
                 "priority_can_change": _may_reorder(user, shown),
@@ -107,6 +117,27 @@ def queue_views(commands: Commands, user: User, limit: int | None = None) -> lis
             }
         )
     return items
+
+
+def passes(starts: Sequence[float | None]) -> list[int | None]:
+    """Of each in line the first before it, from 0, that it starts before. `starts`: seconds, None: not known.
+
+    Places are the order of now. Who starts first in the end is decided by what becomes free, for whom there is room
+    beside those who wait longer, and by what everybody has had by then.
+    """
+    found: list[int | None] = []
+    for place, own in enumerate(starts):
+        found.append(
+            next(
+                (
+                    number
+                    for number, other in enumerate(starts[:place])
+                    if own is not None and (other is None or other > own + SAME_SECONDS)
+                ),
+                None,
+            )
+        )
+    return found
 
 
 def _may_reorder(user: User, record: Record | None) -> bool:

@@ -36,6 +36,7 @@ from orrery.executors.family import boot_id, descendants, group_exists, group_of
 from orrery.executors.history import timestamp
 from orrery.executors.masking import mask_stream
 from orrery.executors.sampling import Sampler
+from orrery.executors.shim_files import keep_room_for_exit, write_exit, write_whole
 from orrery.executors.words import human_bytes
 
 FIRST_PERIOD_SECONDS = 0.25
@@ -50,8 +51,6 @@ OVERUSE = 1.5
 KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 #: how long what a program printed last may take to be masked
 DRAIN_SECONDS = 2.0
-#: room kept on the disk from the start, so that the end can be told even when the disk is full by then
-EXIT_FILE_BYTES = 4096
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -113,7 +112,7 @@ class Shim:
         self.is_endless = bool(self.launch.get("is_endless"))
         shared = resident_bytes(os.getpid()) if self.body else 0
         self.sampler = Sampler(self.path("usage.jsonl"), self.launch, is_endless=self.is_endless, shared_bytes=shared)
-        self._keep_room_for_exit()
+        keep_room_for_exit(self.folder)
         if os.path.exists(self.path("stop")):
             self._write_exit("STOPPED", None, "stopped before it started")
             self.notify(settled=True)
@@ -167,7 +166,7 @@ class Shim:
             "child_start_ticks": start_ticks(self.child),
             "started_at": timestamp(self.started),
         }
-        self._write("shim.json", json.dumps(record).encode())
+        write_whole(self.folder, "shim.json", json.dumps(record).encode())
         try:
             os.write(go_write, b"g")
         except BrokenPipeError:
@@ -367,10 +366,6 @@ class Shim:
 
     # --- end ---
 
-    def _keep_room_for_exit(self) -> None:
-        with open(self.path("exit.tmp"), "wb") as file:
-            file.write(b" " * EXIT_FILE_BYTES)
-
     def _write_exit(self, reason: str, code: int | None, message: str) -> None:
         record = {
             "reason": reason,
@@ -381,25 +376,7 @@ class Shim:
             "cpu_seconds": round(self.sampler.cpu_seconds, 3),
             "message": message[:1000],
         }
-        fd = os.open(self.path("exit.tmp"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.pwrite(fd, json.dumps(record).encode().ljust(EXIT_FILE_BYTES), 0)
-        os.fsync(fd)
-        os.close(fd)
-        os.rename(self.path("exit.tmp"), self.path("exit.json"))
-        self._sync_folder()
-
-    def _write(self, name: str, data: bytes) -> None:
-        with open(self.path(name + ".tmp"), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(self.path(name + ".tmp"), self.path(name))
-        self._sync_folder()
-
-    def _sync_folder(self) -> None:
-        fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        os.fsync(fd)
-        os.close(fd)
+        write_exit(self.folder, record)
 
     def _sweep(self) -> None:
         """Kill what the program left, in its group or anywhere below; orphans become our children and are found."""

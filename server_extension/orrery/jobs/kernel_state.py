@@ -4,9 +4,9 @@ Loaded by its path *inside* the kernel, whichever Python that is: it needs the s
 imports nothing of the platform. All variables share one pickle, so that what two of them hold in common is one thing
 again afterwards (a model and its optimizer); large arrays lie beside it, each under the hash of its content, and are
 written once until they change. Secrets of the job are not written: a variable that is one is read from the
-environment again, and a text that holds one is left out. Functions and classes of the notebook go by value and are
-bound to the new kernel's namespace. A variable that cannot be saved is left out and named with the reason; the others
-are not affected.
+environment again, and whatever holds one, however deep inside, is left out. Functions and classes of the notebook go
+by value and are bound to the new kernel's namespace. A variable that cannot be saved is left out and named with the
+reason; the others are not affected.
 """
 
 # pickled data has no types, and cloudpickle carries none
@@ -31,6 +31,10 @@ import cloudpickle
 
 #: arrays from this size on lie in files of their own
 BUFFER_BYTES = 1 << 16
+#: so much at a time is looked through for secrets
+LOOK_BYTES = 1 << 22
+#: why a variable is left out
+HOLDS_SECRET = "it holds a secret; read it anew from the environment"
 #: IPython's own history: `_`, `__`, `_3`, `_i`, `_ii`, `_i3`, `_oh` ...
 _HISTORY = re.compile(r"_{1,3}|_\d+|_i{1,3}|_i\d+|_[doi]h")
 _SURROUNDINGS = " surroundings"
@@ -68,9 +72,13 @@ class Output:
         self.file = open(os.path.join(folder, "namespace.new"), "wb")
         self.buffers: list[str] = []
         self.buffer_bytes = 0
+        #: what must not be written
+        self.needles: list[bytes] = []
 
     def write(self, data: bytes) -> int:
+        """pickle hands a text or bytes over whole, in one piece."""
         self._check(self.file.tell() + self.buffer_bytes + len(data))
+        self._look_through(data)
         return self.file.write(data)
 
     def keep(self, buffer: pickle.PickleBuffer) -> bool:
@@ -79,6 +87,7 @@ class Output:
             if content.nbytes < BUFFER_BYTES:
                 return True
             self._check(self.file.tell() + self.buffer_bytes + content.nbytes)
+            self._look_through(content)
             name = hashlib.sha256(content).hexdigest()
             path = os.path.join(self.folder, "buffers", name)
             if not os.path.exists(path):
@@ -101,6 +110,17 @@ class Output:
 
     def close(self) -> None:
         self.file.close()
+
+    def _look_through(self, data: bytes | memoryview) -> None:
+        if not self.needles:
+            return
+        view = memoryview(data)
+        overlap = max(map(len, self.needles)) - 1
+        # by pieces, for an array may be as large as what is left of the memory
+        for begin in range(0, len(view), LOOK_BYTES):
+            piece = bytes(view[begin : begin + LOOK_BYTES + overlap])
+            if any(needle in piece for needle in self.needles):
+                raise HoldsSecret(HOLDS_SECRET)
 
     def _check(self, size: int) -> None:
         if size > self.limit_bytes:
@@ -182,8 +202,13 @@ def _needles(secrets: Iterable[str]) -> list[str]:
     return [part for secret in secrets for part in {secret, *(p for p in secret.splitlines() if len(p) >= _LEAST_LINE)}]
 
 
+def _written(needles: Iterable[str]) -> list[bytes]:
+    """As they stand in what is pickled: texts are UTF-8 there, in NumPy's arrays four bytes a character."""
+    return [needle.encode(code, "surrogatepass") for needle in needles for code in ("utf-8", "utf-32-le")]
+
+
 def _holds(value: object, needles: Iterable[str]) -> bool:
-    """Whether a plain text or plain bytes hold one; what lies inside other objects is not looked at."""
+    """Whether a plain text or plain bytes hold one; what lies inside other objects is seen when it is written."""
     if isinstance(value, str):
         return any(needle in value for needle in needles)
     if isinstance(value, bytes | bytearray):
@@ -216,7 +241,7 @@ def _without_secrets(value: object, secrets: Mapping[str, str], needles: Iterabl
             if value == secret:
                 return _FromEnvironment(variable)
     if _holds(value, needles):
-        raise HoldsSecret("it holds a secret; read it anew from the environment")
+        raise HoldsSecret(HOLDS_SECRET)
     return value
 
 
@@ -245,6 +270,7 @@ def save(
         pickler = Pickler(output, namespace, with_globals)
         if names is None:
             pickler.add(_SURROUNDINGS, _surroundings(needles))
+        output.needles = _written(needles)
         for name in user_names(namespace) if names is None else [name for name in names if name in namespace]:
             value = namespace[name]
             try:
