@@ -3,6 +3,7 @@ import { MessageLoop } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { JsonObject, Kind, Schema } from '../src/api-types';
+import { CommandIDs } from '../src/tokens';
 import { Navigator } from '../src/widgets/context';
 import { FormPanel } from '../src/widgets/form';
 import { ALGORITHM, MemoryPlatform, TRAINING, XGBOOST, makeResource, until } from './platform';
@@ -53,9 +54,14 @@ let panel: FormPanel | null = null;
 async function openPanel(platform: MemoryPlatform, kind = KIND): Promise<HTMLElement> {
   platform.on('GET', '/instance-types', () => ({ body: { items: [] } }));
   platform.on('GET', '/algorithms/by-name/orrery/xgboost', () => ({ body: XGBOOST }));
+  const commands = new CommandRegistry();
+  commands.addCommand(CommandIDs.open, {
+    execute: () => undefined,
+    describedBy: { args: { type: 'object' } }
+  });
   const context = {
     ...platform.make([kind, ALGORITHM]),
-    go: new Navigator(new CommandRegistry()),
+    go: new Navigator(commands),
     state: null,
     themeChanged: null
   };
@@ -214,6 +220,34 @@ describe('The goal of a metric', () => {
 });
 
 describe('The keyboard', () => {
+  it('sends the form by Ctrl+Enter from any field, with what was typed last', async () => {
+    const platform = new MemoryPlatform();
+    const sent: JsonObject[] = [];
+    platform.on('POST', '/trainings', call => {
+      sent.push(call.body ?? {});
+      return { status: 201, body: makeResource() };
+    });
+    const node = await openPanel(platform);
+    const send = async (): Promise<void> => {
+      document.activeElement?.dispatchEvent(
+        new KeyboardEvent('keydown', { key: 'Enter', ctrlKey: true, bubbles: true })
+      );
+      await settle();
+    };
+    await send();
+    // refused: the name is missing
+    expect([sent.length, document.activeElement?.id]).toEqual([0, node.querySelector('[id$="_name"]')?.id]);
+    await panel?.model?.setData({
+      name: 'a',
+      spec: { algorithm: 'orrery/xgboost', datasets: { train: 'b' } }
+    });
+    const tags = [...node.querySelectorAll('input')].find(input => input.placeholder === 'Add, then Enter');
+    tags?.focus();
+    await fill(tags ?? null, 'fast');
+    await send();
+    expect(sent.map(({ name, tags: words }) => [name, words])).toEqual([['a', ['fast']]]);
+  });
+
   it('is led into the name of a form that opens', async () => {
     const node = await openPanel(new MemoryPlatform());
     expect(document.activeElement).toBe(node.querySelector('[id$="_name"]'));

@@ -4,6 +4,7 @@ import type { InstanceType, JsonObject, Kind, Resource, Schema } from '../src/ap
 import { FormModel } from '../src/models/form';
 import type { FormOptions } from '../src/models/form-opening';
 import { withRemedy } from '../src/models/memory-fit';
+import { proposeRunName } from '../src/models/proposals';
 import { DATASET, MemoryPlatform, TRAINING, XGBOOST, makeResource, until } from './platform';
 
 function makeState(): { state: IStateDB; saved: Map<string, unknown> } {
@@ -76,6 +77,21 @@ describe('FormModel', () => {
     expect((form.spec.parameters as JsonObject).rounds).toBe(7);
     expect(Object.keys(form.spec)).not.toContain('from_elsewhere');
     expect(form.data.name).toBeUndefined();
+  });
+
+  it('proposes a name for a run of an algorithm, beside those that there are', async () => {
+    const platform = new MemoryPlatform();
+    const names = ['xgboost-2', 'xgboost-10', 'xgboost-1-7', 'xgboost-x'];
+    platform.on('GET', '/trainings', ({ query }) => {
+      expect([query.get('q'), query.get('owner')]).toEqual(['xgboost', 'alice']);
+      return { body: { items: names.map(name => makeResource({ name })), next: null, total: null } };
+    });
+    const spec = { algorithm: 'orrery/xgboost' };
+    expect((await openForm(platform, TRAINING, { prefill: { spec } })).data.name).toBe('xgboost-11');
+    const named = await openForm(platform, TRAINING, { prefill: { name: 'mine', spec } });
+    expect(named.data.name).toBe('mine');
+    expect((await openForm(platform, TRAINING)).data.name).toBeUndefined();
+    expect(proposeRunName('hill', ['xgboost-1'])).toBe('hill-1');
   });
 
   describe('begun plainly', () => {

@@ -37,6 +37,10 @@ def test_an_algorithm_says_what_it_takes_and_emits(tmp_path_factory: pytest.Temp
         begun = panel(page, "orrery-form-training")
         expect(begun.get_by_test_id("orrery-ref-spec_algorithm")).to_have_value("orrery/xgboost")
         expect(begun.get_by_label("Name", exact=True)).to_be_focused()
+        expect(begun.get_by_label("Name", exact=True)).to_have_value("xgboost-1")
+        # what is still missing is where the keyboard is led
+        page.keyboard.press("Control+Enter")
+        expect(begun.get_by_test_id("orrery-ref-spec_datasets_train")).to_be_focused()
         begun.get_by_role("button", name="Cancel").click()
         execute(page, "orrery:open-list", {"kind": "algorithm"})
         row = panel(page, "orrery-list-algorithm").get_by_test_id("orrery-row-xgboost")

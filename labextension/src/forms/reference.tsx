@@ -153,6 +153,10 @@ export function ReferenceWidget(props: ReferenceProps): JSX.Element {
     setText('');
   };
   const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey) {
+      // the form's own keys
+      return;
+    }
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
       setOpen(true);
       const step = event.key === 'ArrowDown' ? 1 : -1;

@@ -1,9 +1,10 @@
 /** What a form begins with: a resource to copy or to change, a template, what a command fills in. */
 import type { Api } from '../api';
 import { errorMessage } from '../api';
-import type { JsonObject, Kind, Resource } from '../api-types';
+import type { JsonObject, Kind, Resource, Schema } from '../api-types';
 import { readableSpec } from '../format';
-import { keepKnown, plainSchema } from '../forms/schema';
+import { keepKnown, plainSchema, walk } from '../forms/schema';
+import { proposeRunName } from './proposals';
 
 export interface FormOptions {
   /** Where the draft is kept, so that it comes back after a reload. */
@@ -20,11 +21,12 @@ export interface FormOptions {
 /** What a form begins with where the server's own default is the cautious one. */
 const OPENING_VALUES: Record<string, JsonObject> = { dataset: { publish: true } };
 
-/** A new form's; `tell` hears of what could not be read, and the form opens without it. */
+/** A new form's, by `me`; `tell` hears of what could not be read, and the form opens without it. */
 export async function openingData(
   api: Api,
   kind: Kind,
   options: FormOptions,
+  me: string,
   tell: (message: string) => void
 ): Promise<JsonObject> {
   const prefill = options.prefill ?? {};
@@ -46,7 +48,30 @@ export async function openingData(
       tell(errorMessage(error));
     }
   }
+  const { algorithm } = data.spec;
+  if (data.name === undefined && typeof algorithm === 'string' && takesParameters(known)) {
+    const named = algorithm.split('/').pop() ?? algorithm;
+    try {
+      const { items } = await api.list(kind.plural, {
+        q: named,
+        owner: me,
+        limit: 200,
+        order: '-created_at'
+      });
+      data.name = proposeRunName(
+        algorithm,
+        items.map(({ name }) => name)
+      );
+    } catch (error) {
+      tell(errorMessage(error));
+    }
+  }
   return data;
+}
+
+/** Whether it runs what has parameters, an algorithm. */
+export function takesParameters(specSchema: Schema): boolean {
+  return [...walk(specSchema)].some(({ schema }) => schema['x-orrery-parameters-of']);
 }
 
 /** Of a resource that is to be changed: what may be. */

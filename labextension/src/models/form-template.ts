@@ -3,8 +3,9 @@ import { JSONExt } from '@lumino/coreutils';
 import { errorMessage } from '../api';
 import type { Json, JsonObject, Kind, Resource, ResourceEvent, Schema } from '../api-types';
 import { isObject, readableSpec } from '../format';
-import { keepKnown, plainSchema, walk } from '../forms/schema';
+import { keepKnown, plainSchema } from '../forms/schema';
 import type { IOrrery } from '../tokens';
+import { takesParameters } from './form-opening';
 import { Model } from './model';
 
 export class FormTemplate extends Model {
@@ -31,8 +32,7 @@ export class FormTemplate extends Model {
   /** Ask whether there are any. */
   async look(): Promise<void> {
     const templates = this.orrery.kinds.get('template');
-    const takesParameters = [...walk(this.known)].some(({ schema }) => schema['x-orrery-parameters-of']);
-    if (!templates || this.kind.kind === templates.kind || !takesParameters) {
+    if (!templates || this.kind.kind === templates.kind || !takesParameters(this.known)) {
       return;
     }
     try {

@@ -387,7 +387,8 @@ export class FormModel extends Model {
       this.original = await this.api.get(this.kind.plural, editOf);
       return editedData(this.kind, this.original);
     }
-    const data = await openingData(this.api, this.kind, this.options, message =>
+    const me = this.orrery.kinds.user?.name ?? '';
+    const data = await openingData(this.api, this.kind, this.options, me, message =>
       this.setProblems([{ path: '', message }])
     );
     const asked = data.spec as JsonObject;

@@ -1,4 +1,4 @@
-/** What files that are uploaded propose for the rest of a form: its name, and of code the file that is run. Pure. */
+/** What is proposed for the rest of a form: by files that are uploaded, its name and the file that is run; by an algorithm the name. Pure. */
 import { safeFileName } from '../format';
 
 const PROGRAM = /\.(py|ipynb)$/;
@@ -18,4 +18,16 @@ export function proposeEntry(paths: readonly string[]): string {
 export function proposeName(paths: readonly string[], folder: string): string {
   const named = folder || (proposeEntry(paths) || (paths[0] ?? '')).split('/').pop() || '';
   return named === '' ? '' : safeFileName(folder === '' ? named.replace(/\.[^.]+$/, '') : named);
+}
+
+const LONGEST_STEM = 55;
+
+/** `xgboost-3` for a run of `orrery/xgboost` beside `xgboost-2`; `taken`: the names of earlier ones. */
+export function proposeRunName(algorithm: string, taken: readonly string[]): string {
+  const stem = (algorithm.split('/').pop() ?? algorithm).slice(0, LONGEST_STEM);
+  const numbers = taken.flatMap(name => {
+    const number = name.startsWith(`${stem}-`) ? name.slice(stem.length + 1) : '';
+    return /^\d{1,9}$/.test(number) ? [Number(number)] : [];
+  });
+  return `${stem}-${Math.max(0, ...numbers) + 1}`;
 }

@@ -20,17 +20,20 @@ export function Card(props: {
   );
 }
 
-export function Metrics(props: { values: JsonObject }): JSX.Element {
+/** A tile for each number; nothing where there is none. */
+export function Metrics(props: { values: JsonObject }): JSX.Element | null {
+  const shown = Object.entries(props.values).filter(([, value]) => !isObject(value) && !Array.isArray(value));
+  if (shown.length === 0) {
+    return null;
+  }
   return (
     <dl className="orr-Metrics" data-testid="orrery-metrics">
-      {Object.entries(props.values)
-        .filter(([, value]) => !isObject(value) && !Array.isArray(value))
-        .map(([name, value]) => (
-          <div key={name} className="orr-Metric">
-            <dt>{humanize(name)}</dt>
-            <dd>{typeof value === 'number' ? formatNumber(value) : plainText(value)}</dd>
-          </div>
-        ))}
+      {shown.map(([name, value]) => (
+        <div key={name} className="orr-Metric">
+          <dt>{humanize(name)}</dt>
+          <dd>{typeof value === 'number' ? formatNumber(value) : plainText(value)}</dd>
+        </div>
+      ))}
     </dl>
   );
 }

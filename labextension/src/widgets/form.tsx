@@ -5,6 +5,7 @@ import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import type { Message } from '@lumino/messaging';
 import { Signal } from '@lumino/signaling';
 import type { UiSchema } from '@rjsf/utils';
+import type { KeyboardEvent } from 'react';
 import { useEffect, useRef, useState } from 'react';
 import type { JsonObject, Kind, Resource } from '../api-types';
 import { SweepPart } from '../forms/sweep';
@@ -88,6 +89,10 @@ export class FormPanel extends KindPanel<FormModel> {
   private leadIn(): void {
     if (!this.isLedIn && this.model?.isReady && document.activeElement === this.node) {
       this.isLedIn = focusField(this.model.idPrefix, ['name']);
+      if (document.activeElement instanceof HTMLInputElement) {
+        // a name that is proposed is typed over
+        document.activeElement.select();
+      }
     }
   }
 
@@ -175,8 +180,20 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
       setRefused(model.problems.map(({ path }) => path));
     }
   };
+  /** Ctrl+Enter sends it from wherever one is. */
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && !model.isSending) {
+      event.preventDefault();
+      const left = document.activeElement;
+      if (left instanceof HTMLElement) {
+        // some inputs hand on what was typed once they are left
+        left.blur();
+        setTimeout(() => void submit().then(() => comeBack(left)), 0);
+      }
+    }
+  };
   return (
-    <div className="orr-Form" onBlur={event => model.leave(event.target.id)}>
+    <div className="orr-Form" onBlur={event => model.leave(event.target.id)} onKeyDown={onKeyDown}>
       <div className="orr-Form-head">
         <Icon icon={kindIcon(model.kind.kind)} size={24} />
         <h1>{props.title}</h1>
@@ -221,6 +238,13 @@ function ResourceForm(props: ResourceFormProps): JSX.Element {
       </FormComponent>
     </div>
   );
+}
+
+/** Where nothing else took the focus, it goes back to where it was. */
+function comeBack(left: HTMLElement): void {
+  if (left.isConnected && document.activeElement === document.body) {
+    left.focus();
+  }
 }
 
 /** What it takes and when it would start, before it is sent. */
@@ -298,6 +322,7 @@ function SubmitButton(props: { model: FormModel }): JSX.Element {
       type="submit"
       kind="accept"
       label={submitWord(model)}
+      title="Ctrl+Enter, from any field"
       disabled={model.isSending || model.uploads.isBusy}
       testId="orrery-submit"
     />
