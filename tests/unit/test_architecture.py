@@ -16,11 +16,11 @@ PACKAGE = ROOT / "server_extension" / "orrery"
 MAY_IMPORT = {
     "domain": set[str](),
     "store": {"domain"},
-    "executors": set[str](),
+    "executors": {"plain_json"},
     # of apps, what a process is told
     "controllers": {
         *("domain", "store", "executors", "jobs", "serving"),
-        *("tracking", "notebooks", "apps", "tuning", "hub"),
+        *("tracking", "notebooks", "apps", "tuning", "hub", "plain_json"),
     },
     "tuning": {"domain"},
     # a dashboard's environment is made as a job's is
