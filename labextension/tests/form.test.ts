@@ -315,6 +315,9 @@ describe('FormModel', () => {
       '1 core, 1.0 GiB',
       '1 job waits with this priority or a higher one; users take turns'
     ]);
+    const template = { ...kind, spec_schema: { ...kind.spec_schema, 'x-orrery-open': true } };
+    const open = await openForm(platform, template, {}, makeState().state, sizes);
+    expect([open.cost?.text, open.place]).toEqual(['1 core, 1.0 GiB', null]);
     await form.setData({ name: 'a', spec: { instance_type: 'small', priority: 'HIGH' } });
     expect(form.place).toBe('waits until 1 core, 1.0 GiB are free (0 cores, 0 B are now)');
     await form.setData({ name: 'a', spec: { instance_type: 'huge' } });

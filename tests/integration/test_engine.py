@@ -207,3 +207,13 @@ def test_an_impossible_event_is_shown_and_not_applied(store: ResourceStore) -> N
     asyncio.run(run_until(engine, lambda: store.get(record.id).attempts > 0))
     found = store.get(record.id)
     assert (found.phase, found.reason) == ("CREATE_REQUESTED", "invalid_transition")
+
+
+def test_what_cannot_be_kept_is_said_and_tried_again(store: ResourceStore) -> None:
+    record = create(store)
+    engine = Engine(store, {"experiment": Scripted(lambda _: Outcome(outputs={"file": "bad\udcff"}))})
+    asyncio.run(run_until(engine, lambda: store.get(record.id).attempts >= 1))
+    found = store.get(record.id)
+    assert (found.phase, found.reason) == ("CREATE_REQUESTED", "internal")
+    assert found.message.startswith("UnicodeEncodeError: ")
+    assert found.message.endswith("(trying again)")

@@ -77,9 +77,13 @@ def test_another_user_comes_between_the_jobs_of_one(alice: httpx.Client, bob: ht
         train(alice, name, LONG).raise_for_status()
     train(bob, "b1", LONG).raise_for_status()
     assert [item["owner"] for item in waiting(alice, 3)] == ["bob", "alice", "alice"]
-    place = alice.get("trainings/a2").json()["status"]["outputs"]["queue"]
-    assert place["place"] == 2
-    assert place["reason"].endswith("number 2 in line, bob/b1 is next")
+
+    def second() -> bool:
+        # what its page tells is renewed a moment later
+        place = alice.get("trainings/a2").json()["status"]["outputs"]["queue"]
+        return place["place"] == 2 and place["reason"].endswith("number 2 in line, bob/b1 is next")
+
+    wait_until(second, what="a2's place")
     alice.post("trainings/a1/stop").raise_for_status()
     wait_until(lambda: phase(bob, "b1") == "RUNNING", what="bob's turn")
     assert phase(alice, "a2") == "CREATE_IN_PROGRESS"
@@ -99,6 +103,13 @@ def test_a_limit_set_at_run_time_holds_back_and_refuses(
     assert refused.status_code == 422
     assert refused.json()["error"]["code"] == "unschedulable"
     assert "alice's limit is 1 GiB of memory: choose a smaller" in refused.json()["error"]["message"]
+    root.patch("queue/limits", json={"users": {"alice": {"jobs": 0}}}).raise_for_status()
+    root.patch("queue/limits", json={"users": {"alice": {"memory_bytes": None}}}).raise_for_status()
+    assert train(alice, "never").json()["error"]["message"] == (
+        "nothing can start: alice's limit is 0 running jobs: ask an administrator to raise the limit"
+    )
+    root.patch("queue/limits", json={"users": {"alice": {"jobs": None, "cores": 0.5}}}).raise_for_status()
+    assert train(alice, "never").json()["error"]["message"].endswith("(no instance type of a run is small enough)")
     root.patch("queue/limits", json={"users": {"alice": None}}).raise_for_status()
     with platform.client("alice", groups=("students",)) as student:
         refused = train(student, "never", instance_type="cpu-medium")

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "server_extension" / "orrery"
 MAY_IMPORT = {
     "domain": set[str](),
     "store": {"domain"},
-    "executors": set[str](),
+    "executors": {"plain_json"},
     # of apps, what a process is told
     "controllers": {
         *("domain", "store", "executors", "jobs", "serving"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,10 @@ def test_rows_come_from_tables_arrays_dicts_and_lists() -> None:
 def test_what_is_no_json_is_refused() -> None:
     with pytest.raises(Invalid, match=r"object\(\)|object object"):
         make_rows([{"a": object()}])
+
+
+def test_a_file_whose_name_is_no_unicode_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"bad\xff.py")).write_text("x")
+    (tmp_path / "näme ☃.py").write_text("x")
+    with pytest.raises(Invalid, match=r"the name of the file 'bad\\udcff\.py' is no Unicode; rename it"):
+        plan([tmp_path])

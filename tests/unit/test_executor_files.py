@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from orrery.errors import Invalid
+from orrery.errors import Invalid, NotFound
 from orrery.executors import folders, workfiles
 from orrery.executors.contract import (
     CommandProgram,
@@ -98,6 +99,28 @@ def test_reports_longer_than_a_chunk_are_read_whole(tmp_path: Path, monkeypatch:
         rest, offset = rest + more, following
     assert rest == [{"b": "Infinity"}]
     assert path.read_bytes()[offset:] == b'{"torn"'
+
+
+def test_a_name_that_is_no_unicode_is_told_and_found_by_what_was_told(tmp_path: Path) -> None:
+    below = tmp_path / os.fsdecode(b"d\xfe")
+    below.mkdir()
+    (below / os.fsdecode(b"a\xff.txt")).write_text("odd")
+    (tmp_path / "ä☃.txt").write_text("even")
+    found = [info.path for info in workfiles.listing(tmp_path)]
+    assert found == [r"d\xfe/a\xff.txt", "ä☃.txt"]
+    for path, content in zip(found, (b"odd", b"even"), strict=True):
+        with workfiles.open_inside(tmp_path, path) as file:
+            assert file.read() == content
+    for path in (r"d\xfe/b\xff.txt", r"\xff", r"d\xfe"):
+        with pytest.raises(NotFound):
+            workfiles.open_inside(tmp_path, path)
+
+
+def test_reports_hold_what_json_can_hold(tmp_path: Path) -> None:
+    path = tmp_path / "reports.jsonl"
+    path.write_text(r'{"a\ud800": NaN, "b": 1e999, "c": 99999999999999999999, "d": ["\udfff"]}' + "\n[1]\n{oh\n")
+    reports, _ = workfiles.read_reports(path, 0)
+    assert reports == [{r"a\ud800": "NaN", "b": "inf", "c": "99999999999999999999", "d": [r"\udfff"]}]
 
 
 def test_sockets_stay_short_below_a_long_home(tmp_path: Path) -> None:

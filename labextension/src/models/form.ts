@@ -204,11 +204,12 @@ export class FormModel extends Model {
     return costOf(this.spec, this.specSchema, this.instanceTypes, total);
   }
 
-  /** When it would start. */
+  /** When it would start; null of a template, with which nothing does. */
   get place(): string | null {
     const { cost } = this;
     const { state } = this.queue;
-    if (cost === null || cost.refusal !== '' || state === null) {
+    const isTemplate = this.specSchema['x-orrery-open'] === true;
+    if (cost === null || cost.refusal !== '' || state === null || isTemplate) {
       return null;
     }
     const { priority, start_after: later } = this.spec;

@@ -55,6 +55,9 @@ def plan(sources: Sources) -> list[Planned]:
         planned = [entry for source in several for entry in _plan_path(Path(source).expanduser())]
     seen: dict[str, Planned] = {}
     for entry in planned:
+        told = entry.path.encode("utf-8", "backslashreplace").decode()
+        if told != entry.path:
+            raise Invalid(f"the name of the file '{told}' is no Unicode; rename it, or leave it out")
         if entry.path in seen:
             raise Invalid(f"two files would lie at {entry.path!r}; rename one of them, or give a mapping of names")
         seen[entry.path] = entry

@@ -133,7 +133,16 @@ class Engine:
                 "%s: reconciling failed", record.label, extra={"action": "reconcile_failed", "resource_id": record.id}
             )
             return self._apply_failure(lease, "internal", f"{type(error).__name__}: {error}")
-        return self._apply(lease, outcome, is_last=is_last)
+        try:
+            return self._apply(lease, outcome, is_last=is_last)
+        except Exception as error:
+            # What it found cannot be kept. Somebody waits for it, and is told.
+            log.exception(
+                "%s: what was found cannot be kept",
+                record.label,
+                extra={"action": "reconcile_failed", "resource_id": record.id},
+            )
+            return self._apply_failure(lease, "internal", f"{type(error).__name__}: {ascii(str(error))[:300]}")
 
     def _apply(self, lease: Lease, outcome: Outcome, *, is_last: bool) -> Lease | None:
         record = lease.record

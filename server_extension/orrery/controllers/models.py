@@ -9,6 +9,7 @@ from typing import Final
 from orrery.controllers.contract import Controller, Draft, Outcome
 from orrery.domain.models import MANIFEST, MODEL, ModelSpec
 from orrery.domain.records import Json, Record
+from orrery.plain_json import make_plain
 from orrery.serving.package import BadPackage, parse_metadata
 
 MAX_MANIFEST_BYTES = 16 << 20
@@ -73,7 +74,8 @@ class ModelController(Controller):
         with self.platform.objects.open(manifest["oid"]) as stream:
             content = stream.read()
         try:
-            document: Json = json.loads(content)
+            # it is a run's own file: what JSON cannot hold is kept as text
+            document: Json = make_plain(json.loads(content, parse_constant=str))
             parse_metadata(document)
         except (ValueError, BadPackage) as error:
             raise BadPackage(f"{MANIFEST} is not valid: {error}") from error

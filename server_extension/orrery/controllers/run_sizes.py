@@ -30,7 +30,10 @@ def check_size(platform: Platform, owner: str, spec: RunSpec) -> None:
     else:
         field, what = "instance_type", f"instance type {spec.instance_type}"
         remedy = _other_types(_fitting_types(platform, owner))
-    message = f"{what} can never start here: {refusal.message} ({remedy})"
+    if refusal.details.get("resource") == "jobs":
+        message = f"nothing can start: {refusal.message}"
+    else:
+        message = f"{what} can never start here: {refusal.message} ({remedy})"
     raise Unschedulable(message, **refusal.details, fields=[{"path": f"spec.{field}", "message": message}])
 
 
@@ -55,4 +58,4 @@ def _fitting_types(platform: Platform, owner: str) -> Iterable[str]:
 def _other_types(names: Iterable[str]) -> str:
     found = sorted(names)
     more = " …" if len(found) > _NAMED else ""
-    return f"what fits: {', '.join(found[:_NAMED])}{more}" if found else "no instance type fits; ask an administrator"
+    return f"what fits: {', '.join(found[:_NAMED])}{more}" if found else "no instance type of a run is small enough"

@@ -121,9 +121,12 @@ class Rules:
             for name, amount in amounts(wanted, jobs=1).items():
                 allowed: float | None = getattr(bound.limit, name)
                 if allowed is not None and amount > allowed:
+                    told = f"{bound.words()} is {words(name, allowed)}: "
+                    # of jobs one is the least that can be asked for
+                    asked = "" if name == "jobs" else f"{words(name, amount)} asked for; "
+                    smaller = "" if name == "jobs" else "choose a smaller instance type, or "
                     raise Unschedulable(
-                        f"{words(name, amount)} asked for; {bound.words()} is {words(name, allowed)}: "
-                        "choose a smaller instance type, or ask an administrator to raise the limit",
+                        f"{asked}{told}{smaller}ask an administrator to raise the limit",
                         resource=name,
                         asked=amount,
                         available=allowed,

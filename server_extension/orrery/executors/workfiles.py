@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from orrery.errors import Invalid, NotFound
 from orrery.executors.contract import FileInfo, InputFile, UsageSample
+from orrery.plain_json import make_plain
 
 #: at most so much of the reports is read in one call
 REPORTS_CHUNK_BYTES = 4 << 20
@@ -55,7 +56,10 @@ def give_to(folder: Path, uid: int, gid: int) -> None:
 
 
 def listing(work: Path) -> list[FileInfo]:
-    """Every regular file below `work`, by path. Symbolic links are not followed."""
+    """Every regular file below `work`, by path. Symbolic links are not followed.
+
+    A name on the disk is bytes: what of it is no Unicode is told as `\\xff`, and `open_inside` finds it by that.
+    """
     return sorted(_walk(work, ""), key=lambda info: info.path)
 
 
@@ -67,12 +71,27 @@ def _walk(folder: Path, prefix: str) -> Iterator[FileInfo]:
     for entry in entries:
         try:
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(folder / entry.name, f"{prefix}{entry.name}/")
+                yield from _walk(folder / entry.name, f"{prefix}{_told(entry.name)}/")
             elif entry.is_file(follow_symlinks=False):
                 status = entry.stat(follow_symlinks=False)
-                yield FileInfo(prefix + entry.name, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+                yield FileInfo(prefix + _told(entry.name), status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
         except FileNotFoundError:
             continue
+
+
+def _told(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _on_the_disk(root: Path, path: str) -> Path:
+    """Where a path of the listing is."""
+    found = root
+    for part in PurePosixPath(path).parts:
+        below = found / part
+        if "\\x" in part and not os.path.lexists(below):
+            below = next((found / name for name in os.listdir(found) if _told(name) == part), below)
+        found = below
+    return found
 
 
 def remove_folder(work: Path, name: str) -> bool:
@@ -98,7 +117,7 @@ def open_inside(work: Path, path: str) -> BinaryIO:
         raise refused
     try:
         root = work.resolve(strict=True)
-        resolved = (root / path).resolve(strict=True)
+        resolved = _on_the_disk(root, path).resolve(strict=True)
         parts = resolved.relative_to(root).parts
     except (OSError, ValueError, RuntimeError):
         raise refused from None
@@ -156,10 +175,11 @@ def read_reports(path: Path, offset: int) -> tuple[list[dict[str, object]], int]
         try:
             # The names of NaN and the infinities, as strings: JSON has no such numbers.
             report = json.loads(line, parse_constant=str) if line.strip() else None
+            plain = make_plain(report) if isinstance(report, dict) else None
         except (ValueError, RecursionError):
             continue
-        if isinstance(report, dict):
-            reports.append(cast("dict[str, object]", report))
+        if plain is not None:
+            reports.append(cast("dict[str, object]", plain))
     return reports, offset + end
 
 
