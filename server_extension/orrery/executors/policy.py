@@ -176,7 +176,7 @@ def amounts(resources: Resources, *, jobs: int) -> dict[str, float]:
 
 
 def words(name: str, amount: float) -> str:
-    """`2 running jobs`, `1 core`, `2.0 GiB of memory`."""
+    """`2 running jobs`, `1 core`, `2 GiB of memory`."""
     if name == "memory_bytes":
         return f"{human_bytes(amount)} of memory"
     unit = {"cores": "core", "gpus": "GPU", "jobs": "running job"}[name]

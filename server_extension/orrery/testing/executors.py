@@ -301,7 +301,7 @@ class JobConformance:
         state = world.wait_for_end("job")
         assert state.exit is not None
         assert state.exit.reason is ExitReason.OUT_OF_STORAGE
-        assert "3.0 MiB, having asked for 2.0 MiB" in state.exit.message
+        assert "3 MiB, having asked for 2 MiB" in state.exit.message
 
     def test_a_job_within_the_storage_that_it_asked_for_completes(self, world: World) -> None:
         world.shell(f"head -c {MEBIBYTE} /dev/urandom > some; sync; sleep 1.5", storage_bytes=2 * MEBIBYTE)
