@@ -5,7 +5,7 @@ import { ApiError } from '../src/api';
 import type { JsonObject, Resource } from '../src/api-types';
 import { localMinute, nextTime } from '../src/forms/inputs';
 import { withoutUndone } from '../src/models/notebooks';
-import { ResultNotebooks, resultPath } from '../src/models/result-notebooks';
+import { ResultNotebooks } from '../src/models/result-notebooks';
 import { changedCell, resumeWith, savedKernel, withoutOutputs } from '../src/models/resume-notebook';
 import { companionsOf } from '../src/models/send-notebook';
 import { MemoryPlatform, makeResource } from './platform';
@@ -88,17 +88,19 @@ describe('the result of a notebook', () => {
     const contents = new MemoryContents();
     const storage = memoryStorage();
     const results = new ResultNotebooks(orrery, contents.manager, storage);
+    const path = 'work/report-1.ipynb';
     const announced: unknown[] = [];
     orrery.api.extension = <T>(...call: unknown[]): Promise<T> => {
       announced.push(call);
-      return Promise.resolve({ followed: true } as T);
+      return Promise.resolve({ followed: true, path } as T);
     };
-    results.follow(makeResource({ name: 'report-1' }), 'work/report.ipynb');
-    const path = 'work/report-report-1.ipynb';
+    await results.follow(makeResource({ name: 'report-1' }), 'work/report.ipynb');
+    // named by the server, by the rule of the command line
     expect(results.targetOf('trn_1')).toBe(path);
     await vi.waitFor(() => expect(contents.saved.get(path)).toEqual({ cells: ['first'] }));
     // the Jupyter server brings it where no page is open
-    expect(announced).toEqual([['POST', 'results', { run: 'trn_1', name: 'alice/report-1', path }]]);
+    const source = 'work/report.ipynb';
+    expect(announced).toEqual([['POST', 'results', { run: 'trn_1', name: 'alice/report-1', source }]]);
     results.dispose();
 
     // the page was loaded again
@@ -121,10 +123,6 @@ describe('the result of a notebook', () => {
     await vi.waitFor(() => expect(contents.saved.get(path)).toEqual({ cells: ['first'] }));
     expect(resumed.targetOf('trn_1')).toBe(path);
     resumed.dispose();
-  });
-
-  it('is named as the command line names it', () => {
-    expect(resultPath('a/b.ipynb', 'b-2')).toBe('a/b-b-2.ipynb');
   });
 });
 

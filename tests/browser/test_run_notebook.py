@@ -23,6 +23,7 @@ from tests.browser.lab import (
     violations,
 )
 
+from orrery.client.result_notes import result_name
 from orrery.testing.jupyter import Jupyter
 from orrery.testing.platform import create_dataset, wait_settled
 from orrery.testing.waiting import wait_until
@@ -93,7 +94,7 @@ def test_a_notebook_runs_as_a_job_with_its_modules_and_what_is_not_saved(
     (training,) = client.get("trainings").json()["items"]
     assert training["spec"]["algorithm"] and training["status"]["outputs"]["model"] is None
     # its result lies beside it
-    result = tmp_path / "work" / f"Yearly report-{training['name']}.ipynb"
+    result = tmp_path / "work" / result_name("Yearly report.ipynb", training["name"])
     wait_until(lambda: result.exists() and "1013" in result.read_text(), what="the result notebook")
 
     # again from the file browser: the same algorithm, its code replaced
@@ -132,7 +133,7 @@ def test_a_notebook_runs_on_two_nodes_as_the_form_says(
     detail.get_by_test_id("orrery-tab-files").click()
     expect(detail).to_contain_text("result.node1.ipynb")
     look(page, "run-notebook-nodes-files")
-    result = tmp_path / "work" / f"ranks-{client.get('trainings').json()['items'][0]['name']}.ipynb"
+    result = tmp_path / "work" / result_name("ranks.ipynb", client.get("trainings").json()["items"][0]["name"])
     wait_until(lambda: result.exists() and "rank 0 of 2" in result.read_text(), what="the result notebook")
 
 
@@ -166,7 +167,7 @@ def test_a_notebook_is_sent_for_later_and_its_result_comes_with_the_page_closed(
     expect(panel(page, "orrery-detail-training")).to_be_visible(timeout=LONG_MILLISECONDS)
     page.close()
     (tmp_path / "work" / "go").touch()
-    result = tmp_path / "work" / f"waiting-{name}.ipynb"
+    result = tmp_path / "work" / result_name("waiting.ipynb", name)
     wait_until(lambda: result.exists() and "this is the end" in result.read_text(), seconds=90, what="the result")
 
 

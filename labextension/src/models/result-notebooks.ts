@@ -50,25 +50,21 @@ export class ResultNotebooks extends Model {
     return this.targets.get(id);
   }
 
-  follow(run: Resource, source: string): void {
-    const path = resultPath(source, run.name);
-    this.targets.set(run.id, path);
-    this.keep();
-    void this.announce(run, path);
-    void this.write(run.id);
-  }
-
-  /** The Jupyter server brings the result as well, also where this page is closed. */
-  private async announce(run: Resource, path: string): Promise<void> {
+  /** A run of the notebook `source` was begun: the server says where its result goes, and brings it without us too. */
+  async follow(run: Resource, source: string): Promise<void> {
     try {
-      await this.orrery.api.extension('POST', 'results', {
+      const { path } = await this.orrery.api.extension<{ path: string }>('POST', 'results', {
         run: run.id,
         name: `${run.owner}/${run.name}`,
-        path
+        source
       });
+      this.targets.set(run.id, path);
+      this.keep();
     } catch (error) {
       this.failed.emit(error);
+      return;
     }
+    void this.write(run.id);
   }
 
   private onEvent(_: unknown, event: ResourceEvent): void {
@@ -150,9 +146,4 @@ export class ResultNotebooks extends Model {
     this.storage.setItem(KEY, JSON.stringify(Object.fromEntries(this.targets)));
     this.storage.setItem(ENDED_KEY, JSON.stringify(Object.fromEntries(this.ended)));
   }
-}
-
-/** Beside the notebook, as the command line names it. */
-export function resultPath(source: string, run: string): string {
-  return `${source.replace(/\.ipynb$/, '')}-${run}.ipynb`;
 }

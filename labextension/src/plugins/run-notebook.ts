@@ -86,7 +86,7 @@ export const runNotebookPlugin: JupyterFrontEndPlugin<void> = {
             kind: 'training',
             prefill: { name, spec }
           })) as Form;
-          form.made.connect((_, training) => results.follow(training, path));
+          form.made.connect((_, training) => void results.follow(training, path));
         } catch (error) {
           await showError('The notebook could not be sent', error);
         }
