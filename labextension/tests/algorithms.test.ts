@@ -56,10 +56,10 @@ describe('what is done next with an algorithm', () => {
   it('is to train and to tune with it chosen', () => {
     const prefill = { spec: { algorithm: 'orrery/xgboost' } };
     expect(stepsOf(inPhase('Active'), [TRAINING, TUNING, ALGORITHM])).toEqual({
-      labels: ['Tune', 'Train'],
+      labels: ['Train', 'Tune'],
       opened: [
-        { kind: 'tuning', prefill },
-        { kind: 'training', prefill }
+        { kind: 'training', prefill },
+        { kind: 'tuning', prefill }
       ]
     });
   });

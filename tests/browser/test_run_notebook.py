@@ -97,7 +97,8 @@ def test_a_notebook_runs_as_a_job_with_its_modules_and_what_is_not_saved(
     result = tmp_path / "work" / result_name("Yearly report.ipynb", training["name"])
     wait_until(lambda: result.exists() and "1013" in result.read_text(), what="the result notebook")
 
-    # again from the file browser: the same algorithm, its code replaced
+    # again from the file browser, once its list has come to rest: the same algorithm, its code replaced
+    expect(page.locator(".jp-DirListing-item", has_text=result.name)).to_be_visible(timeout=LONG_MILLISECONDS)
     page.locator(".jp-DirListing-item", has_text="Yearly report.ipynb").click(button="right")
     page.locator(".lm-Menu-item", has_text="Run as job").click()
     wait_until(lambda: client.get("algorithms/Yearly-report").json()["etag"] != "1", what="the code's replacement")

@@ -86,6 +86,8 @@ export function ReferenceWidget(props: ReferenceProps): JSX.Element {
   const [isOpen, setOpen] = useState(false);
   const [options, setOptions] = useState<Option[]>([]);
   const [failure, setFailure] = useState('');
+  /** The text that the options are the answer to; null: there was none yet. */
+  const [answered, setAnswered] = useState<string | null>(null);
   const [active, setActive] = useState(0);
   const [revision, setRevision] = useState(0);
   const listId = useId();
@@ -118,6 +120,7 @@ export function ReferenceWidget(props: ReferenceProps): JSX.Element {
             const found = makeOptions(kind, page.items, me);
             setOptions(named ? found.map(option => ({ ...option, value: option.title })) : found);
             setFailure('');
+            setAnswered(text);
             setActive(0);
           },
           error => {
@@ -252,9 +255,11 @@ export function ReferenceWidget(props: ReferenceProps): JSX.Element {
           {options.length === 0 && (
             <li role="option" aria-selected="false" aria-disabled="true" className="orr-Muted">
               {failure ||
-                (text
-                  ? `Nothing named "${text}"`
-                  : `No ${kind?.title_plural.toLowerCase() ?? 'choices'} yet`)}
+                (answered !== text
+                  ? 'Looking …'
+                  : text
+                    ? `Nothing named "${text}"`
+                    : `No ${kind?.title_plural.toLowerCase() ?? 'choices'} yet`)}
             </li>
           )}
         </ul>

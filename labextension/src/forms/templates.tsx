@@ -56,7 +56,7 @@ export function FieldTemplate(props: FieldTemplateProps): JSX.Element {
         {schema.description && (
           <Help id={`${props.id}__description`} label={props.label} text={schema.description} />
         )}
-        {(range || unit) && <span className="orr-Range">{`${range} ${unit}`.trim()}</span>}
+        {(unit || range) && <span className="orr-Range">{unit || range}</span>}
       </div>
       <div className="orr-Field-input">{props.children}</div>
       {schema['x-orrery-ref'] === 'algorithm' && <Emits context={props.formContext as FormContext} />}

@@ -3,7 +3,6 @@ import type { Dialog } from '@jupyterlab/apputils';
 import { FormComponent, ReactWidget } from '@jupyterlab/ui-components';
 import type { ReadonlyJSONObject } from '@lumino/coreutils';
 import type { RJSFSchema, UiSchema } from '@rjsf/utils';
-import { useEffect, useRef } from 'react';
 import type { Action, JsonObject } from '../api-types';
 import { FIELDS, TEMPLATES, VALIDATOR, WIDGETS } from '../forms/registry';
 import { plainSchema, uiSchemaOf, withoutEmpty } from '../forms/schema';
@@ -28,7 +27,6 @@ export class ActionForm extends ReactWidget implements Dialog.IBodyWidget<JsonOb
     const schema = { ...plainSchema(this.action.schema ?? {}), title: '', description: '' };
     return (
       <PanelProvider value={this.context}>
-        <LedIn />
         {this.action.confirm && <p>{this.action.confirm}</p>}
         <FormComponent
           idPrefix="action"
@@ -54,13 +52,4 @@ export class ActionForm extends ReactWidget implements Dialog.IBodyWidget<JsonOb
       </PanelProvider>
     );
   }
-}
-
-/** The keyboard is led into the first field: a dialog would have it at its button. */
-function LedIn(): JSX.Element {
-  const place = useRef<HTMLSpanElement>(null);
-  useEffect(() => {
-    place.current?.parentElement?.querySelector<HTMLElement>('input, select, textarea')?.focus();
-  }, []);
-  return <span ref={place} hidden />;
 }

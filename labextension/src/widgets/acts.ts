@@ -81,21 +81,10 @@ export function nextSteps(context: PanelContext, resource: Resource): Act[] {
   }
   if (resource.kind === 'algorithm' && resource.status.state === 'Active') {
     const prefill = { spec: { algorithm: name } };
-    return [
-      ...(kinds.get('tuning')
-        ? [{ label: 'Tune', run: () => go.create('tuning', { prefill }), testId: 'orrery-tune' }]
-        : []),
-      ...(kinds.get('training')
-        ? [
-            {
-              label: 'Train',
-              isAccept: true,
-              run: () => go.create('training', { prefill }),
-              testId: 'orrery-train'
-            }
-          ]
-        : [])
-    ];
+    const begin = (kind: string) => (): void => go.create(kind, { prefill });
+    const train: Act = { label: 'Train', isAccept: true, run: begin('training'), testId: 'orrery-train' };
+    const tune: Act = { label: 'Tune', run: begin('tuning'), testId: 'orrery-tune' };
+    return [...(kinds.get('training') ? [train] : []), ...(kinds.get('tuning') ? [tune] : [])];
   }
   if (resource.kind === 'training' && typeof outputs.model === 'string') {
     const { model } = outputs;

@@ -189,31 +189,34 @@ function Actions(props: { model: DetailModel; resource: Resource }): JSX.Element
       ))}
       <AppLinks resource={resource} />
       {isMine && <Button label="Edit" onClick={() => edit(orrery, kind, resource)} testId="orrery-edit" />}
-      {kind.creatable && (
-        <IconButton
-          label={`Copy ${displayName(resource)} as new`}
-          icon={copyIcon}
-          onClick={() => go.create(kind.kind, { copyOf: resource.id })}
-          testId="orrery-copy"
-        />
-      )}
-      {kind.creatable && <AsYaml kind={kind} resource={resource} />}
       <Dashboards resource={resource} />
-      <IconButton
-        label="Copy a link to this page"
-        icon={linkIcon}
-        onClick={() => void go.execute(CommandIDs.copyLink, {})}
-        testId="orrery-copy-link"
-      />
-      <IconButton label="Refresh" icon={refreshIcon} onClick={() => void model.load()} />
-      {isMine && (
+      {/* together in one row, whatever has to go into the next one */}
+      <div className="orr-Actions-icons">
+        {kind.creatable && (
+          <IconButton
+            label={`Copy ${displayName(resource)} as new`}
+            icon={copyIcon}
+            onClick={() => go.create(kind.kind, { copyOf: resource.id })}
+            testId="orrery-copy"
+          />
+        )}
+        {kind.creatable && <AsYaml kind={kind} resource={resource} />}
         <IconButton
-          label={`Delete ${displayName(resource)}`}
-          icon={trashIcon}
-          onClick={() => void deleteResource(orrery, kind, resource)}
-          testId="orrery-delete"
+          label="Copy a link to this page"
+          icon={linkIcon}
+          onClick={() => void go.execute(CommandIDs.copyLink, {})}
+          testId="orrery-copy-link"
         />
-      )}
+        <IconButton label="Refresh" icon={refreshIcon} onClick={() => void model.load()} />
+        {isMine && (
+          <IconButton
+            label={`Delete ${displayName(resource)}`}
+            icon={trashIcon}
+            onClick={() => void deleteResource(orrery, kind, resource)}
+            testId="orrery-delete"
+          />
+        )}
+      </div>
     </div>
   );
 }

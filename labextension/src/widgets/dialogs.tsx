@@ -47,7 +47,8 @@ export async function act(
     const answer = await showDialog({
       title: `${action.title}: ${displayName(resource)}`,
       body: new ActionForm(orrery, action, initial),
-      buttons: [Dialog.cancelButton(), Dialog.okButton({ label: action.title })]
+      buttons: [Dialog.cancelButton(), Dialog.okButton({ label: action.title })],
+      focusNodeSelector: 'input, select, textarea'
     });
     if (!answer.button.accept) {
       return null;

@@ -60,9 +60,10 @@ function describe(found: LogSearch): string {
   if (hits.length === 0) {
     return `No line of ${rank === null ? 'the whole log' : `rank ${rank}`} holds "${wanted}".`;
   }
-  const lines = plural(hits.length, 'line', 'lines');
+  const lines = plural(hits.length, 'line');
+  const hold = hits.length === 1 ? 'holds' : 'hold';
   const part = page > 1 || found.hasMore ? `, page ${page}${found.hasMore ? '' : ', the last'}` : '';
-  return `${lines} of ${where}${part}`;
+  return `${lines} of ${where} ${hold} "${wanted}"${part}`;
 }
 
 /** One of them is in the order of Tab; the arrows go from one to the next. */
@@ -98,7 +99,7 @@ function Hits(props: LogHitsProps): JSX.Element {
           >
             <span className="orr-Logs-number">
               <span className="orr-Hidden">Line </span>
-              {hit.line.toLocaleString('en-US')}
+              {hit.line}
             </span>
             {hasRanks && (
               <span className="orr-LogHit-rank">{hit.rank === null ? '' : `rank ${hit.rank}`}</span>
