@@ -30,7 +30,7 @@ class RunDraft(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
     space: dict[str, Any] = Field(default_factory=dict)
     instance_type: str = "cpu-small"
-    nodes: int = Field(1, ge=1)
+    nodes: int = Field(1, ge=1, le=100)
 
 
 class EstimateBody(BaseModel):
