@@ -155,7 +155,7 @@ def test_an_error_shows_the_jobs_traceback(notebook: Notebook) -> None:
         ("%%job --instance nope\n1", "instance type 'nope'"),
         ("%%job --nodes x\n1", "%%job: argument --nodes: invalid int value: 'x'"),
         ("%%job --name 'a\n1", "%%job --name 'a: no closing quotation; close it"),
-        ("%%job\n1 +", "the cell is not Python"),
+        ("%%job\n1 +", "the cell is not Python: invalid syntax in its line 2"),
         ("%job nobody", "'nobody' does not exist, or you may not see it"),
     ],
 )

@@ -122,6 +122,8 @@ def test_of_a_draft_what_is_not_known_is_said_so(client: httpx.Client) -> None:
     wrong = client.post("trainings/estimate", json={"spec": spec("xgboost", "small", instance_type="huge")})
     assert wrong.status_code == 422
     assert "'huge' is unknown" in wrong.json()["error"]["message"]
+    wrong = client.post("trainings/estimate", json={"spec": spec("xgboost", "small", nodes=10**18)})
+    assert wrong.json()["error"]["message"] == "nodes: must be at most 100, not 1000000000000000000"
 
 
 def test_what_one_may_not_see_tells_nothing(platform: RunningPlatform) -> None:

@@ -54,6 +54,7 @@ class Document(BaseModel):
         ({"names": [1]}, "names.0: must be text, not 1"),
         ({"title": ""}, "title: must have at least 1 character, not ''"),
         ({"title": "long"}, "title: must have at most 3 characters, not 'long'"),
+        ({"title": "ü" * 9999}, f"title: must have at most 3 characters, not '{'ü' * 199} …"),
         ({"title": "A"}, "title: must be of the form ^[a-z]*$, not 'A'"),
         ({"kind": "foo"}, "kind: must be 'tpe' or 'grid', not 'foo'"),
         ({"on": "maybe"}, "on: must be true or false, not 'maybe'"),

@@ -169,3 +169,9 @@ def test_what_json_cannot_hold_as_a_number_stays_the_text_that_it_was() -> None:
 def test_a_grid_names_what_has_no_step() -> None:
     with pytest.raises(ValueError, match="rate: a grid needs a step between 0 and 1"):
         list(grid(space_of(depth="1,2", rate="0..1")))
+
+
+def test_a_list_is_the_values_to_try() -> None:
+    assert Dimension.model_validate([1, "two"]).values == [1, "two"]
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        Dimension.model_validate([])

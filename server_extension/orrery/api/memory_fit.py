@@ -14,7 +14,7 @@ from orrery.domain.access import User
 from orrery.domain.algorithms import ALGORITHM
 from orrery.domain.datasets import DATASET_VERSION
 from orrery.domain.records import Record
-from orrery.domain.trainings import TRAINING
+from orrery.domain.trainings import MAX_NODES, TRAINING
 from orrery.domain.tunings import TUNING
 
 MAX_DATASETS: Final = 10
@@ -30,7 +30,7 @@ class RunDraft(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
     space: dict[str, Any] = Field(default_factory=dict)
     instance_type: str = "cpu-small"
-    nodes: int = Field(1, ge=1)
+    nodes: int = Field(1, ge=1, le=MAX_NODES)
 
 
 class EstimateBody(BaseModel):

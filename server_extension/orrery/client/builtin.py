@@ -261,8 +261,10 @@ def moment(given: datetime | timedelta | str | None) -> str | None:
     return found.isoformat()
 
 
-def seconds_of(given: int | str | None) -> int | None:
-    """`2h` and `90s` as seconds. Raises: Invalid."""
+def seconds_of(given: int | str | timedelta | None) -> int | None:
+    """`2h`, `90s` and a timedelta as seconds. Raises: Invalid."""
+    if isinstance(given, timedelta):
+        return int(given.total_seconds())
     return parse_duration(given) if isinstance(given, str) else given
 
 
@@ -287,7 +289,7 @@ class Trainings(Collection[Training]):
         instance_type: str | None = None,
         image: str | Resource | None = None,
         priority: Priority | None = None,
-        max_seconds: int | str | None = None,
+        max_seconds: int | str | timedelta | None = None,
         start_after: datetime | timedelta | str | None = None,
         model_name: str | None = None,
         register_model: bool | None = None,

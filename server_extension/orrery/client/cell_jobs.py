@@ -100,7 +100,8 @@ def run_cell(line: str, cell: str, namespace: Mapping[str, Any]) -> None:
     try:
         names = cell_names(cell)
     except SyntaxError as error:
-        raise Invalid(f"the cell is not Python: {error}") from error
+        # the magic's own line is the cell's first
+        raise Invalid(f"the cell is not Python: {error.msg} in its line {(error.lineno or 0) + 1}") from error
     parameters = parse_pairs(asked.parameter, "-p")
     with Client() as client, tempfile.TemporaryDirectory(prefix="orrery-cell-") as folder:
         needed = [name for name in names.needed if name in namespace]

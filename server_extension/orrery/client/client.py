@@ -193,7 +193,7 @@ class Client:
         algorithm: str | Algorithm | None = None,
         *,
         name: str,
-        space: Mapping[str, str | Mapping[str, Any]],
+        space: Mapping[str, str | Mapping[str, Any] | Sequence[Any]],
         objective: str | Mapping[str, str] | Sequence[str | Mapping[str, str]],
         template: str | Template | None = None,
         wait: bool = False,

@@ -407,7 +407,9 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in cast("Sequence[Any]", value)]
     if isinstance(value, os.PathLike):
         return os.fspath(cast("os.PathLike[str]", value))
-    if hasattr(value, "item") and callable(value.item):  # a numpy scalar
+    if hasattr(value, "tolist") and callable(value.tolist):  # numpy's scalars and arrays, columns of pandas
+        return plain(value.tolist())
+    if hasattr(value, "item") and callable(value.item):
         return value.item()
     if value is not None and not isinstance(value, str | int | float | bool):
         raise Invalid(f"{value!r} ({type(value).__name__}) cannot be sent as JSON; convert it first")

@@ -90,7 +90,7 @@ class Template(Resource):
         self,
         name: str,
         *,
-        space: Mapping[str, str | Mapping[str, Any]],
+        space: Mapping[str, str | Mapping[str, Any] | Sequence[Any]],
         objective: str | Sequence[str],
         **changes: Any,
     ) -> Tuning:

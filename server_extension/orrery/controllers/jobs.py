@@ -218,7 +218,8 @@ def explain_exit(exit_: Exit, limit_seconds: float | None, memory_bytes: int | N
     """Why a job ended badly, for a person, where the job itself did not say."""
     match exit_.reason:
         case ExitReason.TIMED_OUT:
-            return f"ended after its maximum of {limit_seconds:g} seconds; raise max_seconds, or make it shorter"
+            unit = "second" if limit_seconds == 1 else "seconds"
+            return f"ended after its maximum of {limit_seconds:g} {unit}; raise max_seconds, or make it shorter"
         case ExitReason.OUT_OF_MEMORY:
             return f"ran out of memory ({_peak(exit_)}); choose an instance type with more memory"
         case ExitReason.LOST:

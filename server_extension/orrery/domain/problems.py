@@ -41,6 +41,8 @@ _WANTED: Final[Mapping[str, str]] = {
     "datetime_from_date_parsing": "must be a moment, such as 2026-01-31T22:00:00+01:00",
     "timezone_aware": "needs its time zone, such as 2026-01-31T22:00:00+01:00",
 }
+#: of a value, so many characters are told
+_LONGEST_SHOWN: Final = 200
 _UNKNOWN: Final = "extra_forbidden"
 #: the value that was given says nothing more
 _WITHOUT_VALUE: Final = frozenset({"missing", "value_error", "union_tag_not_found", _UNKNOWN})
@@ -66,7 +68,8 @@ def say(problem: Mapping[str, Any], known: Iterable[str] = ()) -> str:
             text = str(problem["msg"]).removeprefix("Value error, ")
     if kind in _WITHOUT_VALUE or isinstance(given, dict | list):
         return text
-    return f"{text}, not {given!r}"
+    shown = repr(given)
+    return f"{text}, not {shown if len(shown) <= _LONGEST_SHOWN else f'{shown[:_LONGEST_SHOWN]} …'}"
 
 
 def _short(value: Any) -> Any:

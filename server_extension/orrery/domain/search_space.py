@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -49,6 +49,8 @@ class Dimension(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def from_text(cls, given: Any) -> Any:
+        if isinstance(given, list | tuple):
+            return {"values": cast("list[Any]", given)}
         return parse_dimension(given) if isinstance(given, str) else given
 
     @model_validator(mode="after")
