@@ -111,9 +111,11 @@ def test_tables_are_for_people_and_descriptions_tell_everything(shell: CommandLi
     assert shell.cli("token", "--expires", "5m").stdout.count(".") == 2
 
 
-def test_a_run_that_is_stopped_is_exit_code_1_and_ctrl_c_leaves_it_running(shell: CommandLine, trained: str) -> None:
-    slow = "-p rounds=10000 -p early_stopping_rounds=0 -p max_depth=10 -p learning_rate=0.001"
-    command = (*TRAIN, "--name", "cli-long", *slow.split(), "--wait")
+def test_a_run_that_is_stopped_is_exit_code_1_and_ctrl_c_leaves_it_running(
+    shell: CommandLine, trained: str, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
+    command = ("train", "--script", str(tmp_path), "--entry", "slow.py", "--name", "cli-long", "--wait")
     waiting = subprocess.Popen(
         [*ORRERY, *command],
         env=shell.environment,

@@ -90,6 +90,9 @@ def test_a_command_in_a_terminal_is_seen_and_what_watches_is_not(client: httpx.C
         terminal.send(json.dumps(["stdin", "sleep 600\r"]))
         wait_until(lambda: activity(client)["use"], what="a sample")
         terminal.send(json.dumps(["stdin", "\x03"]))
+        # a terminal forgets what was typed before it has heard that
+        while "^C" not in str(terminal.recv(timeout=60)):
+            pass
         terminal.send(json.dumps(["stdin", f"{sys.executable} -c 'import time; time.sleep(600)'\r"]))
         use = use_when(client, f"terminal {name} runs python")
         assert use["idle_since"] is None

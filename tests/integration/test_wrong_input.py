@@ -99,8 +99,12 @@ def test_a_number_that_is_none_is_refused_in_words_on_the_command_line(
 @pytest.mark.parametrize(
     ("fields", "path", "said"),
     [
-        ({"environment": {"MY_TEXT": "a\0b"}}, "spec.environment", "the value of MY_TEXT holds the character NUL"),
-        ({"environment": {"MY_TEXT": "a" * 200_000}}, "spec.environment", "MY_TEXT takes 200,009 bytes"),
+        (
+            {"environment": {"MY_TEXT": "a\0b"}},
+            "spec.environment.MY_TEXT",
+            "the value of MY_TEXT holds the character NUL",
+        ),
+        ({"environment": {"MY_TEXT": "a" * 200_000}}, "spec.environment.MY_TEXT", "MY_TEXT takes 200,009 bytes"),
         ({"parameters": {"text": "a\0b"}}, "spec.parameters", "the value of text holds the character NUL"),
     ],
 )

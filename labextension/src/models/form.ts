@@ -60,6 +60,8 @@ export class FormModel extends Model {
   schemas: FormSchemas;
   readonly queue: QueueModel;
   readonly memory: MemoryFitModel;
+  /** Ends once it holds what it begins with. */
+  readonly opened: Promise<void>;
   isSending = false;
   isReady = false;
   /** What is varied, where several runs are made at once. */
@@ -105,7 +107,7 @@ export class FormModel extends Model {
     this.memory = new MemoryFitModel(this.api, kind);
     this.memory.changed.connect(() => this.notify());
     orrery.events.received.connect(this.onEvent, this);
-    void this.open();
+    this.opened = this.open();
   }
 
   override dispose(): void {

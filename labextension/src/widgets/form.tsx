@@ -114,8 +114,9 @@ export class FormPanel extends KindPanel<FormModel> {
   protected override modelReady(model: FormModel): void {
     model.isVisible = this.isVisible;
     if (this.args.paths && this.args.paths.length > 0) {
-      this.readFiles(this.args.paths).then(
-        files => model.addFiles(files.map(file => ({ path: file.name, file }))),
+      // what it begins with would go over the name that files propose
+      Promise.all([this.readFiles(this.args.paths), model.opened]).then(
+        ([files]) => model.addFiles(files.map(file => ({ path: file.name, file }))),
         error => model.setProblems([{ path: '', message: String(error) }])
       );
     }
