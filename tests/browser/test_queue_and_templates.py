@@ -209,7 +209,8 @@ def test_a_form_that_was_opened_plainly_begins_with_a_template(stocked: Stocked,
         choice = form.get_by_role("combobox", name="Start from a template")
         choice.fill("deep")
         expect(form.get_by_role("option", name=re.compile("^Active deep"))).to_be_visible()
-        page.keyboard.press("Enter")
+        choice.press("Enter")
+        expect(choice).to_have_attribute("aria-expanded", "false")
         expect(choice).to_have_value("deep")
         expect(form.get_by_label("Max depth", exact=True)).to_have_value("5")
         for theme in ("light", "dark"):
