@@ -139,6 +139,23 @@ def test_settings_are_folded_away_sent_and_never_hide_a_fault(client: Client, ow
     form.close()
 
 
+def test_what_only_a_script_has_is_offered_for_a_script_alone(client: Client) -> None:
+    form = made(client)
+
+    def offered() -> list[bool]:
+        names = ("torchrun", "processes_per_node", "nodes")
+        return [form.settings.inputs[name].layout.display != "none" for name in names]
+
+    assert offered() == [False, False, True]
+    form.algorithm_input.value = client.algorithms.get("hill").qualified_name
+    wait_until(lambda: offered() == [True, True, True], what="they are offered")
+    form.settings.inputs["processes_per_node"].value = 2
+    form.algorithm_input.value = client.algorithms.get("xgboost").qualified_name
+    # what was set stays in sight: it is for whoever set it to take it back
+    wait_until(lambda: offered() == [False, True, True], what="it is a notebook again")
+    form.close()
+
+
 def test_a_setting_that_there_is_not_is_refused_at_once(client: Client) -> None:
     unknown: Any = {"prio": "LOW"}
     with pytest.raises(TypeError, match="there is no setting 'prio'; there are: checkpoint_from, "):

@@ -299,6 +299,7 @@ class RunForm(Panel, Generic[Run]):
             field.name: Input(field, self._values.get(field.name), changed=self._changed) for field in fields
         }
         self._algorithm_read(algorithm)
+        self.settings.fit(is_notebook=str(algorithm.spec["entry_point"]).endswith(".ipynb"))
         self._lay_out_parameters()
         self._more_toggle.value = any(
             name in self._values and not entry.field.is_default(self._values[name])

@@ -58,6 +58,8 @@ class RunSettings(widgets.VBox):
         self._tell = changed
         #: an `Input` by each setting's name; of variables a `PairsInput`
         self.inputs: dict[str, Any] = {}
+        #: settings that only a script has
+        self._of_scripts: tuple[str, ...] = ()
         self._box = parts.box()
         parts.show(self._box, False)
         self.toggle: Any = parts.toggle("More settings", lambda value: parts.show(self._box, value))
@@ -70,6 +72,8 @@ class RunSettings(widgets.VBox):
     def make(self, schema: Mapping[str, Any], choices: Mapping[str, Sequence[str]]) -> None:
         """The fields that the platform declares; `choices`: what is offered for an image, a secret and the like."""
         declared = {field.name: field for field in read_fields(schema) if field.name in NAMES}
+        properties: Mapping[str, Mapping[str, Any]] = schema.get("properties") or {}
+        self._of_scripts = tuple(name for name in declared if properties[name].get("x-orrery-script"))
         self.inputs = {}
         laid_out: list[Any] = []
         for heading, names in _GROUPS.items():
@@ -94,6 +98,12 @@ class RunSettings(widgets.VBox):
             elif entry is not None:
                 chosen = entry.value
                 entry.set_choices([None, *offered, *([chosen] if chosen and chosen not in offered else [])])
+
+    def fit(self, *, is_notebook: bool) -> None:
+        """Offer what the chosen code can do: a notebook has no torchrun. What was set stays in sight."""
+        for name in self._of_scripts:
+            entry = self.inputs[name]
+            parts.show(entry, not is_notebook or not entry.field.is_default(entry.value))
 
     @property
     def value(self) -> dict[str, Any]:
