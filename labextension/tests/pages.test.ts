@@ -42,6 +42,23 @@ describe('hyperparameters', () => {
     ]);
   });
 
+  it('tell what a tuning searches of them', () => {
+    const run = makeResource({
+      spec: {
+        algorithm: 'alg_1',
+        parameters: { target: 'y' },
+        space: { rounds: { low: 100, high: 300 }, booster: { values: ['gbtree', 'dart'] } }
+      }
+    });
+    const found = place ? hyperparameters(run, place, XGBOOST.spec.parameters_schema as Schema) : [];
+    expect(found.map(({ name, value, searched }) => [name, value, searched])).toEqual([
+      ['target', 'y', ''],
+      ['rounds', undefined, '100..300'],
+      ['booster', undefined, 'gbtree,dart']
+    ]);
+    expect(found.every(({ isChanged }) => isChanged)).toBe(true);
+  });
+
   it('show what was given even where nothing is declared any more', () => {
     const found = place ? hyperparameters(run({ depth: 3 }), place, null) : [];
     expect(found[0]).toMatchObject({ title: 'Depth', value: 3, default: undefined, isChanged: true });

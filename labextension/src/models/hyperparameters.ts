@@ -2,6 +2,7 @@
 import type { Json, JsonObject, Kind, Resource, Schema } from '../api-types';
 import { isObject, propertyTitle, valueAt } from '../format';
 import { plainSchema, walk } from '../forms/schema';
+import { describeDimension } from './search-space';
 
 export interface Hyperparameter {
   name: string;
@@ -11,8 +12,10 @@ export interface Hyperparameter {
   value: Json | undefined;
   /** Undefined where the algorithm declares none. */
   default: Json | undefined;
-  /** It was given, and differs from the default. */
+  /** It was given, and differs from the default; or it is searched. */
   isChanged: boolean;
+  /** What a tuning searches of it: `2..8`. Empty: it has one value. */
+  searched: string;
 }
 
 export interface ParameterPlace {
@@ -42,21 +45,23 @@ export function hyperparameters(
   const given = valueAt(run.spec, place.path);
   const values: JsonObject = isObject(given) ? given : {};
   const properties = declared ? (plainSchema(declared).properties ?? {}) : {};
-  // What a tuning searches has no one value.
-  const searched: JsonObject = isObject(run.spec.space) ? run.spec.space : {};
-  const known = [...Object.keys(properties).filter(name => !(name in searched)), ...Object.keys(values)];
-  const names = [...new Set(known)];
-  return names.map(name => {
+  const space: JsonObject = isObject(run.spec.space) ? run.spec.space : {};
+  const names = [...Object.keys(properties), ...Object.keys(space), ...Object.keys(values)];
+  return [...new Set(names)].map(name => {
     const schema = properties[name];
     const value = values[name];
+    const dimension = space[name];
     return {
       name,
       title: propertyTitle(name, schema?.title),
       help: schema?.description ?? '',
       group: schema?.['x-orrery-group'] ?? '',
-      value: value ?? schema?.default,
+      value: dimension === undefined ? (value ?? schema?.default) : undefined,
       default: schema?.default,
-      isChanged: value !== undefined && JSON.stringify(value) !== JSON.stringify(schema?.default)
+      isChanged:
+        dimension !== undefined ||
+        (value !== undefined && JSON.stringify(value) !== JSON.stringify(schema?.default)),
+      searched: isObject(dimension) ? describeDimension(dimension) : ''
     };
   });
 }

@@ -1,8 +1,9 @@
-/** The hyperparameters that a run had: what was chosen stands out from what was left at its default. */
+/** The hyperparameters that a run had: what was chosen, or is searched, stands out from what was left at its default. */
 import { useEffect, useState } from 'react';
 import type { Json } from '../../api-types';
 import { asTyped, plural } from '../../format';
 import { trainingChartIcon } from '../../icons';
+import type { Hyperparameter } from '../../models/hyperparameters';
 import { hyperparameters, parameterPlace } from '../../models/hyperparameters';
 import { useModel } from '../../models/model';
 import { Busy, Empty, Note, ReferenceLink } from '../parts';
@@ -71,12 +72,12 @@ export function ParametersTab(props: TabProps): JSX.Element {
                 {parameter.title} <code className="orr-Muted">{parameter.name}</code>
               </th>
               <td>
-                <Value value={parameter.value} />
-                {parameter.isChanged ? (
-                  <span className="orr-Tag">changed</span>
+                {parameter.searched === '' ? (
+                  <Value value={parameter.value} />
                 ) : (
-                  <span className="orr-Muted">default</span>
+                  <code>{parameter.searched} </code>
                 )}
+                <Origin parameter={parameter} />
               </td>
               <td className="orr-Muted">
                 <Value value={parameter.default} />
@@ -88,6 +89,14 @@ export function ParametersTab(props: TabProps): JSX.Element {
       </table>
     </div>
   );
+}
+
+function Origin(props: { parameter: Hyperparameter }): JSX.Element {
+  const { isChanged, searched } = props.parameter;
+  if (!isChanged) {
+    return <span className="orr-Muted">default</span>;
+  }
+  return <span className="orr-Tag">{searched === '' ? 'changed' : 'searched'}</span>;
 }
 
 function Value(props: { value: Json | undefined }): JSX.Element {
