@@ -393,12 +393,17 @@ export class Api {
     return text;
   }
 
-  /** A whole log, piece after piece; of several ranks that of one, where `rank` says which. */
-  async wholeLog(plural: string, id: string, rank: number | null = null): Promise<Blob> {
+  /** A whole log, piece after piece; of several ranks that of one, where `rank` says which, and of an `attempt` its. */
+  async wholeLog(
+    plural: string,
+    id: string,
+    rank: number | null = null,
+    attempt: number | null = null
+  ): Promise<Blob> {
     const pieces: Blob[] = [];
     let offset = 0;
     for (;;) {
-      const url = this.url(`/${plural}/${id}/logs`, { offset, limit: LARGEST_LOG_PIECE, rank });
+      const url = this.url(`/${plural}/${id}/logs`, { offset, limit: LARGEST_LOG_PIECE, rank, attempt });
       const response = await this.fetch('GET', url, { headers: { Accept: '*/*' } });
       const piece = await response.blob();
       if (piece.size === 0) {

@@ -64,6 +64,13 @@ describe('A search of the whole log', () => {
     expect(hits(log)).toEqual(['1 3 loss']);
   });
 
+  it('looks through the attempt that is shown', async () => {
+    const { platform } = searched([]);
+    const log = new LogModel(platform.api, PATH, 2);
+    await log.found.search('loss', null);
+    expect(platform.calls[0]?.query.get('attempt')).toBe('2');
+  });
+
   it('tells what went wrong, and tries again', async () => {
     const { platform, log } = searched(['loss']);
     platform.on('GET', PATH, () => ({

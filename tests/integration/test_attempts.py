@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -68,6 +69,18 @@ def test_the_log_and_the_metrics_of_each_attempt_are_told_apart(retried: Trainin
         assert [p.value for p in retried.metrics_history(attempt=attempt)["loss"]] == [loss]
     (found,) = retried.logs(search="FILE IS", attempt=1)
     assert found.endswith(": the file is missing")
+
+
+@pytest.mark.parametrize(("seen", "begins"), [("1:2", "$ python "), ("2:2", "python "), ("2", "$ python ")])
+def test_a_broken_stream_goes_on_in_the_attempt_that_it_was_in(
+    platform: RunningPlatform, retried: Training, seen: str, begins: str
+) -> None:
+    found = platform.announcement
+    headers = {"Authorization": f"Bearer {found['token']}", "Last-Event-ID": seen}
+    answer = httpx.get(f"{found['url']}/api/v1/trainings/twice/logs?follow=1", headers=headers)
+    first = next(line for line in answer.text.splitlines() if line.startswith("data: "))
+    assert json.loads(first.removeprefix("data: "))["text"].startswith(begins)
+    assert "event: end" in answer.text
 
 
 def test_an_attempt_that_there_was_not_is_refused(client: Client, platform: RunningPlatform, retried: Training) -> None:

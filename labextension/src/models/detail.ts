@@ -54,7 +54,8 @@ export class DetailModel extends Model {
   tab: string;
   readonly tabChanged = new Signal<this, string>(this);
   private isVisible = false;
-  private log: LogModel | null = null;
+  /** By their attempts; 0: of what has none. */
+  private readonly logs = new Map<number, LogModel>();
   private studied: TrialsModel | null = null;
   private readonly lists = new Map<string, ListModel>();
   private parts: Parts | null = null;
@@ -76,7 +77,7 @@ export class DetailModel extends Model {
   }
 
   override dispose(): void {
-    this.log?.dispose();
+    this.logs.forEach(log => log.dispose());
     this.studied?.dispose();
     this.lists.forEach(list => list.dispose());
     Object.values(this.parts ?? {}).forEach((part: Model) => part.dispose());
@@ -112,9 +113,19 @@ export class DetailModel extends Model {
     this.notify();
   }
 
-  get logs(): LogModel {
-    this.log ??= new LogModel(this.orrery.api, `/${this.kind.plural}/${this.id}/logs`);
-    return this.log;
+  /** How many times it was begun, so far; 0 for what has no attempts. */
+  get attempts(): number {
+    const attempt = this.resource?.status.outputs.attempt;
+    return typeof attempt === 'number' ? attempt : 0;
+  }
+
+  /** Of an attempt from 1; of what has none, 0. */
+  logOf(attempt: number): LogModel {
+    const log =
+      this.logs.get(attempt) ??
+      new LogModel(this.orrery.api, `/${this.kind.plural}/${this.id}/logs`, attempt || null);
+    this.logs.set(attempt, log);
+    return log;
   }
 
   /** Of a tuning. */
@@ -153,7 +164,7 @@ export class DetailModel extends Model {
   setVisible(isVisible: boolean): void {
     this.isVisible = isVisible;
     if (!isVisible) {
-      this.log?.pause();
+      this.logs.forEach(log => log.pause());
     }
     this.notify();
   }
@@ -195,7 +206,7 @@ export class DetailModel extends Model {
     const wasSettled = this.resource?.status.settled === true;
     this.resource = resource;
     if (wasSettled && !resource.status.settled) {
-      this.log?.resume();
+      this.logs.get(this.attempts)?.resume();
     }
     for (const [name, part] of Object.entries(this.parts ?? {}) as [string, Loader<unknown>][]) {
       if (!LASTING.has(name)) {

@@ -35,7 +35,8 @@ export class LogSearch extends Model {
 
   constructor(
     private readonly api: Api,
-    private readonly path: string
+    private readonly path: string,
+    private readonly attempt: number | null = null
   ) {
     super();
   }
@@ -83,7 +84,8 @@ export class LogSearch extends Model {
     const request = new AbortController();
     Object.assign(this, { request, starts, hits: [], hasMore: false, isSearching: true, error: null });
     this.notify();
-    const query = { search: this.wanted, rank: this.rank, after_line: starts[starts.length - 1] };
+    const { wanted: search, rank, attempt } = this;
+    const query = { search, rank, attempt, after_line: starts[starts.length - 1] };
     try {
       const { items, more } = await this.api.request<Matches>('GET', this.path, {
         query,

@@ -22,12 +22,14 @@ export class LogModel extends Model {
   private connection: AbortController | null = null;
   private readonly notifySoon = throttle(() => this.notify(), 60);
 
+  /** `attempt`: of a run that may be started again, this one; null: whatever there is. */
   constructor(
     private readonly api: Api,
-    private readonly path: string
+    private readonly path: string,
+    private readonly attempt: number | null = null
   ) {
     super();
-    this.found = new LogSearch(api, path);
+    this.found = new LogSearch(api, path, attempt);
   }
 
   override dispose(): void {
@@ -84,7 +86,8 @@ export class LogModel extends Model {
   }
 
   private async readOnce(signal: AbortSignal): Promise<void> {
-    const response = await this.api.stream(this.path, { follow: 1, offset: this.offset }, signal);
+    const query = { follow: 1, offset: this.offset, attempt: this.attempt };
+    const response = await this.api.stream(this.path, query, signal);
     const parser = createParser({ onEvent: message => this.handle(message) });
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     while (reader) {

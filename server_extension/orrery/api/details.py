@@ -272,8 +272,7 @@ def make_router(commands: Commands, router: Router, monitor: Monitor, current_us
             message = "after_line goes with search; offset is where a piece of the log begins"
             raise Invalid(message, fields=[{"path": "after_line", "message": message}])
         if follow:
-            resumed = request.headers.get("last-event-id", "")
-            start = int(resumed) if resumed.isdecimal() else offset
+            start = resumed_at(request.headers.get("last-event-id", ""), present_attempt(record), offset)
             return StreamingResponse(
                 follow_log(details, commands, record.id, start, rank, attempt), media_type="text/event-stream"
             )
@@ -350,6 +349,14 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
         yield from iter_chunks(stream)
 
 
+def resumed_at(last_event_id: str, attempt: int, offset: int) -> int:
+    """The offset that a broken stream goes on from: of another attempt's log it knows nothing yet."""
+    known, _, seen = last_event_id.partition(":")
+    if not known.isdecimal() or not seen.isdecimal():
+        return offset
+    return int(seen) if int(known) == attempt else 0
+
+
 async def follow_log(
     details: Details,
     commands: Commands,
@@ -360,15 +367,19 @@ async def follow_log(
 ) -> AsyncIterator[str]:
     """`log` events with the text and where it ends, then `end`. Cut at line ends, so that no character is torn.
 
-    That of an `attempt` ends with it; without, it goes on with the run, whichever attempt that is in.
+    That of an `attempt` ends with it; without, it goes on with the run, and each attempt's log from its beginning.
     """
     quiet = 0.0
+    followed: int | None = None
     while True:
         try:
             present = await asyncio.to_thread(commands.store.get, resource_id, trashed=True)
         except OrreryError:
             return
         record = at_attempt(present, attempt)
+        if followed is not None and present_attempt(record) != followed:
+            offset = 0
+        followed = present_attempt(record)
         ended = await asyncio.to_thread(details.has_ended, record)
         piece = await asyncio.to_thread(details.read_log, record, offset, FOLLOW_BYTES)
         whole = whole_lines(piece, is_last=ended and len(piece) < FOLLOW_BYTES, limit=FOLLOW_BYTES)
@@ -376,12 +387,12 @@ async def follow_log(
             quiet = 0.0
             offset += len(whole)
             whole = whole if rank is None else lines_of_rank(whole, rank)
-            data = json.dumps({"text": whole.decode("utf-8", "replace"), "offset": offset})
-            yield f"id: {offset}\nevent: log\ndata: {data}\n\n"
+            data = json.dumps({"text": whole.decode("utf-8", "replace"), "offset": offset, "attempt": followed})
+            yield f"id: {followed}:{offset}\nevent: log\ndata: {data}\n\n"
             continue
         kind = commands.store.kinds.named(record.kind)
         if ended and (record is not present or kind.machine.phases[record.phase].settled):
-            yield f"id: {offset}\nevent: end\ndata: {{}}\n\n"
+            yield f"id: {followed}:{offset}\nevent: end\ndata: {{}}\n\n"
             return
         await asyncio.sleep(FOLLOW_SECONDS)
         quiet += FOLLOW_SECONDS

@@ -63,7 +63,7 @@ def _written(transport: Transport, address: str, chosen: Mapping[str, int]) -> I
 
 
 def _followed(transport: Transport, address: str, chosen: Mapping[str, int]) -> Iterator[str]:
-    """`offset` in each event is where the next one begins, so that nothing comes twice."""
+    """`offset` in each event is where the next one begins, and its id the attempt too, so that nothing comes twice."""
     offset = 0
     source = EventSource(transport, address, lambda: {"follow": 1, "offset": offset, **chosen})
     for event in source:

@@ -16,7 +16,11 @@ const LINE_HEIGHT = 18;
 export function LogsTab(props: TabProps): JSX.Element {
   const { model } = props;
   const { api } = usePanel();
-  const log = model.logs;
+  /** An earlier attempt; null: the present one. */
+  const [earlier, setEarlier] = useState<number | null>(null);
+  const { attempts } = model;
+  const attempt = earlier ?? attempts;
+  const log = model.logOf(attempt);
   const { found } = log;
   useModel(log);
   useModel(found);
@@ -89,8 +93,9 @@ export function LogsTab(props: TabProps): JSX.Element {
   const save = async (): Promise<void> => {
     setSaving(true);
     try {
-      const whole = await api.wholeLog(model.kind.plural, props.resource.id, rank);
-      saveAs(whole, `${props.resource.name}${rank === null ? '' : `-rank-${rank}`}.log`);
+      const whole = await api.wholeLog(model.kind.plural, props.resource.id, rank, earlier);
+      const which = `${earlier === null ? '' : `-attempt-${earlier}`}${rank === null ? '' : `-rank-${rank}`}`;
+      saveAs(whole, `${props.resource.name}${which}.log`);
     } catch (error) {
       await showError('The log could not be downloaded', error);
     }
@@ -121,6 +126,26 @@ export function LogsTab(props: TabProps): JSX.Element {
           onClick={() => void found.search(search, rank)}
           testId="orrery-log-search"
         />
+        {attempts > 1 && (
+          <select
+            className="orr-Select"
+            aria-label="Which attempt"
+            data-testid="orrery-log-attempt"
+            value={attempt}
+            onChange={event => {
+              const chosen = Number(event.target.value);
+              changeSearch('');
+              setEarlier(chosen === attempts ? null : chosen);
+            }}
+          >
+            {Array.from({ length: attempts }, (_, place) => attempts - place).map(each => (
+              <option key={each} value={each}>
+                Attempt {each}
+                {each === attempts ? ', the last' : ''}
+              </option>
+            ))}
+          </select>
+        )}
         {ranks > 1 && (
           <select
             className="orr-Select"
