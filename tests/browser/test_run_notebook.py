@@ -194,6 +194,10 @@ def test_a_failed_notebook_is_edited_and_resumed_at_the_failed_cell(
 
     detail.get_by_test_id("orrery-tab-overview").click()
     look(page, "resume-overview")
+    detail.get_by_test_id("orrery-tab-logs").click()
+    log = detail.get_by_role("log")
+    expect(log).to_contain_text("done once")
+    expect(detail.get_by_label("Which attempt")).to_have_count(0)
     detail.get_by_test_id("orrery-tab-notebook").click()
     card.get_by_test_id("orrery-edit-and-resume").click()
     expect(card).to_contain_text("Change cell 3, or those after it, in orrery/failing-", timeout=LONG_MILLISECONDS)
@@ -210,6 +214,14 @@ def test_a_failed_notebook_is_edited_and_resumed_at_the_failed_cell(
     outputs = [str(cell.get("outputs")) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert "done once" in outputs[0] and "['once', 'edited']" in outputs[-1]
     assert client.get(f"trainings/{training['id']}/logs").text == ""
+    # the new attempt's log begins anew, and the first one's is kept beside it
+    detail.get_by_test_id("orrery-tab-logs").click()
+    attempts = detail.get_by_label("Which attempt")
+    expect(attempts).to_have_value("2")
+    expect(log).to_contain_text("Nothing was logged.")
+    attempts.select_option("1")
+    expect(log).to_contain_text("done once")
+    look(page, "log-of-an-attempt")
 
 
 def test_a_runs_notebook_is_forked_and_run_again_with_its_data_and_values(
