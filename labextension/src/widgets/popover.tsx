@@ -15,6 +15,8 @@ export interface PopoverProps {
 
 export function Popover(props: PopoverProps): JSX.Element {
   const [isOpen, setOpen] = useState(false);
+  /** Which edges of box and button are in line: those that leave the box inside of its panel. */
+  const [side, setSide] = useState<'left' | 'right'>('right');
   const id = useId();
   const box = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
@@ -38,6 +40,12 @@ export function Popover(props: PopoverProps): JSX.Element {
       event.stopPropagation();
     }
   };
+  const onClick = (): void => {
+    const at = button.current?.getBoundingClientRect();
+    const panel = button.current?.closest('.orr-Panel')?.getBoundingClientRect();
+    setSide(at && panel && at.left + at.right < panel.left + panel.right ? 'left' : 'right');
+    setOpen(!isOpen);
+  };
   return (
     <div className="orr-Popover" ref={box} onKeyDown={onKeyDown}>
       <button
@@ -48,14 +56,14 @@ export function Popover(props: PopoverProps): JSX.Element {
         aria-expanded={isOpen}
         aria-controls={isOpen ? id : undefined}
         title={props.label}
-        onClick={() => setOpen(!isOpen)}
+        onClick={onClick}
         data-testid={props.testId}
       >
         <Icon icon={props.icon} size={props.text ? 14 : 16} />
         {props.text && <span>{props.text}</span>}
       </button>
       {isOpen && (
-        <div className="orr-Popover-box" id={id} role="group" aria-label={props.label}>
+        <div className="orr-Popover-box" data-side={side} id={id} role="group" aria-label={props.label}>
           {props.children}
         </div>
       )}
