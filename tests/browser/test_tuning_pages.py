@@ -155,8 +155,11 @@ def test_trials_are_listed_when_asked_for_with_the_columns_that_one_chooses(stoc
         assert violations(page, '[data-testid="orrery-list-training"]') == []
 
     # all of it is as it was when the list is opened again
-    kept = "async key => JSON.stringify(await window.jupyterapp.serviceManager.workspaces.fetch(key))"
-    page.wait_for_function(f"async () => (await ({kept})('default')).includes('metric.height')")
+    kept = "(await window.jupyterapp.serviceManager.workspaces.fetch('default'))"
+    page.wait_for_function(f"async () => JSON.stringify({kept}).includes('metric.height')")
+    # the layout is kept apart from that, a moment later
+    laid_out = f"JSON.stringify({kept}.data['layout-restorer:data'].main)"
+    page.wait_for_function(f"async () => {laid_out}.includes('orrery-list:training')")
     page.goto(f"{lab.url}/lab?token={lab.token}")
     expect(panel(page, "orrery-list-training")).to_be_visible(timeout=LONG_MILLISECONDS)
     expect(listed.get_by_role("rowheader").first).to_have_text(items[0]["name"])
