@@ -13,8 +13,8 @@ from orrery.errors import Invalid
 
 #: of lists and objects within each other
 MAX_DEPTH: Final = 100
-_LEAST_INTEGER: Final = -(2**63)
-_MOST_INTEGER: Final = 2**64 - 1
+LEAST_INTEGER: Final = -(2**63)
+MOST_INTEGER: Final = 2**64 - 1
 
 
 def check_plain(document: Any) -> None:
@@ -34,7 +34,7 @@ def make_plain(document: Any) -> Any:
         case None | bool():
             return document
         case int():
-            return document if _LEAST_INTEGER <= document <= _MOST_INTEGER else str(document)
+            return document if LEAST_INTEGER <= document <= MOST_INTEGER else str(document)
         case float():
             return document if math.isfinite(document) else str(document)
         case Mapping():
@@ -54,7 +54,7 @@ def _faults(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
             yield path, f"must be a finite number, not {value}"
         case bool():
             return
-        case int() if not _LEAST_INTEGER <= value <= _MOST_INTEGER:
+        case int() if not LEAST_INTEGER <= value <= MOST_INTEGER:
             yield path, f"must be a whole number of 64 bits, not {value:.6e}" if abs(value) < 10**300 else _TOO_LARGE
         case dict() | list() if depth >= MAX_DEPTH:
             yield path, f"lists and objects within each other go {MAX_DEPTH} deep at most"

@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "hub": set[str](),
     "gateway": {"serving"},
     "serving": set[str](),
-    "jobs": {"serving", "executors"},
+    "jobs": {"serving", "executors", "plain_json"},
     # what JSON can hold is one answer on both sides
     "client": {"plain_json"},
 }

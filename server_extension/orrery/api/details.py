@@ -264,7 +264,8 @@ def make_router(commands: Commands, router: Router, monitor: Monitor, current_us
     ) -> Response:
         check_rank(record, rank)
         present, record = record, at_attempt(record, attempt)
-        await asyncio.to_thread(check_log_is_kept, details.platform.executor, present, attempt)
+        if attempt is not None:
+            await asyncio.to_thread(check_log_is_kept, details.platform.executor, present, attempt)
         if search is not None:
             check_search(search, is_followed=follow, offset=offset)
             return Orjson(await asyncio.to_thread(details.search, record, search, rank, after_line))

@@ -167,9 +167,7 @@ def _keys(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _goals(client: Client, declared: Sequence[Json]) -> _Goals:
     told = {metric["name"]: metric["goal"] for spec in declared for metric in spec.get("metrics") or ()}
-    schema = client.declaration("algorithm").spec_schema
-    goal: Json = schema.get("$defs", {}).get("MetricDeclaration", {}).get("properties", {}).get("goal", {})
-    return _Goals(told, str(goal.get("x-orrery-minimized") or "$^"))
+    return _Goals(told, client.kinds.goals.get("minimize", "$^"))
 
 
 @dataclass(frozen=True)

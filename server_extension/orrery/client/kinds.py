@@ -113,8 +113,10 @@ def read_kind(document: Mapping[str, Any]) -> Kind:
 class Kinds:
     """All kinds of one platform."""
 
-    def __init__(self, kinds: tuple[Kind, ...]) -> None:
+    def __init__(self, kinds: tuple[Kind, ...], goals: Mapping[str, str] | None = None) -> None:
         self._kinds = kinds
+        #: "minimize" and "maximize": what a metric's name has where that is its goal, as a regular expression
+        self.goals: Mapping[str, str] = goals or {}
 
     def __iter__(self) -> Iterator[Kind]:
         return iter(self._kinds)
@@ -136,4 +138,4 @@ class Kinds:
 
 
 def read_kinds(document: Mapping[str, Any]) -> Kinds:
-    return Kinds(tuple(read_kind(entry) for entry in document["items"]))
+    return Kinds(tuple(read_kind(entry) for entry in document["items"]), document.get("goals"))

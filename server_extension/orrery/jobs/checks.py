@@ -10,12 +10,11 @@ import difflib
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, cast
+
+from orrery.plain_json import LEAST_INTEGER, MOST_INTEGER
 
 Schema = Mapping[str, Any]
-
-_LEAST_INTEGER: Final = -(2**63)
-_MOST_INTEGER: Final = 2**64 - 1
 
 _WORDS = {
     "integer": "a whole number",
@@ -131,7 +130,7 @@ def _plain(number: float) -> tuple[Any]:
     if isinstance(number, float):
         if not math.isfinite(number):
             raise _Refused("a finite number")
-    elif not _LEAST_INTEGER <= number <= _MOST_INTEGER:
+    elif not LEAST_INTEGER <= number <= MOST_INTEGER:
         raise _Refused("a whole number of 64 bits")
     return (number,)
 
